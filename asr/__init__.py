@@ -1,0 +1,48 @@
+"""Listen, Attend and Spell: a sequence-to-sequence speech recogniser.
+
+    >>> import asr
+    >>> transcriber = asr.Transcriber()                      # the embedded English model
+    >>> print(transcriber.transcribe("recording.flac").text)
+
+Names are imported when they are first used, so that `import asr` and `asr --help` are quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "AsrError": "asr.errors",
+    "Config": "asr.config",
+    "DecodeConfig": "asr.config",
+    "load_config": "asr.config",
+    "Utterance": "asr.speech.manifest",
+    "read_manifest": "asr.speech.manifest",
+    "write_manifest": "asr.speech.manifest",
+    "load_audio": "asr.speech.audio",
+    "load_model": "asr.model.checkpoint",
+    "Transcriber": "asr.transcribe",
+    "Transcript": "asr.transcript",
+    "score": "asr.score.wer",
+    "Trainer": "asr.train.trainer",
+}
+
+__all__ = list(_HOMES)  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from asr.config import Config, DecodeConfig, load_config
+    from asr.errors import AsrError
+    from asr.model.checkpoint import load_model
+    from asr.score.wer import score
+    from asr.speech.audio import load_audio
+    from asr.speech.manifest import Utterance, read_manifest, write_manifest
+    from asr.train.trainer import Trainer
+    from asr.transcribe import Transcriber
+    from asr.transcript import Transcript
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'asr' has no attribute {name!r}")

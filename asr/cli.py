@@ -1,0 +1,387 @@
+"""The command line: one function a command, which parses, calls and prints.
+
+Results go to standard output; progress, notes and errors to standard error. Exit codes: 0 all went well, 1 something
+failed, 2 the request was wrong, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from asr.errors import AsrError
+
+if TYPE_CHECKING:
+    from asr.score.wer import ErrorCounts, Score
+    from asr.speech.manifest import Utterance
+    from asr.transcribe import Transcriber
+
+# Heavy modules (torch, …) are imported in the commands that need them, so that `asr --help` answers at once.
+
+HELP = """Listen, Attend and Spell: transcribe recordings, train recognisers, measure word error rates.
+
+[bold]Examples[/bold]
+
+  asr transcribe talk.flac                                  the text of a recording
+  asr prepare an4 --data an4/ --output data/an4             manifests of a corpus
+  asr train recipes/an4/las.yaml                            train (the same command goes on after a stop)
+  asr evaluate --model runs/an4/model --manifest data/an4/test.json
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
+manifest_app = typer.Typer(help="Look at manifests: files that list utterances, one JSON object a line.", no_args_is_help=True)
+prepare_app = typer.Typer(help="Make manifests out of a corpus.", no_args_is_help=True)
+app.add_typer(manifest_app, name="manifest")
+app.add_typer(prepare_app, name="prepare")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point of `asr`."""
+    app()
+
+
+def speaks_plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn a user's mistake, a full disk or Ctrl-C into one line and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except AsrError as e:
+            for line in str(e).splitlines():
+                complain(line)
+            raise typer.Exit(e.exit_code) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what reads our output has had enough
+            raise typer.Exit(1) from None
+        except OSError as e:
+            name = f"{e.filename}: " if e.filename else ""
+            hint = ": free some space and run the same command again" if e.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            complain(f"{name}{e.strerror or e}{hint}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            complain("stopped")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+def complain(message: str) -> None:
+    err.print(f"error: {message}", markup=False, style="red")
+
+
+# ---------------------------------------------------------------- transcribe and evaluate
+
+ModelOption = Annotated[Path | None, typer.Option(help="Model folder; default: the one in the package.", show_default=False)]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
+BeamOption = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")]
+CtcOption = Annotated[float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")]
+LengthOption = Annotated[float | None, typer.Option(help="Added to the score for each token (nats).", show_default="the model's")]
+
+
+@app.command()
+@speaks_plainly
+def transcribe(
+    files: Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg, opus, mp3, m4a, …", show_default=False)],
+    model: ModelOption = None,
+    beam_size: BeamOption = None,
+    ctc_weight: CtcOption = None,
+    length_bonus: LengthOption = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a recording: text, duration, scores.")] = False,
+    nbest: Annotated[int, typer.Option(min=1, help="With --json: so many readings of each recording.")] = 1,
+    device: DeviceOption = "auto",
+) -> None:
+    """Write down what is said in recordings.
+
+    One recording gives its text alone; several give `file<tab>text` lines, in the order asked for. A recording that cannot be
+    read is reported, and the others go on.
+
+      asr transcribe talk.flac
+      asr transcribe *.wav > texts.tsv
+      asr transcribe --json --nbest 3 talk.flac
+    """
+    transcriber = _transcriber(model, device, beam_size, ctc_weight, length_bonus)
+    from asr.transcript import Transcript
+
+    ready: dict[int, Transcript | AsrError] = {}
+    shown = failed = 0
+    with _progress("transcribing", len(files)) as advance:
+        for i, result in transcriber.transcribe_files(files):
+            ready[i] = result
+            advance(1)
+            while shown in ready:  # in the order asked for, each as early as that allows
+                done = ready.pop(shown)
+                if isinstance(done, AsrError):
+                    failed += 1
+                    complain(str(done))
+                elif json:
+                    print(done.to_json(nbest), flush=True)
+                else:
+                    print(done.text if len(files) == 1 else f"{files[shown]}\t{done.text}", flush=True)
+                shown += 1
+    if failed:
+        if len(files) > 1:
+            err.print(f"{len(files) - failed} transcribed, {failed} failed")
+        raise typer.Exit(1)
+
+
+@app.command()
+@speaks_plainly
+def evaluate(
+    manifest: Annotated[Path, typer.Option(help="Utterances with their reference `text`.", show_default=False)],
+    model: ModelOption = None,
+    output: Annotated[Path | None, typer.Option(help="Write the manifest with `pred_text` added here.", show_default=False)] = None,
+    beam_size: BeamOption = None,
+    ctc_weight: CtcOption = None,
+    length_bonus: LengthOption = None,
+    batch_seconds: Annotated[float, typer.Option(min=1, help="Audio decoded together (s).")] = 120.0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Transcribe a manifest and measure the word error rate.
+
+    References and hypotheses are compared as they stand. A recording that cannot be read counts as wholly deleted, and is
+    reported.
+
+      asr evaluate --model runs/an4/model --manifest data/an4/test.json
+      asr evaluate --manifest dev.json --beam-size 1 --output hypotheses.json
+    """
+    from asr.score.wer import score
+    from asr.speech.manifest import read_manifest
+    from asr.transcript import Transcript
+
+    utterances = read_manifest(manifest, need_text=True)
+    transcriber = _transcriber(model, device, beam_size, ctc_weight, length_bonus, batch_seconds)
+    texts = [""] * len(utterances)
+    seconds = failed = 0.0
+    began = time.perf_counter()
+    with _progress("transcribing", len(utterances)) as advance:
+        for i, result in transcriber.transcribe_utterances(utterances):
+            if isinstance(result, Transcript):
+                texts[i] = result.text
+                seconds += result.duration
+            else:
+                failed += 1
+                complain(f"{utterances[i].source}: {result}")
+            advance(1)
+    took = time.perf_counter() - began
+    if output:
+        _write_hypotheses(output, utterances, texts)
+    search = transcriber.decode
+    _print_score(score([u.text or "" for u in utterances], texts), f"{manifest} · beam {search.beam}, CTC weight {search.ctc_weight:g}")
+    out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
+    if failed:
+        complain(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
+        raise typer.Exit(1)
+
+
+def _transcriber(
+    model: Path | None, device: str, beam: int | None, ctc: float | None, length: float | None, batch_seconds: float = 120.0
+) -> Transcriber:
+    """A transcriber with the model's own search, less what was asked to be different."""
+    with err.status("loading the model …"):
+        from asr.model.checkpoint import load_model
+        from asr.transcribe import Transcriber, embedded_model, pick_device
+
+        loaded = load_model(model or embedded_model(), pick_device(device))
+    asked = {"beam": beam, "ctc_weight": ctc, "length_bonus": length}
+    decode = loaded.config.decode.model_copy(update={key: value for key, value in asked.items() if value is not None})
+    return Transcriber(loaded, device, decode, batch_seconds)
+
+
+def _write_hypotheses(path: Path, utterances: list[Utterance], texts: list[str]) -> None:
+    from dataclasses import replace
+
+    from asr.speech.manifest import write_manifest
+
+    write_manifest(path, [replace(u, extra={**u.extra, "pred_text": text}) for u, text in zip(utterances, texts, strict=True)])
+    err.print(f"hypotheses written to {path}", markup=False)
+
+
+def _print_score(result: Score, title: str) -> None:
+    table = Table(title=title, title_justify="left", title_style="")
+    for name in ("", "error rate", "reference", "errors", "substituted", "deleted", "inserted"):
+        table.add_column(name, justify="left" if not name else "right")
+
+    def row(name: str, c: ErrorCounts) -> None:
+        figures = (c.reference_length, c.errors, c.substitutions, c.deletions, c.insertions)
+        table.add_row(name, f"{100 * c.rate:.2f} %", *map(str, figures))
+
+    row("words (WER)", result.words)
+    row("characters (CER)", result.characters)
+    sentences = result.sentence_errors / max(1, result.utterances)
+    table.add_row("sentences (SER)", f"{100 * sentences:.2f} %", str(result.utterances), str(result.sentence_errors), "", "", "")
+    out.print(table)
+
+
+# ---------------------------------------------------------------- train
+
+
+@app.command()
+@speaks_plainly
+def train(
+    config: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Changes to it.", show_default=False)] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, deleting the run in the output folder.")] = False,
+) -> None:
+    """Train a recogniser by a recipe, or go on with a run that was stopped.
+
+    Everything lands in the folder `output`: checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, which
+    `asr transcribe --model` takes. Ctrl-C leaves a checkpoint; the same command goes on from there.
+
+      asr train recipes/an4/las.yaml
+      asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
+      accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml
+      tensorboard --logdir runs/
+    """
+    from asr.config import Config, load_config
+
+    settings = load_config(Config, config, overrides)
+    with err.status("starting …"):
+        from asr.train.trainer import Trainer
+
+        trainer = Trainer(settings, restart)
+    folder = trainer.run()
+    trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --model {folder} --manifest FILE")
+
+
+# ---------------------------------------------------------------- info
+
+
+@app.command()
+@speaks_plainly
+def info(
+    model: Annotated[Path | None, typer.Argument(help="Model folder; default: the one in the package.", show_default=False)] = None,
+) -> None:
+    """Show what a model is: its card, its size, its network.
+
+      asr info
+      asr info runs/an4/model
+    """
+    from rich.markdown import Markdown
+
+    from asr.config import dump_config
+    from asr.model.checkpoint import load_model
+    from asr.transcribe import embedded_model
+
+    folder = model or embedded_model()
+    loaded = load_model(folder)
+    parts = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in loaded.network.named_children()}
+    if out.is_terminal:
+        out.print(Markdown(loaded.card))
+    else:
+        print(loaded.card)
+    size = sum(f.stat().st_size for f in folder.iterdir()) / 1e6
+    shares = ", ".join(f"{name} {millions:.2f} M" for name, millions in parts.items() if millions)
+    out.print(f"{folder}: {size:.1f} MB, {sum(parts.values()):.2f} M parameters ({shares}), {len(loaded.tokenizer)} pieces\n", markup=False)
+    out.print(dump_config(loaded.config), markup=False)
+
+
+# ---------------------------------------------------------------- manifests and corpora
+
+ManifestArgument = Annotated[Path, typer.Argument(help="A manifest (.json or .jsonl).", show_default=False)]
+
+
+@manifest_app.command("check")
+@speaks_plainly
+def manifest_check(file: ManifestArgument) -> None:
+    """Find every line of a manifest that cannot be used, and say why.
+
+      asr manifest check data/an4/train.json
+    """
+    from asr.speech.manifest import check_manifest
+
+    with err.status(f"checking {file} …"):
+        report = check_manifest(file)
+    for problem in report.problems:
+        print(problem)
+    out.print(f"{file}: {report.utterances} utterances, {report.hours:.2f} h, {len(report.problems)} problems", markup=False)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@manifest_app.command("stats")
+@speaks_plainly
+def manifest_stats(file: ManifestArgument) -> None:
+    """Count a manifest: utterances, hours, speakers, words, lengths.
+
+      asr manifest stats data/an4/train.json
+    """
+    from asr.speech.manifest import manifest_stats as measure
+
+    with err.status(f"reading {file} …"):
+        stats = measure(file)
+    table = Table(title=str(file), title_justify="left", title_style="", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    rows = {
+        "utterances": f"{stats.utterances}",
+        "hours": f"{stats.hours:.2f}",
+        "speakers": f"{stats.speakers}",
+        "words": f"{stats.words}",
+        "different words": f"{stats.distinct_words}",
+        "characters": f"{stats.characters}",
+        "seconds, shortest": f"{stats.min_seconds:.2f}",
+        "seconds, median": f"{stats.median_seconds:.2f}",
+        "seconds, mean": f"{stats.mean_seconds:.2f}",
+        "seconds, longest": f"{stats.max_seconds:.2f}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    out.print(table)
+    most = max((count for _, _, count in stats.histogram), default=0)
+    for low, high, count in stats.histogram:
+        out.print(f"{low:6.1f} to {high:5.1f} s  {'█' * round(40 * count / most) if most else ''} {count}", markup=False)
+
+
+@prepare_app.command("an4")
+@speaks_plainly
+def prepare_an4(
+    data: Annotated[Path, typer.Option(help="The unpacked corpus: the folder that holds `etc` and `wav`.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Where to write the manifests.")] = Path("data/an4"),
+) -> None:
+    """CMU AN4: 948 utterances to train on, 130 to test on (spelled names, numbers, dates).
+
+    Writes train.json and dev.json (speakers kept apart), train_all.json (both), and test.json.
+
+      asr prepare an4 --data an4/ --output data/an4
+    """
+    from asr.prepare.an4 import prepare_an4 as prepare
+
+    with err.status("reading the corpus …"):
+        prepared = prepare(data, output)
+    for problem in prepared.problems:
+        err.print(f"left out: {problem}", markup=False)
+    for name, count in prepared.utterances.items():
+        out.print(f"{output / name}: {count} utterances", markup=False)
+    where = "" if output == Path("data/an4") else f" data.train=[{output}/train.json] data.dev=[{output}/dev.json]"
+    out.print(f"next: asr train recipes/an4/las.yaml{where}", markup=False)
+    if prepared.problems:
+        raise typer.Exit(1)
+
+
+# ---------------------------------------------------------------- progress
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar with the time left, in a terminal and for more than one thing; nothing in a pipe."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal or total < 2) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda n: bar.advance(task, n)

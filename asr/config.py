@@ -1,0 +1,339 @@
+"""Every knob of the system, typed, with its unit and its default. YAML in, YAML out.
+
+A recipe (`recipes/*/*.yaml`) is a `Config`; a model folder keeps the part of it that describes the
+model (`ModelFolderConfig`). Unknown keys and impossible values are refused by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from asr.errors import ConfigError
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A group of knobs: frozen, and strict about names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# ---------------------------------------------------------------- the model
+
+
+class FrontendConfig(Section):
+    """Waveform to log-mel features."""
+
+    sample_rate: PositiveInt = 16_000
+    """samples a second (Hz)"""
+    mels: PositiveInt = 80
+    """mel bands, the feature dimension F"""
+    window_ms: PositiveFloat = 25.0
+    """length of the Hann window (ms)"""
+    hop_ms: PositiveFloat = 10.0
+    """from one frame to the next (ms)"""
+    low_hz: NonNegativeFloat = 20.0
+    """lower edge of the lowest band (Hz)"""
+    high_hz: PositiveFloat = 7_600.0
+    """upper edge of the highest band (Hz)"""
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> FrontendConfig:
+        if not self.low_hz < self.high_hz <= self.sample_rate / 2:
+            raise ValueError(f"low_hz < high_hz <= sample_rate / 2 does not hold: {self.low_hz}, {self.high_hz}, {self.sample_rate / 2}")
+        return self
+
+    @property
+    def window(self) -> int:
+        """samples in a window"""
+        return round(self.sample_rate * self.window_ms / 1000)
+
+    @property
+    def hop(self) -> int:
+        """samples from one frame to the next"""
+        return round(self.sample_rate * self.hop_ms / 1000)
+
+
+class ListenerConfig(Section):
+    """Features to states: an optional convolutional stem, then BiLSTM layers of which some halve the frame rate."""
+
+    stem_channels: tuple[PositiveInt, ...] = (32, 32)
+    """channels of each 3x3 convolution of the stem; empty for no stem"""
+    stem_strides: tuple[Literal[1, 2], ...] = (2, 1)
+    """stride in time of each convolution (the stride over mel bands is always 2)"""
+    hidden: PositiveInt = 256
+    """units a direction in every BiLSTM layer"""
+    pyramid: tuple[Annotated[int, Field(ge=1, le=8)], ...] = (2, 1, 1)
+    """for each BiLSTM layer, how many neighbouring frames are concatenated before it: 2 halves the rate (pBLSTM), 1 keeps it"""
+    dropout: Fraction = 0.3
+    """after every layer"""
+
+    @model_validator(mode="after")
+    def _stem_matches(self) -> ListenerConfig:
+        if len(self.stem_channels) != len(self.stem_strides):
+            raise ValueError(f"stem_channels and stem_strides differ in length: {len(self.stem_channels)} and {len(self.stem_strides)}")
+        if not self.pyramid:
+            raise ValueError("pyramid names no layer; at least one is needed")
+        return self
+
+    @property
+    def reduction(self) -> int:
+        """feature frames in one listener state"""
+        r = 1
+        for factor in (*self.stem_strides, *self.pyramid):
+            r *= factor
+        return r
+
+
+class AttentionConfig(Section):
+    """How the speller looks at the listener's states."""
+
+    kind: Literal["location", "multihead", "none"] = "location"
+    """location: additive, aware of where it looked last (Chorowski et al. 2015); multihead: scaled dot products
+    (Vaswani et al. 2017); none: no attention, only the listener's final state (Sutskever et al. 2014)"""
+    size: PositiveInt = 256
+    """dimension in which queries and keys are compared, over all heads"""
+    heads: PositiveInt = 4
+    """multihead only; must divide size"""
+    location_channels: PositiveInt = 10
+    """location only: filters over the previous attention weights"""
+    location_width: PositiveInt = 31
+    """location only: listener states that a filter spans; odd"""
+
+    @model_validator(mode="after")
+    def _divides(self) -> AttentionConfig:
+        if self.kind == "multihead" and self.size % self.heads:
+            raise ValueError(f"heads ({self.heads}) does not divide size ({self.size})")
+        if self.location_width % 2 == 0:
+            raise ValueError(f"location_width is {self.location_width}, expected an odd number")
+        return self
+
+
+class SpellerConfig(Section):
+    """States to tokens: an LSTM that is fed its own last word and what it last attended to."""
+
+    embedding: PositiveInt = 128
+    """dimension of a token's embedding"""
+    hidden: PositiveInt = 256
+    """units of each LSTM layer"""
+    layers: PositiveInt = 1
+    dropout: Fraction = 0.3
+    """on embeddings, between layers and before the output layer"""
+
+
+class ModelConfig(Section):
+    """The whole network."""
+
+    frontend: FrontendConfig = FrontendConfig()
+    listener: ListenerConfig = ListenerConfig()
+    attention: AttentionConfig = AttentionConfig()
+    speller: SpellerConfig = SpellerConfig()
+    ctc_weight: Probability = 0.3
+    """share of the CTC loss in training: (1 - w) attention + w CTC; 0 builds no CTC head, 1 trains the listener alone"""
+
+
+class TokenizerConfig(Section):
+    """The pieces that text is written in."""
+
+    kind: Literal["char", "unigram", "bpe"] = "unigram"
+    vocab_size: Annotated[int, Field(ge=4)] = 128
+    """pieces, the three special ones included; for `char` an upper bound"""
+    model: Path | None = None
+    """a trained SentencePiece model to use; without one it is trained on the training transcripts"""
+
+
+class DecodeConfig(Section):
+    """How the best transcript is searched for."""
+
+    beam: PositiveInt = 8
+    """hypotheses kept for an utterance; 1 with ctc_weight 0 is greedy search"""
+    ctc_weight: Fraction = 0.3
+    """share of the CTC prefix score: (1 - w) log p_att + w log p_ctc; needs a model with a CTC head"""
+    length_bonus: float = 0.0
+    """added to the score for every token (nats)"""
+    coverage_bonus: NonNegativeFloat = 0.0
+    """added for every listener state that has been attended to (nats); see Chorowski and Jaitly 2016"""
+    eos_threshold: Annotated[float, Field(ge=1)] | None = None
+    """end only where log p(eos) > threshold * log p(best other token); about 1.5 where transcripts end early (Hannun et al. 2019)"""
+    candidates: PositiveInt = 16
+    """tokens of each hypothesis that the CTC prefix score is computed for, by attention score"""
+    max_tokens_per_state: PositiveFloat = 1.0
+    """longest transcript, in tokens for each listener state"""
+
+
+class ModelFolderConfig(Section):
+    """`config.yaml` of a model folder."""
+
+    model: ModelConfig = ModelConfig()
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    decode: DecodeConfig = DecodeConfig()
+
+
+# ---------------------------------------------------------------- the training
+
+
+class DataConfig(Section):
+    """Which speech, and what of it can be used."""
+
+    train: tuple[Path, ...] = ()
+    """manifests to train on"""
+    dev: tuple[Path, ...] = ()
+    """manifests that choose the best checkpoint; never trained on"""
+    min_seconds: PositiveFloat = 0.1
+    max_seconds: PositiveFloat = 20.0
+    """shorter and longer utterances are left out of training, and counted"""
+    cache_hours: NonNegativeFloat = 10.0
+    """hours of decoded audio kept in memory (16-bit, 0.115 GB an hour at 16 kHz); the rest is read every epoch"""
+    workers: NonNegativeInt = 0
+    """processes that load audio beside the training process"""
+
+
+class AugmentConfig(Section):
+    """What is done to the training audio, drawn anew for every utterance and epoch. 0 or empty switches a part off."""
+
+    speeds: tuple[PositiveFloat, ...] = (0.9, 1.0, 1.1)
+    """speed factors, one drawn for each utterance; pitch moves along (Ko et al. 2015)"""
+    gain_db: NonNegativeFloat = 6.0
+    """loudness is changed by up to so much, up or down (dB)"""
+    noise: tuple[Path, ...] = ()
+    """manifests of noise recordings"""
+    noise_probability: Probability = 0.0
+    noise_snr_db: tuple[float, float] = (0.0, 15.0)
+    """signal-to-noise ratio, drawn evenly (dB)"""
+    warp: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+    """vocal tract length perturbation: the mel axis is stretched by up to this share (Jaitly and Hinton 2013)"""
+    frequency_masks: NonNegativeInt = 2
+    frequency_width: NonNegativeInt = 27
+    """mel bands, at most, that one mask hides (SpecAugment, Park et al. 2019)"""
+    time_masks: NonNegativeInt = 2
+    time_width: NonNegativeInt = 100
+    """frames, at most, that one mask hides"""
+    time_share: Probability = 0.1
+    """nor does one mask hide more than this share of the utterance"""
+
+
+class TrainConfig(Section):
+    """The loop."""
+
+    epochs: PositiveInt = 60
+    batch_seconds: PositiveFloat = 120.0
+    """audio in one step of the optimizer, over all processes (s)"""
+    device_seconds: PositiveFloat = 1_200.0
+    """audio that one device takes at once; larger shares are accumulated (s)"""
+    learning_rate: PositiveFloat = 1e-3
+    """at the end of the warm-up"""
+    warmup_steps: NonNegativeInt = 300
+    final_learning_rate: NonNegativeFloat = 1e-5
+    """at the last step; the way there is a half cosine"""
+    weight_decay: NonNegativeFloat = 1e-2
+    gradient_clip: PositiveFloat = 5.0
+    """largest norm of the gradient"""
+    label_smoothing: Fraction = 0.1
+    scheduled_sampling: Fraction = 0.0
+    """share of target tokens replaced by the model's own while training (Bengio et al. 2015)"""
+    ema_decay: Fraction = 0.999
+    """weights that are evaluated and kept are a moving average with this decay; 0 for the raw weights"""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 on a GPU that has it, fp32 elsewhere"""
+    evaluate_epochs: PositiveInt = 5
+    """epochs between two evaluations on the dev manifests"""
+    checkpoint_minutes: PositiveFloat = 10.0
+    """time between two checkpoints; one is also written at every evaluation and on Ctrl-C (min)"""
+    keep_best: PositiveInt = 5
+    """checkpoints kept by dev WER, and averaged at the end if the average is better"""
+    dev_beam: PositiveInt = 1
+    """beam of the evaluations while training; the last one uses `decode`"""
+
+
+class Config(ModelFolderConfig):
+    """A recipe: everything `asr train` needs to know."""
+
+    output: Path = Path("runs/las")
+    """folder for checkpoints, logs and the finished model"""
+    seed: NonNegativeInt = 1
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _ctc_is_there(self) -> Config:
+        if self.model.ctc_weight == 0 and self.decode.ctc_weight > 0:
+            raise ValueError("decode.ctc_weight needs a CTC head, and model.ctc_weight is 0: set both to 0 or both above")
+        if self.model.ctc_weight == 1:
+            raise ValueError("model.ctc_weight is 1, which would never train the speller: choose less")
+        return self
+
+    def folder_config(self) -> ModelFolderConfig:
+        """The part that a finished model keeps."""
+        return ModelFolderConfig(model=self.model, tokenizer=self.tokenizer.model_copy(update={"model": None}), decode=self.decode)
+
+
+# ---------------------------------------------------------------- YAML
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None = None) -> AnySection:
+    """Read a YAML file, apply `section.key=value` overrides, and check the whole.
+
+    Raises ConfigError, naming the file and every key at fault.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path}: cannot be read: {e}") from None
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as e:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from None
+    tree = {} if tree is None else tree
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines, found a {type(tree).__name__}")
+    for override in overrides or []:
+        _apply_override(tree, override)
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as e:
+        problems = [f"{path}: {'.'.join(map(str, p['loc'])) or 'config'}: {_explain(p)}" for p in e.errors()]
+        raise ConfigError("\n".join(problems)) from None
+
+
+def dump_config(config: Section) -> str:
+    """The config as YAML text that `load_config` reads back to an equal object."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=100)
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"{override}: expected key=value, such as train.epochs=20")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"{override}: the value is not valid YAML") from None
+    *sections, name = key.split(".")
+    for section in sections:
+        child = tree.setdefault(section, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{override}: {section} is a value, not a section")
+        tree = child
+    tree[name] = parsed
+
+
+def _explain(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "unknown key"
+    message = problem["msg"].removeprefix("Value error, ")
+    return message if problem["type"] in ("value_error", "missing") else f"{message}, not {problem['input']!r}"

@@ -1,0 +1,115 @@
+"""Where the speller looks: soft attention over the listener's states.
+
+Shapes: B utterances, K hypotheses of each (1 in training), T listener states, H their size, A the attention's size.
+All hypotheses of an utterance share one memory, so that beam search copies no states.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from asr.config import AttentionConfig
+from asr.model.listener import real_frames
+
+
+class Memory(NamedTuple):
+    """What the speller attends to; made once for a batch."""
+
+    keys: Tensor  # (B, T, A)
+    values: Tensor  # (B, T, H)
+    mask: Tensor  # (B, T) bool, True where a state is real
+
+
+class Attention(Protocol):
+    """States to memory, then, token by token, a query to a context."""
+
+    def memory(self, states: Tensor, lengths: Tensor) -> Memory:
+        """Listener states (B, T, H) and their lengths (B,) -> memory."""
+        ...
+
+    def __call__(self, query: Tensor, previous: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Query (B, K, D) and the previous weights (B, K, T) -> context (B, K, H) and weights (B, K, T)."""
+        ...
+
+
+class LocationAttention(nn.Module):
+    """Additive attention that knows where it looked last (Chorowski et al. 2015, equations 6-9).
+
+    e_t = v . tanh(W query + V h_t + U f_t + b), with f = F * previous weights, a convolution along t.
+    """
+
+    def __init__(self, states: int, query: int, config: AttentionConfig):
+        super().__init__()
+        self.key = nn.Linear(states, config.size)
+        self.query = nn.Linear(query, config.size, bias=False)
+        self.location = nn.Conv1d(1, config.location_channels, config.location_width, padding=config.location_width // 2, bias=False)
+        self.place = nn.Linear(config.location_channels, config.size, bias=False)
+        self.energy = nn.Linear(config.size, 1, bias=False)
+
+    def memory(self, states: Tensor, lengths: Tensor) -> Memory:
+        return Memory(self.key(states), states, real_frames(lengths, states.shape[1]))
+
+    def forward(self, query: Tensor, previous: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        b, k, t = previous.shape
+        # Convolution and projection are both linear: one kernel (A, 1, width) in place of two passes over (B, K, T, A).
+        kernel = (self.place.weight @ self.location.weight.squeeze(1)).unsqueeze(1)
+        place = nn.functional.conv1d(previous.reshape(b * k, 1, t), kernel, padding=kernel.shape[2] // 2)  # (B * K, A, T)
+        place = place.reshape(b, k, -1, t).transpose(2, 3)
+        hidden = torch.tanh(self.query(query)[:, :, None] + memory.keys[:, None] + place)  # (B, K, T, A)
+        energy = self.energy(hidden).squeeze(3)
+        weights = energy.float().masked_fill(~memory.mask[:, None], float("-inf")).softmax(2).to(query.dtype)
+        return weights @ memory.values, weights
+
+
+class MultiHeadAttention(nn.Module):
+    """Scaled dot products, several heads side by side (Vaswani et al. 2017). The weights returned are the heads' mean."""
+
+    def __init__(self, states: int, query: int, config: AttentionConfig):
+        super().__init__()
+        self.heads, self.size = config.heads, config.size // config.heads
+        self.key = nn.Linear(states, config.size)
+        self.value = nn.Linear(states, states)
+        self.query = nn.Linear(query, config.size)
+        if states % config.heads:
+            raise ValueError(f"heads ({config.heads}) does not divide the listener's size ({states})")
+
+    def memory(self, states: Tensor, lengths: Tensor) -> Memory:
+        return Memory(self.key(states), self.value(states), real_frames(lengths, states.shape[1]))
+
+    def forward(self, query: Tensor, previous: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        heads = (self.heads, -1)
+        q = self.query(query).unflatten(2, heads).transpose(1, 2)  # (B, heads, K, size)
+        keys = memory.keys.unflatten(2, heads).transpose(1, 2)  # (B, heads, T, size)
+        values = memory.values.unflatten(2, heads).transpose(1, 2)
+        energy = q @ keys.transpose(2, 3) / self.size**0.5
+        weights = energy.float().masked_fill(~memory.mask[:, None, None], float("-inf")).softmax(3).to(query.dtype)
+        context = (weights @ values).transpose(1, 2).flatten(2)
+        return context, weights.mean(1)
+
+
+class FinalState(nn.Module):
+    """No attention: the context is always the listener's final state of either direction, a fixed vector.
+
+    The sequence-to-sequence model of Sutskever et al. 2014, here to show what attention buys.
+    """
+
+    def memory(self, states: Tensor, lengths: Tensor) -> Memory:
+        ahead, back = states.chunk(2, dim=2)
+        last = (lengths - 1)[:, None, None].expand(-1, 1, ahead.shape[2])
+        final = torch.cat([ahead.gather(1, last), back[:, :1]], dim=2)  # (B, 1, H)
+        return Memory(final[..., :0], final, real_frames(lengths, states.shape[1]))
+
+    def forward(self, query: Tensor, previous: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        return memory.values.expand(-1, query.shape[1], -1), previous
+
+
+def build_attention(states: int, query: int, config: AttentionConfig) -> Attention:
+    """The attention that `config.kind` names, over states of size H with queries of size D."""
+    if config.kind == "location":
+        return LocationAttention(states, query, config)
+    if config.kind == "multihead":
+        return MultiHeadAttention(states, query, config)
+    return FinalState()

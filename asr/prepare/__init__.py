@@ -1,0 +1,1 @@
+"""Corpora to manifests, one module a corpus."""

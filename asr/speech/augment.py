@@ -1,0 +1,119 @@
+"""Training audio made harder, so that few speakers and rooms teach as much as they can.
+
+What is drawn depends on the seed, the epoch and the utterance alone, never on how utterances are batched or on which
+process loads them. Waveforms are changed where they are loaded; features on the model's device, in batches, with the
+`dice` (uniform random numbers) that were thrown at loading.
+
+Shapes: B utterances, N samples, T frames, F mel bands, M masks.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torchaudio
+from torch import Tensor
+
+from asr.config import AugmentConfig
+from asr.errors import ConfigError
+from asr.speech.audio import load_audio
+from asr.speech.manifest import Utterance, read_manifest
+
+
+def dice_needed(config: AugmentConfig) -> int:
+    """How many uniform random numbers `augment_features` uses for an utterance."""
+    return 1 + 2 * (config.frequency_masks + config.time_masks)
+
+
+class WaveformAugmenter:
+    """Speed, loudness and background noise. Raises ConfigError when a noise manifest is empty."""
+
+    def __init__(self, config: AugmentConfig, sample_rate: int):
+        self.config, self.sample_rate = config, sample_rate
+        self.noises = [noise for path in config.noise for noise in read_manifest(path)]
+        if config.noise_probability > 0 and not self.noises:
+            raise ConfigError("augment.noise_probability is above 0, but augment.noise names no recordings")
+
+    @property
+    def slowest(self) -> float:
+        """The smallest speed factor: by it an utterance may grow."""
+        return min(self.config.speeds, default=1.0)
+
+    @property
+    def fastest(self) -> float:
+        return max(self.config.speeds, default=1.0)
+
+    def __call__(self, samples: Tensor, random: np.random.Generator) -> Tensor:
+        """(N,) -> (N',) samples."""
+        c = self.config
+        if c.speeds:
+            speed = c.speeds[random.integers(len(c.speeds))]
+            if speed != 1.0:
+                samples = _resampler(round(self.sample_rate * speed), self.sample_rate)(samples)
+        if random.random() < c.noise_probability:
+            snr = random.uniform(*c.noise_snr_db)
+            samples = add_noise(samples, self._noise(len(samples), random), snr)
+        if c.gain_db:
+            samples = samples * 10 ** (random.uniform(-c.gain_db, c.gain_db) / 20)
+        peak = float(samples.abs().max())
+        return samples / peak if peak > 1 else samples
+
+    def _noise(self, length: int, random: np.random.Generator) -> Tensor:
+        """(length,) samples from a random place of a random recording, repeated where it is too short."""
+        noise = self.noises[random.integers(len(self.noises))]
+        samples = _whole_recording(noise, self.sample_rate)
+        start = int(random.integers(len(samples)))
+        return samples[(start + torch.arange(length)) % len(samples)]
+
+
+def add_noise(samples: Tensor, noise: Tensor, snr_db: float) -> Tensor:
+    """(N,) + (N,) with the noise scaled to the signal-to-noise ratio `snr_db` (dB, over the whole utterance)."""
+    return torchaudio.functional.add_noise(samples, noise + 1e-8, torch.tensor(snr_db))
+
+
+def augment_features(features: Tensor, frames: Tensor, dice: Tensor, config: AugmentConfig) -> Tensor:
+    """Vocal tract length perturbation and SpecAugment: (B, T, F), frames (B,), dice (B, `dice_needed`) in [0, 1) -> (B, T, F).
+
+    Masked places get 0, which is the mean after CMVN.
+    """
+    stretch, f, t = dice.split([1, 2 * config.frequency_masks, 2 * config.time_masks], dim=1)
+    if config.warp:
+        features = warp_bands(features, 1 + config.warp * (2 * stretch.squeeze(1) - 1))
+    bands = torch.full_like(frames, features.shape[2])
+    longest = torch.full_like(frames, config.time_width).minimum((config.time_share * frames).long())
+    hidden = _masks(features.shape[2], bands, torch.full_like(frames, config.frequency_width), f)[:, None, :]
+    hidden = hidden | _masks(features.shape[1], frames, longest, t)[:, :, None]
+    return features.masked_fill(hidden, 0.0)
+
+
+def warp_bands(features: Tensor, factors: Tensor) -> Tensor:
+    """Stretch the mel axis of each utterance: (B, T, F) and factors (B,) -> band f now holds what was in band f * factor."""
+    bands = features.shape[2]
+    source = (torch.arange(bands, device=features.device) * factors[:, None]).clamp(max=bands - 1)  # (B, F)
+    low = source.floor().long()
+    share = (source - low)[:, None]
+    low = low[:, None].expand_as(features)
+    return torch.lerp(features.gather(2, low), features.gather(2, (low + 1).clamp(max=bands - 1)), share.to(features.dtype))
+
+
+def _masks(size: int, extent: Tensor, widest: Tensor, dice: Tensor) -> Tensor:
+    """Union of M masks on an axis of `size`: extent (B,), largest width (B,), dice (B, 2M) -> (B, size) bool, True where hidden."""
+    if dice.shape[1] == 0:
+        return torch.zeros(len(extent), size, dtype=torch.bool, device=extent.device)
+    width_die, place_die = dice.chunk(2, dim=1)  # (B, M) each
+    width = (width_die * (widest[:, None] + 1)).long().minimum(extent[:, None])
+    start = (place_die * (extent[:, None] - width + 1)).long()
+    at = torch.arange(size, device=extent.device)
+    return ((at >= start[..., None]) & (at < (start + width)[..., None])).any(1)
+
+
+@lru_cache(maxsize=16)
+def _resampler(from_rate: int, to_rate: int) -> torchaudio.transforms.Resample:
+    return torchaudio.transforms.Resample(from_rate, to_rate)
+
+
+@lru_cache(maxsize=1024)
+def _whole_recording(noise: Utterance, sample_rate: int) -> Tensor:
+    return torch.from_numpy(load_audio(noise.audio_filepath, sample_rate, noise.offset, noise.duration))

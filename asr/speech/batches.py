@@ -1,0 +1,197 @@
+"""Utterances to batches: which are used, in what order, and their audio side by side.
+
+The plan of an epoch (`BatchSampler`) depends on the seed and the epoch alone. One step's batch is shared out over the
+processes, and each share is cut into what a device holds; so a step sees the same utterances on one device or on eight.
+
+Shapes: B utterances, N samples, L tokens, D dice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset, Sampler
+
+from asr.errors import AudioError
+from asr.speech.audio import load_audio
+from asr.speech.augment import WaveformAugmenter, dice_needed
+from asr.speech.manifest import Utterance
+
+
+class Example(NamedTuple):
+    """An utterance that will be used, with its text as tokens."""
+
+    utterance: Utterance
+    tokens: tuple[int, ...]
+    seconds: float
+
+
+class Skipped(NamedTuple):
+    """An utterance that will not, and why."""
+
+    id: str
+    reason: str
+
+
+class Share(NamedTuple):
+    """What one process takes to its device at once: a part of one step's batch."""
+
+    epoch: int
+    step: int  # of the epoch
+    examples: tuple[int, ...]  # may be empty, when there are more processes than utterances
+    tokens: int  # of the whole step over all processes, end-of-sentence counted: what the loss is divided by
+    seconds: float  # of the whole step
+    last: bool  # of this process in this step: the optimizer's turn
+
+
+class Batch(NamedTuple):
+    """A share with its audio. `weight` is 0 where nothing in it could be read and a moment of silence stands in."""
+
+    share: Share
+    waveforms: Tensor  # (B, N)
+    samples: Tensor  # (B,)
+    targets: Tensor  # (B, L)
+    target_lengths: Tensor  # (B,)
+    dice: Tensor  # (B, D)
+    weight: float
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass
+class BatchSampler(Sampler[Share]):
+    """Epoch after epoch of shares, from wherever it was left.
+
+    `epoch` and `step` are the state: set them to go on from there.
+    """
+
+    examples: Sequence[Example]
+    batch_seconds: float
+    device_seconds: float
+    seed: int
+    epochs: int
+    rank: int = 0
+    processes: int = 1
+    epoch: int = 0
+    step: int = 0
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """The batches of an epoch: utterances of like length together, the batches in random order."""
+        random = np.random.default_rng((self.seed, epoch))
+        seconds = np.array([e.seconds for e in self.examples])
+        order = np.argsort(seconds * random.uniform(0.9, 1.1, len(seconds)), kind="stable")
+        batches = _cut(order.tolist(), seconds, self.batch_seconds)
+        return [batches[i] for i in random.permutation(len(batches))]
+
+    def __iter__(self) -> Iterator[Share]:
+        """All shares from (`epoch`, `step`) to the end of the last epoch. Does not move `epoch` and `step`."""
+        first = self.step
+        seconds = np.array([e.seconds for e in self.examples])
+        for epoch in range(self.epoch, self.epochs):
+            for step, batch in enumerate(self.plan(epoch)[first:], start=first):
+                tokens = sum(len(self.examples[i].tokens) + 1 for i in batch)
+                parts = _cut(batch[self.rank :: self.processes], seconds, self.device_seconds) or [[]]
+                for i, part in enumerate(parts, start=1):
+                    yield Share(epoch, step, tuple(part), tokens, float(seconds[batch].sum()), last=i == len(parts))
+            first = 0
+
+
+def by_length(seconds: Sequence[float], limit: float) -> list[list[int]]:
+    """Indices of utterances in batches of like length, the longest first, each within `limit` seconds (longest x count), of one at least."""
+    lengths = np.asarray(seconds, dtype=float)
+    return _cut(np.argsort(-lengths, kind="stable").tolist(), lengths, limit)
+
+
+def _cut(order: list[int], seconds: np.ndarray, limit: float) -> list[list[int]]:
+    """Cut a sequence of utterances into groups whose padded length (longest x count) stays within `limit` seconds, of one at least."""
+    groups: list[list[int]] = []
+    longest = 0.0
+    for i in order:
+        longest = max(longest, float(seconds[i]))
+        if not groups or longest * (len(groups[-1]) + 1) > limit:
+            groups.append([])
+            longest = float(seconds[i])
+        groups[-1].append(i)
+    return groups
+
+
+class BatchDataset(Dataset[Batch]):
+    """Shares to batches: reads (or remembers), augments and pads the audio.
+
+    `remember` keeps decoded audio in memory as 16-bit samples; the rest is read from disk each time.
+    """
+
+    def __init__(self, examples: Sequence[Example], sample_rate: int, seed: int, augmenter: WaveformAugmenter | None = None):
+        self.examples, self.sample_rate, self.seed, self.augmenter = examples, sample_rate, seed, augmenter
+        self.dice = dice_needed(augmenter.config) if augmenter else 0
+        self.memory: dict[int, np.ndarray] = {}
+
+    def remember(self, hours: float) -> Iterator[Skipped | None]:
+        """Read up to so many hours into memory; yields once an utterance: None, or what could not be read and why."""
+        total = np.cumsum([e.seconds for e in self.examples])
+        count = int((total <= hours * 3600).sum())
+
+        def read(i: int) -> Skipped | None:
+            try:
+                samples = self.read(i)
+            except AudioError as e:
+                return Skipped(self.examples[i].utterance.id, str(e))
+            self.memory[i] = np.round(samples * 32767).clip(-32768, 32767).astype(np.int16)
+            return None
+
+        with ThreadPoolExecutor() as pool:
+            yield from pool.map(read, range(count))
+
+    def drop(self, indices: Sequence[int]) -> None:
+        """Forget examples for good; the others move up."""
+        gone = set(indices)
+        kept = [i for i in range(len(self.examples)) if i not in gone]
+        self.memory = {new: self.memory[old] for new, old in enumerate(kept) if old in self.memory}
+        self.examples = [self.examples[i] for i in kept]
+
+    def read(self, i: int) -> np.ndarray:
+        """(N,) float32 samples of example `i`. Raises AudioError."""
+        if i in self.memory:
+            return self.memory[i].astype(np.float32) / 32767
+        u = self.examples[i].utterance
+        return load_audio(u.audio_filepath, self.sample_rate, u.offset, u.duration)
+
+    def __getitem__(self, share: Share) -> Batch:
+        waveforms: list[Tensor] = []
+        targets: list[Tensor] = []
+        dice: list[Tensor] = []
+        skipped: list[Skipped] = []
+        for i in share.examples:
+            try:
+                samples = torch.from_numpy(self.read(i))
+            except AudioError as e:
+                skipped.append(Skipped(self.examples[i].utterance.id, str(e)))
+                continue
+            if self.augmenter:
+                random = np.random.default_rng((self.seed, share.epoch, i))
+                samples = self.augmenter(samples, random)
+                dice.append(torch.from_numpy(random.random(self.dice, np.float32)))
+            waveforms.append(samples)
+            targets.append(torch.tensor(self.examples[i].tokens, dtype=torch.long))
+        weight = 1.0 if waveforms else 0.0
+        if not waveforms:
+            waveforms, targets, dice = [torch.zeros(self.sample_rate // 2)], [torch.tensor([1])], [torch.zeros(self.dice)]
+        return Batch(
+            share,
+            pad_sequence(waveforms, batch_first=True),
+            torch.tensor([len(w) for w in waveforms]),
+            pad_sequence(targets, batch_first=True),
+            torch.tensor([len(t) for t in targets]),
+            torch.stack(dice) if dice else torch.zeros(len(waveforms), 0),
+            weight,
+            tuple(skipped),
+        )
+
+    def __len__(self) -> int:
+        return len(self.examples)

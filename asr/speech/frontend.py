@@ -1,0 +1,69 @@
+"""Waveforms to log-mel features, on the model's device, in batches.
+
+Shapes: B utterances, N samples, T frames, F mel bands.
+"""
+
+from __future__ import annotations
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+
+from asr.config import FrontendConfig
+
+LOG_FLOOR = 1e-8  # power below which a band counts as silent: about the noise of 16-bit samples
+
+
+class LogMel(nn.Module):
+    """Log-mel power spectrogram, normalised by the training data's mean and deviation of each band (global CMVN).
+
+    Only whole windows of an utterance's own samples make frames, so that padding a batch changes nothing.
+    """
+
+    filters: Tensor  # (window // 2 + 1, F)
+    hann: Tensor  # (window,)
+    mean: Tensor  # (F,)
+    deviation: Tensor  # (F,)
+
+    def __init__(self, config: FrontendConfig):
+        super().__init__()
+        self.config = config
+        filters = torchaudio.functional.melscale_fbanks(
+            n_freqs=config.window // 2 + 1, f_min=config.low_hz, f_max=config.high_hz, n_mels=config.mels,
+            sample_rate=config.sample_rate, norm="slaney", mel_scale="slaney",
+        )  # fmt: skip
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("hann", torch.hann_window(config.window), persistent=False)
+        self.register_buffer("mean", torch.zeros(config.mels))
+        self.register_buffer("deviation", torch.ones(config.mels))
+
+    def frames(self, samples: Tensor) -> Tensor:
+        """Number of frames that so many samples make (any shape, integers); at least 1, so that a click is heard too."""
+        return ((samples - self.config.window) // self.config.hop + 1).clamp(min=1)
+
+    def log_mel(self, waveforms: Tensor) -> Tensor:
+        """(B, N) samples in [-1, 1] -> (B, T, F) natural logarithms of mel power, before normalisation."""
+        window, hop = self.config.window, self.config.hop
+        if waveforms.shape[1] < window:
+            waveforms = nn.functional.pad(waveforms, (0, window - waveforms.shape[1]))
+        spectrum = torch.stft(waveforms, window, hop, window=self.hann, center=False, return_complex=True)  # (B, bins, T)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return (power.transpose(1, 2) @ self.filters).clamp(min=LOG_FLOOR).log()
+
+    @torch.no_grad()
+    def forward(self, waveforms: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N) waveforms and their true lengths (B,) -> features (B, T, F), zero in the padding, and frames (B,)."""
+        with torch.autocast(waveforms.device.type, enabled=False):
+            features = (self.log_mel(waveforms.float()) - self.mean) / self.deviation
+        frames = self.frames(samples)
+        features = features[:, : int(frames.max())]
+        padding = torch.arange(features.shape[1], device=features.device) >= frames[:, None]
+        return features.masked_fill(padding[:, :, None], 0.0), frames
+
+    @torch.no_grad()
+    def fit(self, total: Tensor, total_of_squares: Tensor, frames: int) -> None:
+        """Set the normalisation from sums (F,) over `frames` frames of `log_mel`."""
+        mean = total / frames
+        variance = total_of_squares / frames - mean.square()
+        self.mean.copy_(mean)
+        self.deviation.copy_(variance.clamp(min=1e-4).sqrt())

@@ -1,0 +1,297 @@
+"""Manifests: files that list utterances, one JSON object a line (the format that NeMo uses), or one JSON array of them.
+
+A bad line is told as `file:line: key: problem`, all of a file at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from asr.errors import AudioError, ManifestError, UsageError
+from asr.files import write_atomically
+from asr.speech.audio import probe
+
+OWN_KEYS = ("audio_filepath", "text", "duration", "offset", "id", "speaker", "lang")
+SLACK_SECONDS = 0.1  # by which a duration may pass the end of its file: codecs round
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One line of a manifest."""
+
+    id: str
+    audio_filepath: Path
+    text: str | None = None
+    duration: float | None = None
+    """seconds; None where the manifest does not say"""
+    offset: float = 0.0
+    """seconds into the file"""
+    speaker: str | None = None
+    lang: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    """every other key, as it was"""
+    source: str = ""
+    """`file:line` that it was read from"""
+
+
+class _Problem(ValueError):
+    """What is wrong with a line: `key: problem`."""
+
+
+def iter_manifest(path: Path) -> Iterator[Utterance]:
+    """Utterances one by one; JSON lines are read as they are asked for, an array at once.
+
+    Raises UsageError when there is no such file, ManifestError at the first line that cannot be used.
+    """
+    for found in _parse(path):
+        if isinstance(found, str):
+            raise ManifestError([found])
+        yield found
+
+
+def read_manifest(path: Path, need_text: bool = False) -> list[Utterance]:
+    """All utterances, with `text` wherever it is needed.
+
+    Raises UsageError when there is no such file, ManifestError with every bad line.
+    """
+    utterances: list[Utterance] = []
+    problems: list[str] = []
+    for found in _parse(path):
+        if isinstance(found, str):
+            problems.append(found)
+        elif need_text and found.text is None:
+            problems.append(f"{found.source}: text is missing, and is needed here")
+        else:
+            utterances.append(found)
+    if not utterances and not problems:
+        problems.append(f"{path}:1: the manifest is empty, expected one JSON object a line")
+    if problems:
+        raise ManifestError(problems)
+    return utterances
+
+
+def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
+    """Write JSON lines, all or nothing; recordings in the manifest's own folder by their relative path."""
+    folder = path.parent.resolve()
+    lines = []
+    for u in utterances:
+        audio = u.audio_filepath.resolve()
+        record: dict[str, Any] = {"id": u.id, "audio_filepath": str(audio.relative_to(folder) if audio.is_relative_to(folder) else audio)}
+        if u.offset:
+            record["offset"] = u.offset
+        optional = {"duration": u.duration, "text": u.text, "speaker": u.speaker, "lang": u.lang}
+        record |= {key: value for key, value in optional.items() if value is not None}
+        lines.append(json.dumps(record | u.extra, ensure_ascii=False) + "\n")
+    write_atomically(path, "".join(lines))
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _parse(path: Path) -> Iterator[Utterance | str]:
+    """Utterances, and a string for every line that is none."""
+    try:
+        with open(path, "rb") as f:
+            start = f.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+            f.seek(0)
+            records = _array(path) if start.startswith(b"[") else _lines(f)
+            for number, record in records:
+                place = f"{path}:{number}"
+                try:
+                    yield _utterance(json.loads(record) if isinstance(record, bytes) else record, path, place)
+                except _Problem as e:
+                    yield f"{place}: {e}"
+                except UnicodeDecodeError:
+                    yield f"{place}: not UTF-8 text"
+                except (json.JSONDecodeError, RecursionError) as e:
+                    yield f"{place}: not JSON: {e.msg if isinstance(e, json.JSONDecodeError) else 'nested too deeply'}"
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such manifest") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path}: is a folder, expected a manifest file") from None
+
+
+def _lines(file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(file, start=1):
+        line = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
+        if line:
+            yield number, line
+
+
+def _array(path: Path) -> Iterator[tuple[int, Any]]:
+    """Elements of a JSON array with the lines that they start on; raw text from the first place that is not JSON."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        yield 1, b"\xff"
+        return
+    decoder, at, line, counted = json.JSONDecoder(), text.index("[") + 1, 1, 0
+    while True:
+        while at < len(text) and text[at] in " \t\r\n,":
+            at += 1
+        line, counted = line + text.count("\n", counted, at), at
+        if text[at : at + 1] == "]":
+            return
+        try:
+            record, at = decoder.raw_decode(text, at)
+        except json.JSONDecodeError:
+            yield line, text[at : at + 200].encode() or b"{"  # json.loads will say what is wrong with it
+            return
+        yield line, record
+
+
+def _utterance(record: Any, path: Path, place: str) -> Utterance:
+    if not isinstance(record, dict):
+        raise _Problem(f"is {_shown(record)}, expected a JSON object")
+    audio = record.get("audio_filepath")
+    if not isinstance(audio, str) or not audio or "\0" in audio:
+        raise _Problem("audio_filepath is missing" if audio is None else f"audio_filepath is {_shown(audio)}, expected a path")
+    duration = _seconds(record, "duration", "a number > 0")
+    if duration is not None and duration <= 0:
+        raise _Problem(f"duration is {_shown(duration)}, expected seconds (a number > 0)")
+    offset = _seconds(record, "offset", "a number >= 0") or 0.0
+    if offset < 0:
+        raise _Problem(f"offset is {_shown(offset)}, expected seconds (a number >= 0)")
+    strings: dict[str, str | None] = {}
+    for key in ("text", "id", "speaker", "lang"):
+        value = record.get(key)
+        if key != "text" and isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)  # numbers are common as speakers and ids
+        if not isinstance(value, str | None):
+            raise _Problem(f"{key} is {_shown(value)}, expected a string")
+        strings[key] = value
+    file = Path(audio)
+    return Utterance(
+        id=strings["id"] or file.stem + (f"-{offset:.2f}" if offset else ""),
+        audio_filepath=file if file.is_absolute() else path.parent / file,
+        text=strings["text"],
+        duration=duration,
+        offset=offset,
+        speaker=strings["speaker"],
+        lang=strings["lang"],
+        extra={key: value for key, value in record.items() if key not in OWN_KEYS},
+        source=place,
+    )
+
+
+def _seconds(record: dict[str, Any], key: str, expected: str) -> float | None:
+    value = record.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _Problem(f"{key} is {_shown(value)}, expected seconds ({expected})")
+    return float(value)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+# ---------------------------------------------------------------- checking and counting
+
+
+@dataclass(frozen=True)
+class ManifestReport:
+    """What `check_manifest` found."""
+
+    utterances: int
+    hours: float
+    problems: list[str]
+
+
+def check_manifest(path: Path) -> ManifestReport:
+    """Parse every line and open the header of every recording; nothing is raised but for a manifest that is not there."""
+    utterances: list[Utterance] = []
+    problems: list[tuple[int, str]] = []
+    for found in _parse(path):
+        if isinstance(found, str):
+            problems.append((_line(found, path), found))
+        else:
+            utterances.append(found)
+    first: dict[str, str] = {}
+    for u in utterances:
+        if u.id in first:
+            problems.append((_line(u.source, path), f'{u.source}: id "{u.id}" is also that of {first[u.id]}'))
+        first.setdefault(u.id, u.source)
+        if u.text is not None and not u.text.strip():
+            problems.append((_line(u.source, path), f"{u.source}: text is empty"))
+    seconds = 0.0
+    with ThreadPoolExecutor() as pool:
+        for u, (length, problem) in zip(utterances, pool.map(_heard, utterances), strict=True):
+            seconds += length
+            if problem:
+                problems.append((_line(u.source, path), f"{u.source}: {problem}"))
+    if not utterances and not problems:
+        problems.append((1, f"{path}:1: the manifest is empty, expected one JSON object a line"))
+    return ManifestReport(len(utterances), seconds / 3600, [text for _, text in sorted(problems)])
+
+
+def _heard(u: Utterance) -> tuple[float, str | None]:
+    """Seconds of an utterance that are there, and what is wrong with its recording."""
+    try:
+        whole = probe(u.audio_filepath).seconds
+    except AudioError as e:
+        return 0.0, f"audio_filepath: {e}"
+    if u.offset >= whole:
+        return 0.0, f"offset is {u.offset:g}, and the recording is {whole:.2f} s long"
+    if u.duration is not None and u.offset + u.duration > whole + SLACK_SECONDS:
+        return whole - u.offset, f"duration is {u.duration:g}, and only {whole - u.offset:.2f} s of the recording are left there"
+    return u.duration or whole - u.offset, None
+
+
+def _line(place: str, path: Path) -> int:
+    return int(place.removeprefix(f"{path}:").split(":")[0])
+
+
+@dataclass(frozen=True)
+class ManifestStats:
+    """What `manifest_stats` counted."""
+
+    utterances: int
+    hours: float
+    speakers: int
+    words: int
+    distinct_words: int
+    characters: int
+    min_seconds: float
+    median_seconds: float
+    mean_seconds: float
+    max_seconds: float
+    histogram: list[tuple[float, float, int]]
+    """(from seconds, to seconds, utterances)"""
+
+
+def manifest_stats(path: Path) -> ManifestStats:
+    """Count utterances, words and lengths; lengths that the manifest does not give are read from the recordings.
+
+    Raises what `read_manifest` raises, and AudioError where a length cannot be had.
+    """
+    utterances = read_manifest(path)
+    seconds = [u.duration or probe(u.audio_filepath).seconds - u.offset for u in utterances]
+    words = [word for u in utterances for word in (u.text or "").split()]
+    width = next(w for w in (0.5, 1.0, 2.0, 5.0, 10.0, 60.0, math.inf) if max(seconds) / w <= 12)
+    width = max(seconds) if math.isinf(width) else width
+    bins = [0] * max(1, math.ceil(max(seconds) / width))
+    for s in seconds:
+        bins[min(int(s / width), len(bins) - 1)] += 1
+    return ManifestStats(
+        utterances=len(utterances),
+        hours=sum(seconds) / 3600,
+        speakers=len({u.speaker for u in utterances if u.speaker is not None}),
+        words=len(words),
+        distinct_words=len(set(words)),
+        characters=sum(len(u.text or "") for u in utterances),
+        min_seconds=min(seconds),
+        median_seconds=statistics.median(seconds),
+        mean_seconds=statistics.fmean(seconds),
+        max_seconds=max(seconds),
+        histogram=[(i * width, (i + 1) * width, count) for i, count in enumerate(bins)],
+    )

@@ -1,0 +1,90 @@
+"""Text to token ids and back, by SentencePiece.
+
+One vocabulary serves the speller and the CTC head. Its first three ids are fixed:
+`BLANK` (CTC's blank, and padding), `UNKNOWN`, and `EOS` (end of sentence, also fed to the speller as its start).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from asr.config import TokenizerConfig
+from asr.errors import ConfigError, ModelError
+
+BLANK, UNKNOWN, EOS = 0, 1, 2
+
+
+class Tokenizer:
+    """A trained SentencePiece model.
+
+    >>> tokenizer.encode("GO ON")
+    [17, 9]
+    >>> tokenizer.decode([17, 9])
+    'GO ON'
+    """
+
+    def __init__(self, serialized: bytes):
+        self.serialized = serialized
+        self._pieces = sentencepiece.SentencePieceProcessor(model_proto=serialized)
+        ids = (self._pieces.pad_id(), self._pieces.unk_id(), self._pieces.eos_id())
+        if ids != (BLANK, UNKNOWN, EOS):
+            raise ValueError(f"pad, unk and eos have the ids {ids}, expected {(BLANK, UNKNOWN, EOS)}")
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        """Raises ModelError when `path` is missing or is no SentencePiece model."""
+        try:
+            return cls(path.read_bytes())
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such file; a model folder needs its tokenizer") from None
+        except (OSError, RuntimeError, ValueError) as e:
+            raise ModelError(f"{path}: not a SentencePiece model that `asr train` made: {e}") from None
+
+    @classmethod
+    def train(cls, texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
+        """Learn pieces from `texts`.
+
+        A vocabulary larger than the text can fill is made as large as it can be, so that one recipe serves small and
+        large data. Raises ConfigError when there is no text or `vocab_size` is too small for its letters.
+        """
+        sentences = [text for text in texts if text.strip()]
+        if not sentences:
+            raise ConfigError("tokenizer: there is no text to learn pieces from: do the training manifests have `text`?")
+        out = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(sentences),
+                model_writer=out,
+                model_type=config.kind,
+                vocab_size=config.vocab_size,
+                hard_vocab_limit=False,
+                character_coverage=1.0,
+                pad_id=BLANK, pad_piece="<blank>", unk_id=UNKNOWN, eos_id=EOS, bos_id=-1,
+                normalization_rule_name="identity",
+                input_sentence_size=1_000_000, shuffle_input_sentence=True,
+                num_threads=1,  # the same pieces on every machine
+                minloglevel=2,
+            )  # fmt: skip
+        except RuntimeError as e:
+            raise ConfigError(f"tokenizer: {config.kind} with vocab_size {config.vocab_size} cannot be trained on this text: {e}") from None
+        return cls(out.getvalue())
+
+    def __len__(self) -> int:
+        return int(self._pieces.get_piece_size())
+
+    @property
+    def pieces(self) -> list[str]:
+        """Every piece by id; `▁` marks the start of a word."""
+        return [self._pieces.id_to_piece(i) for i in range(len(self))]
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`, without end-of-sentence."""
+        return list(self._pieces.encode(text))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`; blank and end-of-sentence write nothing."""
+        return str(self._pieces.decode([int(i) for i in ids if i not in (BLANK, EOS)]))

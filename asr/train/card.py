@@ -1,0 +1,33 @@
+"""The model card that a run writes beside its weights."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from asr.config import Config
+from asr.score.wer import Score
+from asr.speech.batches import Example
+from asr.train.state import Place
+
+
+def model_card(config: Config, chosen: str, dev: Score, examples: list[Example], place: Place) -> str:
+    """Markdown: what the model was trained on, how, and how good it is, as measured at the end of its run."""
+    hours = sum(e.seconds for e in examples) / 3600
+    speakers = {e.utterance.speaker for e in examples if e.utterance.speaker}
+    listener, search = config.model.listener, config.decode
+    return f"""# Model card
+
+A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version("las-asr")}.
+
+| | |
+|---|---|
+| training data | {", ".join(f"`{p.name}`" for p in config.data.train)}: {len(examples)} utterances, {hours:.2f} hours, {len(speakers) or "unnamed"} speakers |
+| development data | {", ".join(f"`{p.name}`" for p in config.data.dev)}: {dev.utterances} utterances; chooses the checkpoint |
+| dev WER | {100 * dev.words.rate:.2f} % ({dev.words.errors} errors in {dev.words.reference_length} words), CER {100 * dev.characters.rate:.2f} % |
+| search | beam {search.beam}, CTC weight {search.ctc_weight}, length bonus {search.length_bonus} |
+| weights | {chosen} |
+| training | {config.train.epochs} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
+| network | listener {len(listener.pyramid)} x {listener.hidden} units a direction, reduction {listener.reduction}; attention: {config.model.attention.kind} |
+
+**Limits.** It knows the language, the words and the recording conditions of its training data, and no others.
+"""

@@ -1,0 +1,58 @@
+"""How good the network is while it trains: dev WER, and a picture of where it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from asr.config import DecodeConfig
+from asr.errors import AudioError
+from asr.decode.recognize import best_texts, recognize
+from asr.model.checkpoint import TrainedModel
+from asr.score.wer import Score, score
+from asr.speech.batches import BatchDataset, by_length
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def evaluate(model: TrainedModel, dev: BatchDataset, config: DecodeConfig, batch_seconds: float, accelerator: Accelerator) -> Score:
+    """Decode the dev utterances, shared out over the processes, and score them on each process alike."""
+    batches = by_length([e.seconds for e in dev.examples], batch_seconds)
+    found: list[tuple[int, str]] = []
+    for batch in batches[accelerator.process_index :: accelerator.num_processes]:
+        waveforms = [_read(dev, i) for i in batch]
+        found += zip(batch, best_texts(recognize(model, waveforms, config)), strict=True)
+    texts = dict(gather_object(found))
+    references = [e.utterance.text or "" for e in dev.examples]
+    return score(references, [texts[i] for i in range(len(references))])
+
+
+def _read(dev: BatchDataset, i: int) -> torch.Tensor:
+    """(N,) samples; none where the recording has become unreadable, so that its words count as deletions."""
+    try:
+        return torch.from_numpy(dev.read(i))
+    except AudioError:
+        return torch.zeros(0)
+
+
+@torch.no_grad()
+def attention_picture(model: TrainedModel, waveform: torch.Tensor, tokens: Sequence[int]) -> Figure:
+    """Weights of the speller over the listener's states while it is made to write `tokens`; waveform (N,)."""
+    from matplotlib.figure import Figure
+
+    network = model.network
+    device = network.frontend.mean.device
+    states, lengths = network.listen(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
+    _, weights = network.speller(states, lengths, torch.tensor([tokens], device=device))
+    pieces = [model.tokenizer.pieces[i] for i in tokens] + ["(end)"]
+    figure = Figure(figsize=(8, 1 + 0.18 * len(pieces)), layout="tight")
+    axes = figure.add_subplot()
+    axes.imshow(weights[0].float().cpu().numpy(), aspect="auto", origin="upper", extent=(0, len(waveform) / network.config.frontend.sample_rate, len(pieces), 0))
+    axes.set_yticks([i + 0.5 for i in range(len(pieces))], pieces, fontsize=7)
+    axes.set_xlabel("seconds")
+    return figure

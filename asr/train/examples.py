@@ -1,0 +1,54 @@
+"""What a run trains on: the manifests' utterances less those that cannot be used, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from asr.config import DataConfig
+from asr.errors import AudioError, ConfigError
+from asr.model.las import LAS
+from asr.speech.audio import probe
+from asr.speech.batches import Example, Skipped
+from asr.speech.manifest import Utterance, read_manifest
+from asr.text.tokenizer import Tokenizer
+
+
+def read_utterances(manifests: Sequence[Path], what: str) -> list[Utterance]:
+    """All utterances of some manifests, in order. Raises ConfigError when `what` (`data.train`, …) names none."""
+    if not manifests:
+        raise ConfigError(f"{what} names no manifest: give one in the config or as {what}=[FILE]")
+    return [utterance for path in manifests for utterance in read_manifest(path, need_text=True)]
+
+
+def select(
+    utterances: Iterable[Utterance], tokenizer: Tokenizer, network: LAS, config: DataConfig, fastest: float = 1.0
+) -> tuple[list[Example], list[Skipped]]:
+    """Utterances that can be trained on, as tokens, and the others.
+
+    An utterance must be of a length between `min_seconds` and `max_seconds` and have text, of no more tokens than the CTC head
+    has states for it even at the `fastest` speed (a repeated token needs one more state, for the blank between).
+    """
+    chosen: list[Example] = []
+    skipped: list[Skipped] = []
+    for u in utterances:
+        try:
+            seconds = probe(u.audio_filepath).seconds - u.offset if u.duration is None else u.duration
+        except AudioError as e:
+            skipped.append(Skipped(u.id, str(e)))
+            continue
+        tokens = tuple(tokenizer.encode(u.text or ""))
+        samples = torch.tensor(int(seconds / fastest * network.config.frontend.sample_rate))
+        states = int(network.listener.state_lengths(network.frontend.frames(samples)))
+        needed = len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
+        if not tokens:
+            skipped.append(Skipped(u.id, "its text is empty"))
+        elif not config.min_seconds <= seconds <= config.max_seconds:
+            skipped.append(Skipped(u.id, f"{seconds:.2f} s long, outside data.min_seconds to data.max_seconds"))
+        elif network.ctc is not None and needed > states:
+            skipped.append(Skipped(u.id, f"needs {needed} states for its text, and has {states}"))
+        else:
+            chosen.append(Example(u, tokens, seconds))
+    return chosen, skipped

@@ -1,0 +1,147 @@
+"""What a run tells: a live line in a terminal, plain lines in a pipe, `log.jsonl`, and TensorBoard."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from asr.config import Config
+from asr.score.wer import Score
+from asr.speech.batches import Example, Skipped
+from asr.train.state import Place
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Item = TypeVar("Item")
+PLAIN_SECONDS = 30.0  # between two lines where there is no terminal
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One step."""
+
+    loss: float  # nats for a token
+    attention_loss: float
+    ctc_loss: float
+    gradient_norm: float  # before clipping
+    learning_rate: float
+    audio_seconds: float
+
+
+class Journal:
+    """Everything that a run says, from its main process alone."""
+
+    def __init__(self, folder: Path, speaks: bool):
+        self.folder, self.speaks = folder, speaks
+        self.console = Console(stderr=True, quiet=not speaks, highlight=False, soft_wrap=True)
+        self.skips: Counter[str] = Counter()
+        self.writer: SummaryWriter | None = None
+        self.progress: Progress | None = None
+        self._last_line = 0.0
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    def track(self, items: Iterable[Item], what: str, total: int) -> list[Item]:
+        """All of `items`, with a bar while they come."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=True, disable=not self._live) as progress:
+            return list(progress.track(items, total=total, description=what))
+
+    def skipped(self, where: str, skipped: list[Skipped]) -> None:
+        """Count utterances that are not used, and show the first few of each place with their reasons."""
+        for s in skipped:
+            self.skips[where] += 1
+            if self.skips[where] <= 5:
+                self.say(f"{where}: left out {s.id}: {s.reason}")
+            elif self.skips[where] == 6:
+                self.say(f"{where}: more are left out; all are in {self.folder / 'log.jsonl'}")
+            self._log({"skipped": s.id, "where": where, "reason": s.reason})
+
+    def begin(self, config: Config, place: Place, network: nn.Module, examples: list[Example]) -> None:
+        """The first words, once all is ready."""
+        hours = sum(e.seconds for e in examples) / 3600
+        millions = sum(p.numel() for p in network.parameters()) / 1e6
+        left_out = f", {self.skips['data.train']} left out" if self.skips["data.train"] else ""
+        self.say(f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.train.epochs} epochs")
+        if place.step:
+            self.say(f"going on from step {place.step} (epoch {place.epoch + 1}) of {self.folder}")
+        if self.speaks:
+            self._forget_after(place.step)
+            self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=place.step + 1)
+
+    @contextlib.contextmanager
+    def display(self, epochs: int) -> Iterator[None]:
+        """The live line, while the block runs."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
+        try:
+            with Progress(*columns, console=self.console, disable=not self._live, speed_estimate_period=300) as self.progress:
+                self.task = self.progress.add_task(f"epoch 1/{epochs}", total=1.0, figures="")
+                self.epochs, self._began = epochs, None
+                yield
+        finally:
+            self.progress = None
+            if self.writer:
+                self.writer.flush()
+
+    def step(self, place: Place, progress: float, m: Measurement) -> None:
+        if not self.speaks:
+            return
+        if self._began is None:
+            self._began = (time.monotonic(), progress, place.audio_seconds - m.audio_seconds, place.seconds)
+        rate = place.audio_seconds / max(place.seconds, 1e-9)
+        figures = f"loss {m.loss:.3f} · ctc {m.ctc_loss:.3f} · grad {m.gradient_norm:.2f} · {rate:.0f}× real time"
+        epoch = min(int(progress * self.epochs) + 1, self.epochs)
+        if self.progress:
+            self.progress.update(self.task, completed=progress, figures=figures, description=f"epoch {epoch}/{self.epochs}")
+        now = time.monotonic()
+        if not self._live and now - self._last_line > PLAIN_SECONDS:
+            self._last_line = now
+            began, at = self._began[0], self._began[1]
+            left = (now - began) * (1 - progress) / (progress - at) if progress > at else float("nan")
+            self.say(f"epoch {epoch}/{self.epochs} · step {place.step} · {figures} · {left / 60:.0f} min left")
+        self._log({"step": place.step, "epoch": round(progress * self.epochs, 4), **{k: round(v, 6) for k, v in asdict(m).items()}})
+        if self.writer:
+            for name, value in asdict(m).items():
+                self.writer.add_scalar(f"train/{name}", value, place.step)
+            self.writer.add_scalar("train/audio seconds a second", rate, place.step)
+
+    def evaluation(self, place: Place, result: Score, picture: Figure) -> None:
+        wer, cer = 100 * result.words.rate, 100 * result.characters.rate
+        best = " (best so far)" if wer <= min((b for b, _ in place.best), default=wer) else ""
+        self.say(f"epoch {place.epoch} · step {place.step} · dev WER {wer:.2f} % · CER {cer:.2f} %{best}")
+        self._log({"step": place.step, "dev_wer": round(wer, 4), "dev_cer": round(cer, 4), "seconds": round(place.seconds, 1)})
+        if self.writer:
+            self.writer.add_scalar("dev/WER", wer, place.step)
+            self.writer.add_scalar("dev/CER", cer, place.step)
+            self.writer.add_figure("dev/attention", picture, place.step)
+            self.writer.flush()
+
+    @property
+    def _live(self) -> bool:
+        return self.speaks and self.console.is_terminal
+
+    def _log(self, record: dict[str, object]) -> None:
+        if self.speaks:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(self.folder / "log.jsonl", "a", encoding="utf-8") as f:
+                f.write(json.dumps(record) + "\n")
+
+    def _forget_after(self, step: int) -> None:
+        """Take lines out of the log that lie after the checkpoint a run goes on from."""
+        path = self.folder / "log.jsonl"
+        if path.is_file():
+            lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+            path.write_text("".join(line for line in lines if json.loads(line).get("step", 0) <= step), encoding="utf-8")

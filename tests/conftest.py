@@ -1,0 +1,95 @@
+"""What the tests share: a tiny network, a corpus of tones, and real speech where it is to be had."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from asr.config import Config, ModelConfig
+
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+torch.set_num_threads(1)
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+RATE = 16_000
+
+TINY = {
+    "frontend": {"mels": 20},
+    "listener": {"stem_channels": [4], "stem_strides": [2], "hidden": 16, "pyramid": [2, 1], "dropout": 0.1},
+    "attention": {"kind": "location", "size": 16, "heads": 2, "location_channels": 3, "location_width": 5},
+    "speller": {"embedding": 8, "hidden": 24, "layers": 1, "dropout": 0.1},
+    "ctc_weight": 0.3,
+}
+
+
+@pytest.fixture()
+def tiny() -> ModelConfig:
+    """A network small enough to train in a test."""
+    return ModelConfig.model_validate(TINY)
+
+
+def tone_word(word: str, random: np.random.Generator) -> np.ndarray:
+    """(N,) 0.25 s of a tone whose pitch spells the word: LOW, MID or HIGH; a pause follows."""
+    pitch = {"LOW": 300.0, "MID": 900.0, "HIGH": 2700.0}[word] * random.uniform(0.95, 1.05)
+    t = np.arange(int(0.2 * RATE)) / RATE
+    tone = 0.3 * np.sin(2 * np.pi * pitch * t) * np.hanning(len(t))
+    return np.concatenate([tone, np.zeros(int(0.05 * RATE))]).astype(np.float32)
+
+
+def write_tones(folder: Path, name: str, count: int, seed: int) -> Path:
+    """A manifest of sentences of one to four tone words, with their audio beside it."""
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for i in range(count):
+        words = [str(w) for w in random.choice(["LOW", "MID", "HIGH"], random.integers(1, 5))]
+        audio = np.concatenate([tone_word(w, random) for w in words])
+        audio = audio + 0.003 * random.standard_normal(len(audio)).astype(np.float32)
+        soundfile.write(folder / f"{name}-{i}.wav", audio, RATE)
+        lines.append(json.dumps({"audio_filepath": f"{name}-{i}.wav", "text": " ".join(words), "duration": len(audio) / RATE, "speaker": f"s{i % 3}"}))
+    path = folder / f"{name}.json"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Manifests to train on and to develop on."""
+    folder = tmp_path_factory.mktemp("tones")
+    return write_tones(folder, "train", 48, seed=1), write_tones(folder, "dev", 12, seed=2)
+
+
+@pytest.fixture()
+def tone_config(tones: tuple[Path, Path], tmp_path: Path) -> Config:
+    """A recipe for them that takes seconds."""
+    train, dev = tones
+    return Config.model_validate(
+        {
+            "output": str(tmp_path / "run"),
+            "data": {"train": [str(train)], "dev": [str(dev)]},
+            "tokenizer": {"kind": "char", "vocab_size": 20},
+            "model": TINY,
+            "augment": {"time_width": 10, "frequency_width": 4},
+            "train": {"epochs": 3, "batch_seconds": 6, "warmup_steps": 5, "evaluate_epochs": 1, "ema_decay": 0.9},
+            "decode": {"beam": 3, "candidates": 8},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def an4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The AN4 corpus, unpacked."""
+    archive = SHARED_DATA / "an4.tar"
+    if not archive.is_file():
+        pytest.skip("the AN4 recordings are not on this machine")
+    folder = tmp_path_factory.mktemp("an4")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return folder

@@ -1,0 +1,73 @@
+"""Configs: there and back, and what is wrong with them said by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asr.config import Config, ListenerConfig, ModelFolderConfig, dump_config, load_config
+from asr.errors import ConfigError
+
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").rglob("*.yaml"))
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    return folder / "recipe.yaml"
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    config = Config.model_validate({"data": {"train": ["a.json"]}, "model": {"listener": {"pyramid": [2, 2]}}, "seed": 7})
+    assert load_config(Config, write(tmp_path, dump_config(config))) == config
+    folder = config.folder_config()
+    assert load_config(ModelFolderConfig, write(tmp_path, dump_config(folder))) == folder
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    assert load_config(Config, write(tmp_path, "")) == Config()
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = write(tmp_path, "train: {epochs: 3}\n")
+    config = load_config(Config, path, ["train.epochs=9", "data.train=[a.json,b.json]", "model.attention.kind=none", "output=runs/x"])
+    assert config.train.epochs == 9
+    assert config.data.train == (Path("a.json"), Path("b.json"))
+    assert config.model.attention.kind == "none"
+    assert config.output == Path("runs/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "expected"),
+    [
+        ("train: {epoch: 3}", [], r"recipe\.yaml: train\.epoch: unknown key"),
+        ("train: {epochs: 0}", [], r"recipe\.yaml: train\.epochs: .*greater than or equal to 1, not 0"),
+        ("train: {epochs: many}", [], r"train\.epochs: .*integer.*'many'"),
+        ("train: {learning_rate: .nan}", [], r"train\.learning_rate"),
+        ("model: {ctc_weight: 0}", [], r"decode\.ctc_weight needs a CTC head"),
+        ("model: {attention: {kind: multihead, heads: 3, size: 16}}", [], r"model\.attention: heads \(3\) does not divide"),
+        ("model: {listener: {stem_channels: [8], stem_strides: []}}", [], "differ in length"),
+        ("- a list", [], "expected `key: value` lines"),
+        ("a: [b", [], "not valid YAML"),
+        ("", ["epochs"], "epochs: expected key=value"),
+        ("seed: 1", ["seed.x=2"], "seed is a value, not a section"),
+        ("", ["train.epochs=[1"], "not valid YAML"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        load_config(Config, write(tmp_path, text), overrides)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file"):
+        load_config(Config, tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_recipes_are_valid(path: Path) -> None:
+    load_config(Config, path)
+
+
+def test_reduction_is_the_product_of_all_strides() -> None:
+    assert ListenerConfig(stem_channels=(8, 8), stem_strides=(2, 1), pyramid=(2, 1, 2)).reduction == 8

@@ -1,0 +1,190 @@
+"""Training, from outside: killed and resumed, on two processes, on a full disk, with data that cannot be used.
+
+The corpus is made of tones, the network is tiny; every run takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from asr.config import Config, dump_config
+from asr.errors import ConfigError
+from asr.model.checkpoint import load_model, read_tensors
+from asr.train.trainer import Trainer
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def recipe(config: Config, path: Path, **changes: object) -> Path:
+    """Write the config as a recipe, with `section__key=value` changes."""
+    tree = json.loads(config.model_dump_json())
+    for key, value in changes.items():
+        *sections, name = key.split("__")
+        place = tree
+        for section in sections:
+            place = place[section]
+        place[name] = value
+    path.write_text(dump_config(Config.model_validate(tree)), encoding="utf-8")
+    return path
+
+
+def start(recipe: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "asr", "train", str(recipe), *arguments]
+    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(recipe: Path, *arguments: str) -> str:
+    process = start(recipe, *arguments)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return err
+
+
+def wait_for(condition: object, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.005)
+
+
+def states(run: Path) -> list[Path]:
+    return sorted((run / "states").glob("step-*"))
+
+
+def test_killed_and_resumed_equals_never_killed(tone_config: Config, tmp_path: Path) -> None:
+    # A checkpoint after every step: wherever the kill falls, it falls in the middle of an epoch or of a write.
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    finish(recipe(tone_config, tmp_path / "a.yaml", output=str(whole), train__checkpoint_minutes=1e-6))
+    path = recipe(tone_config, tmp_path / "b.yaml", output=str(broken), train__checkpoint_minutes=1e-6)
+    for stop_at in (3, 8):
+        process = start(path)
+        wait_for(lambda stop_at=stop_at: any(int(s.name[5:]) >= stop_at for s in states(broken)))
+        process.kill()
+        process.wait()
+    assert "going on from step" in finish(path)
+    for name in ("model/model.safetensors", f"states/{states(whole)[-1].name}/training.safetensors"):
+        one, other = read_tensors(whole / name), read_tensors(broken / name)
+        assert one.keys() == other.keys()
+        for key, tensor in one.items():
+            assert torch.equal(tensor, other[key]), key
+
+    def losses(run: Path) -> list[dict[str, float]]:
+        lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        return [line for line in lines if "loss" in line]
+
+    assert losses(broken) == losses(whole)
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tone_config: Config, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    path = recipe(tone_config, tmp_path / "a.yaml", output=str(run), train__epochs=500, train__evaluate_epochs=500)
+    process = start(path)
+    wait_for(lambda: (run / "log.jsonl").is_file() and '"step"' in (run / "log.jsonl").read_text(encoding="utf-8"))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert len(states(run)) == 1
+
+
+def test_two_processes_follow_the_trajectory_of_one(tone_config: Config, tmp_path: Path) -> None:
+    listener = {**tone_config.model.listener.model_dump(), "dropout": 0.0}
+    speller = {**tone_config.model.speller.model_dump(), "dropout": 0.0}
+
+    def losses(name: str, launcher: list[str]) -> list[float]:
+        path = recipe(tone_config, tmp_path / f"{name}.yaml", output=str(tmp_path / name), model__listener=listener, model__speller=speller)
+        done = subprocess.run([*launcher, "-m", "asr", "train", str(path)], env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        lines = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        return [line["loss"] for line in lines if "loss" in line]
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = str(s.getsockname()[1])
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", port]
+    one, two = losses("one", [sys.executable]), losses("two", launch)
+    assert len(one) > 10
+    assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_accumulating_changes_nothing(tone_config: Config, tmp_path: Path) -> None:
+    def losses(name: str, device_seconds: float) -> list[float]:
+        model = {**tone_config.model.model_dump(), "listener": {**tone_config.model.listener.model_dump(), "dropout": 0.0}}
+        model["speller"] = {**tone_config.model.speller.model_dump(), "dropout": 0.0}
+        path = recipe(tone_config, tmp_path / f"{name}.yaml", output=str(tmp_path / name), model=model, train__device_seconds=device_seconds)
+        finish(path)
+        lines = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        return [line["loss"] for line in lines if "loss" in line]
+
+    assert losses("parts", 1.5) == pytest.approx(losses("whole", 100.0), rel=1e-4)
+
+
+def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_whole(tone_config: Config, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    path = recipe(tone_config, tmp_path / "a.yaml", output=str(run))
+    finish(path, "train.epochs=3")
+    before = states(run)[-1]
+    # No file may grow past 100 kB: weights no longer fit, as on a full disk.
+    (run / "config.yaml").write_text((run / "config.yaml").read_text(encoding="utf-8").replace("epochs: 3", "epochs: 5"), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "asr", "train", str(path), "train.epochs=5"], env=ENVIRONMENT, capture_output=True, text=True, timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert str(before) in done.stderr or "best" in done.stderr
+    assert states(run)[-1] == before
+    read_tensors(before / "training.safetensors")
+    assert load_model(run / "model")
+
+
+def test_what_cannot_be_used_is_left_out_and_said(tone_config: Config, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    lines = [json.loads(line) for line in tone_config.data.train[0].read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        line["audio_filepath"] = str(tone_config.data.train[0].parent / line["audio_filepath"])
+    (tmp_path / "broken.wav").write_bytes(b"no audio")
+    lines[0]["audio_filepath"] = str(tmp_path / "broken.wav")
+    lines[1]["text"] = " ".join(["LOW"] * 500)
+    lines[2]["text"] = ""
+    lines[3]["duration"] = 0.01
+    manifest = tmp_path / "train.json"
+    manifest.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    config = tone_config.model_copy(update={"data": tone_config.data.model_copy(update={"train": (manifest,)})})
+    trainer = Trainer(config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1})}))
+    folder = trainer.run()
+    assert load_model(folder)
+    assert len(trainer.data.examples) == len(lines) - 4
+    said = capfd.readouterr().err
+    for reason in ("broken.wav", "states for its text", "its text is empty", "data.min_seconds"):
+        assert reason in said, reason
+
+
+def test_another_config_in_the_same_folder_is_refused(tone_config: Config) -> None:
+    Trainer(tone_config)
+    changed = tone_config.model_copy(update={"train": tone_config.train.model_copy(update={"learning_rate": 0.1})})
+    with pytest.raises(ConfigError, match=r"train\.learning_rate.*--restart"):
+        Trainer(changed)
+    Trainer(changed, restart=True)
+
+
+def test_it_learns(tone_config: Config) -> None:
+    train = {"epochs": 40, "learning_rate": 5e-3, "batch_seconds": 6, "warmup_steps": 20, "evaluate_epochs": 10, "ema_decay": 0.98, "keep_best": 2}
+    config = Config.model_validate(json.loads(tone_config.model_dump_json()) | {"train": train, "augment": {"speeds": [], "warp": 0, "time_masks": 0}})
+    trainer = Trainer(config)
+    trainer.run()
+    lines = [json.loads(line) for line in (config.output / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert min(line["dev_wer"] for line in lines if "dev_wer" in line) < 10
