@@ -28,7 +28,21 @@ _HOMES = {
     "Trainer": "asr.train.trainer",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
+__all__ = [
+    "AsrError",
+    "Config",
+    "DecodeConfig",
+    "Trainer",
+    "Transcriber",
+    "Transcript",
+    "Utterance",
+    "load_audio",
+    "load_config",
+    "load_model",
+    "read_manifest",
+    "score",
+    "write_manifest",
+]
 
 if TYPE_CHECKING:
     from asr.config import Config, DecodeConfig, load_config

@@ -91,7 +91,9 @@ def complain(message: str) -> None:
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; default: the one in the package.", show_default=False)]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
 BeamOption = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")]
-CtcOption = Annotated[float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")]
+CtcOption = Annotated[
+    float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
+]
 LengthOption = Annotated[float | None, typer.Option(help="Added to the score for each token (nats).", show_default="the model's")]
 
 
@@ -270,8 +272,8 @@ def info(
 ) -> None:
     """Show what a model is: its card, its size, its network.
 
-      asr info
-      asr info runs/an4/model
+    asr info
+    asr info runs/an4/model
     """
     from rich.markdown import Markdown
 
@@ -302,7 +304,7 @@ ManifestArgument = Annotated[Path, typer.Argument(help="A manifest (.json or .js
 def manifest_check(file: ManifestArgument) -> None:
     """Find every line of a manifest that cannot be used, and say why.
 
-      asr manifest check data/an4/train.json
+    asr manifest check data/an4/train.json
     """
     from asr.speech.manifest import check_manifest
 
@@ -320,7 +322,7 @@ def manifest_check(file: ManifestArgument) -> None:
 def manifest_stats(file: ManifestArgument) -> None:
     """Count a manifest: utterances, hours, speakers, words, lengths.
 
-      asr manifest stats data/an4/train.json
+    asr manifest stats data/an4/train.json
     """
     from asr.speech.manifest import manifest_stats as measure
 

@@ -144,7 +144,9 @@ def _one_ahead(pool: Executor, function: Callable[[Item], Result], items: Iterab
 
 
 def _utterance(path: Path) -> Utterance:
-    return Utterance(id=path.stem, audio_filepath=path, text=None, duration=None, offset=0.0, speaker=None, lang=None, extra={}, source=str(path))
+    return Utterance(
+        id=path.stem, audio_filepath=path, text=None, duration=None, offset=0.0, speaker=None, lang=None, extra={}, source=str(path)
+    )
 
 
 def _seconds(utterance: Utterance) -> float | AudioError:
@@ -155,5 +157,7 @@ def _seconds(utterance: Utterance) -> float | AudioError:
         return e
     if seconds > LONGEST_SECONDS:
         minutes = f"{seconds // 3600:.0f} h {seconds % 3600 / 60:.0f} min" if seconds >= 3600 else f"{seconds / 60:.1f} min"
-        return AudioError(f"{utterance.audio_filepath}: {minutes} long, and at most {LONGEST_SECONDS:.0f} s can be heard at once: cut it at pauses")
+        return AudioError(
+            f"{utterance.audio_filepath}: {minutes} long, and at most {LONGEST_SECONDS:.0f} s can be heard at once: cut it at pauses"
+        )
     return seconds

@@ -95,7 +95,7 @@ def train(model: TrainedModel, examples: list[Example], batch_seconds: float, st
     config = AugmentConfig()
     data = BatchDataset(examples, network.config.frontend.sample_rate, 1, WaveformAugmenter(config, network.config.frontend.sample_rate))
     watch, audio = Stopwatch(), 0.0
-    shares = [share for share in BatchSampler(examples, batch_seconds, 1e9, 1, 1_000)][: steps + 1]
+    shares = list(BatchSampler(examples, batch_seconds, 1e9, 1, 1_000))[: steps + 1]
     for i, share in enumerate(shares):
         if i == 1:  # the first is a warm-up
             watch, audio = Stopwatch(), 0.0
@@ -160,7 +160,9 @@ def main() -> None:
     console.print(table)
     heard = trained.pop("heard")
     whole = sum(trained.values())
-    table = Table(title=f"training, {arguments.batch_seconds:g} s a step: {heard / whole:.0f} seconds of audio per second", title_justify="left")
+    table = Table(
+        title=f"training, {arguments.batch_seconds:g} s a step: {heard / whole:.0f} seconds of audio per second", title_justify="left"
+    )
     table.add_column("stage")
     table.add_column("share", justify="right")
     table.add_column("ms for a second of audio", justify="right")

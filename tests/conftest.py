@@ -12,7 +12,10 @@ import pytest
 import soundfile
 import torch
 
-from asr.config import Config, ModelConfig
+from asr.config import Config, DecodeConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
+from asr.model.checkpoint import TrainedModel, save_model
+from asr.model.las import LAS
+from asr.text.tokenizer import Tokenizer
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 torch.set_num_threads(1)
@@ -29,7 +32,7 @@ TINY = {
 }
 
 
-@pytest.fixture()
+@pytest.fixture
 def tiny() -> ModelConfig:
     """A network small enough to train in a test."""
     return ModelConfig.model_validate(TINY)
@@ -53,7 +56,11 @@ def write_tones(folder: Path, name: str, count: int, seed: int) -> Path:
         audio = np.concatenate([tone_word(w, random) for w in words])
         audio = audio + 0.003 * random.standard_normal(len(audio)).astype(np.float32)
         soundfile.write(folder / f"{name}-{i}.wav", audio, RATE)
-        lines.append(json.dumps({"audio_filepath": f"{name}-{i}.wav", "text": " ".join(words), "duration": len(audio) / RATE, "speaker": f"s{i % 3}"}))
+        lines.append(
+            json.dumps(
+                {"audio_filepath": f"{name}-{i}.wav", "text": " ".join(words), "duration": len(audio) / RATE, "speaker": f"s{i % 3}"}
+            )
+        )
     path = folder / f"{name}.json"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -66,7 +73,7 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_tones(folder, "train", 48, seed=1), write_tones(folder, "dev", 12, seed=2)
 
 
-@pytest.fixture()
+@pytest.fixture
 def tone_config(tones: tuple[Path, Path], tmp_path: Path) -> Config:
     """A recipe for them that takes seconds."""
     train, dev = tones
@@ -92,4 +99,16 @@ def an4(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("an4")
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with a tiny, untrained network."""
+    torch.manual_seed(0)
+    config = ModelConfig.model_validate(TINY)
+    tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    settings = ModelFolderConfig(model=config, decode=DecodeConfig(beam=2, candidates=4, max_tokens_per_state=0.2))
+    save_model(folder, TrainedModel(LAS(config, len(tokenizer)).eval(), tokenizer, settings, "# A tiny card"))
     return folder

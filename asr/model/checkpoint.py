@@ -34,7 +34,9 @@ class TrainedModel:
 
 def save_model(folder: Path, model: TrainedModel, half: bool = False) -> None:
     """Write a model folder, all of it or nothing; `half` stores 16-bit floats. Raises OSError naming the folder."""
-    weights = {name: tensor.half() if half and tensor.is_floating_point() else tensor for name, tensor in model.network.state_dict().items()}
+    weights = {
+        name: tensor.half() if half and tensor.is_floating_point() else tensor for name, tensor in model.network.state_dict().items()
+    }
     with atomic_folder(folder) as partial:
         (partial / WEIGHTS).write_bytes(tensor_bytes(weights))
         (partial / CONFIG).write_text(dump_config(model.config), encoding="utf-8")
@@ -68,7 +70,9 @@ def load_weights(network: torch.nn.Module, weights: dict[str, Tensor], path: Pat
             raise ModelError(f"{path}: {name} is {'missing' if name in own else 'unknown'}: the weights belong to another config.yaml")
         if own[name].shape != weights[name].shape:
             found, expected = tuple(weights[name].shape), tuple(own[name].shape)
-            raise ModelError(f"{path}: {name} has shape {found}, expected {expected}: the weights belong to another config.yaml or tokenizer.model")
+            raise ModelError(
+                f"{path}: {name} has shape {found}, expected {expected}: the weights belong to another config.yaml or tokenizer.model"
+            )
     network.load_state_dict(weights)  # converts 16-bit floats to the network's own
 
 

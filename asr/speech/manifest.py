@@ -35,7 +35,7 @@ class Utterance:
     """seconds into the file"""
     speaker: str | None = None
     lang: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict, hash=False)
     """every other key, as it was"""
     source: str = ""
     """`file:line` that it was read from"""

@@ -6,7 +6,9 @@ import re
 import unicodedata
 
 _APOSTROPHES = re.compile(r"[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07]")
-_SPELLED_OUT = str.maketrans({"ß": "SS", "Æ": "AE", "æ": "AE", "Œ": "OE", "œ": "OE", "Ø": "O", "ø": "O", "Đ": "D", "đ": "D", "Ł": "L", "ł": "L"})
+_SPELLED_OUT = str.maketrans(
+    {"ß": "SS", "Æ": "AE", "æ": "AE", "Œ": "OE", "œ": "OE", "Ø": "O", "ø": "O", "Đ": "D", "đ": "D", "Ł": "L", "ł": "L"}
+)
 _STRAY_APOSTROPHE = re.compile(r"(?<![A-Z])'(?![A-Z])")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from asr.config import Config
@@ -10,7 +11,7 @@ from asr.speech.batches import Example
 from asr.train.state import Place
 
 
-def model_card(config: Config, chosen: str, dev: Score, examples: list[Example], place: Place) -> str:
+def model_card(config: Config, chosen: str, dev: Score, examples: Sequence[Example], place: Place) -> str:
     """Markdown: what the model was trained on, how, and how good it is, as measured at the end of its run."""
     hours = sum(e.seconds for e in examples) / 3600
     speakers = {e.utterance.speaker for e in examples if e.utterance.speaker}

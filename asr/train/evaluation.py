@@ -10,8 +10,8 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from asr.config import DecodeConfig
-from asr.errors import AudioError
 from asr.decode.recognize import best_texts, recognize
+from asr.errors import AudioError
 from asr.model.checkpoint import TrainedModel
 from asr.score.wer import Score, score
 from asr.speech.batches import BatchDataset, by_length
@@ -52,7 +52,12 @@ def attention_picture(model: TrainedModel, waveform: torch.Tensor, tokens: Seque
     pieces = [model.tokenizer.pieces[i] for i in tokens] + ["(end)"]
     figure = Figure(figsize=(8, 1 + 0.18 * len(pieces)), layout="tight")
     axes = figure.add_subplot()
-    axes.imshow(weights[0].float().cpu().numpy(), aspect="auto", origin="upper", extent=(0, len(waveform) / network.config.frontend.sample_rate, len(pieces), 0))
+    axes.imshow(
+        weights[0].float().cpu().numpy(),
+        aspect="auto",
+        origin="upper",
+        extent=(0, len(waveform) / network.config.frontend.sample_rate, len(pieces), 0),
+    )
     axes.set_yticks([i + 0.5 for i in range(len(pieces))], pieces, fontsize=7)
     axes.set_xlabel("seconds")
     return figure

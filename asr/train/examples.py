@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def select(
         tokens = tuple(tokenizer.encode(u.text or ""))
         samples = torch.tensor(int(seconds / fastest * network.config.frontend.sample_rate))
         states = int(network.listener.state_lengths(network.frontend.frames(samples)))
-        needed = len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
+        needed = len(tokens) + sum(a == b for a, b in itertools.pairwise(tokens))
         if not tokens:
             skipped.append(Skipped(u.id, "its text is empty"))
         elif not config.min_seconds <= seconds <= config.max_seconds:

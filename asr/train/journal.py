@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -49,7 +49,9 @@ class Journal:
         self.skips: Counter[str] = Counter()
         self.writer: SummaryWriter | None = None
         self.progress: Progress | None = None
+        self.epochs = 0
         self._last_line = 0.0
+        self._began: tuple[float, float] | None = None  # (clock, progress) at this sitting's first step
 
     def say(self, text: str) -> None:
         self.console.print(text, markup=False)
@@ -70,12 +72,14 @@ class Journal:
                 self.say(f"{where}: more are left out; all are in {self.folder / 'log.jsonl'}")
             self._log({"skipped": s.id, "where": where, "reason": s.reason})
 
-    def begin(self, config: Config, place: Place, network: nn.Module, examples: list[Example]) -> None:
+    def begin(self, config: Config, place: Place, network: nn.Module, examples: Sequence[Example]) -> None:
         """The first words, once all is ready."""
         hours = sum(e.seconds for e in examples) / 3600
         millions = sum(p.numel() for p in network.parameters()) / 1e6
         left_out = f", {self.skips['data.train']} left out" if self.skips["data.train"] else ""
-        self.say(f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.train.epochs} epochs")
+        self.say(
+            f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.train.epochs} epochs"
+        )
         if place.step:
             self.say(f"going on from step {place.step} (epoch {place.epoch + 1}) of {self.folder}")
         if self.speaks:
@@ -85,11 +89,17 @@ class Journal:
     @contextlib.contextmanager
     def display(self, epochs: int) -> Iterator[None]:
         """The live line, while the block runs."""
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f} %"),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+        )
         try:
             with Progress(*columns, console=self.console, disable=not self._live, speed_estimate_period=300) as self.progress:
                 self.task = self.progress.add_task(f"epoch 1/{epochs}", total=1.0, figures="")
-                self.epochs, self._began = epochs, None
+                self.epochs = epochs
                 yield
         finally:
             self.progress = None
@@ -99,19 +109,18 @@ class Journal:
     def step(self, place: Place, progress: float, m: Measurement) -> None:
         if not self.speaks:
             return
-        if self._began is None:
-            self._began = (time.monotonic(), progress, place.audio_seconds - m.audio_seconds, place.seconds)
+        now = time.monotonic()
+        self._began = self._began or (now, progress)
         rate = place.audio_seconds / max(place.seconds, 1e-9)
         figures = f"loss {m.loss:.3f} · ctc {m.ctc_loss:.3f} · grad {m.gradient_norm:.2f} · {rate:.0f}× real time"
         epoch = min(int(progress * self.epochs) + 1, self.epochs)
         if self.progress:
             self.progress.update(self.task, completed=progress, figures=figures, description=f"epoch {epoch}/{self.epochs}")
-        now = time.monotonic()
         if not self._live and now - self._last_line > PLAIN_SECONDS:
             self._last_line = now
-            began, at = self._began[0], self._began[1]
-            left = (now - began) * (1 - progress) / (progress - at) if progress > at else float("nan")
-            self.say(f"epoch {epoch}/{self.epochs} · step {place.step} · {figures} · {left / 60:.0f} min left")
+            began, at = self._began
+            left = f" · {(now - began) * (1 - progress) / (progress - at) / 60:.0f} min left" if progress > at else ""
+            self.say(f"epoch {epoch}/{self.epochs} · step {place.step} · {figures}{left}")
         self._log({"step": place.step, "epoch": round(progress * self.epochs, 4), **{k: round(v, 6) for k, v in asdict(m).items()}})
         if self.writer:
             for name, value in asdict(m).items():

@@ -132,7 +132,9 @@ class Trainer:
                 place.epoch, place.step_in_epoch = (share.epoch + 1, 0) if ends_epoch else (share.epoch, share.step + 1)
                 total, attention, ctc = (accelerator.reduce(sums, "sum") / share.tokens).tolist()
                 sums.zero_()
-                self.journal.step(place, progress, Measurement(total, attention, ctc, float(norm), optimizer.param_groups[0]["lr"], share.seconds))
+                self.journal.step(
+                    place, progress, Measurement(total, attention, ctc, float(norm), optimizer.param_groups[0]["lr"], share.seconds)
+                )
 
                 evaluated = ends_epoch and (place.epoch % config.evaluate_epochs == 0 or place.epoch == config.epochs)
                 if evaluated:
@@ -173,7 +175,9 @@ class Trainer:
                 (self.folder / name).unlink(missing_ok=True)
         if record.is_file():
             before, now = (c.model_dump(mode="json") for c in (load_config(Config, record), self.config))
-            changed = [f"{a}.{b}" for a in ("model", "tokenizer", "data", "augment", "train") for b in now[a] if before[a].get(b) != now[a][b]]
+            changed = [
+                f"{a}.{b}" for a in ("model", "tokenizer", "data", "augment", "train") for b in now[a] if before[a].get(b) != now[a][b]
+            ]
             changed = [key for key in changed if key not in RESUMABLE]
             if changed:
                 raise ConfigError(
@@ -241,7 +245,9 @@ class Trainer:
 
     def _evaluate(self, average: LAS, place: Place) -> None:
         """Dev WER of the averaged weights; keeps them if they are among the best."""
-        quick = DecodeConfig(beam=self.config.train.dev_beam, ctc_weight=self.config.decode.ctc_weight if self.config.train.dev_beam > 1 else 0.0)
+        quick = DecodeConfig(
+            beam=self.config.train.dev_beam, ctc_weight=self.config.decode.ctc_weight if self.config.train.dev_beam > 1 else 0.0
+        )
         model = self._trained(average)
         result = evaluate(model, self.dev, quick, self.config.train.device_seconds, self.accelerator)
         if self.accelerator.is_main_process:
@@ -264,7 +270,9 @@ class Trainer:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)
         results = {}
         for name, network in choices.items():
-            results[name] = evaluate(self._trained(network), self.dev, self.config.decode, self.config.train.device_seconds, self.accelerator)
+            results[name] = evaluate(
+                self._trained(network), self.dev, self.config.decode, self.config.train.device_seconds, self.accelerator
+            )
             self.journal.say(f"{name}: dev WER {100 * results[name].words.rate:.2f} % with beam {self.config.decode.beam}")
         name = min(results, key=lambda n: results[n].words.rate)
         if self.accelerator.is_main_process:

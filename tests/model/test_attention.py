@@ -23,7 +23,8 @@ def test_location_attention_is_its_equation() -> None:
     context, weights = attention(query, previous, attention.memory(states, torch.tensor([9])))
     filtered = attention.location(previous)[0].T  # (T, channels)
     energies = [
-        attention.energy(torch.tanh(attention.query(query[0, 0]) + attention.key(states[0, t]) + attention.place(filtered[t]))) for t in range(9)
+        attention.energy(torch.tanh(attention.query(query[0, 0]) + attention.key(states[0, t]) + attention.place(filtered[t])))
+        for t in range(9)
     ]
     expected = torch.cat(energies).softmax(0)
     torch.testing.assert_close(weights[0, 0], expected)

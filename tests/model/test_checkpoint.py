@@ -14,14 +14,14 @@ from asr.model.las import LAS
 from asr.text.tokenizer import Tokenizer
 
 
-@pytest.fixture()
+@pytest.fixture
 def model(tiny: ModelConfig) -> TrainedModel:
     torch.manual_seed(0)
     tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
     return TrainedModel(LAS(tiny, len(tokenizer)).eval(), tokenizer, ModelFolderConfig(model=tiny), "a card")
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(model: TrainedModel, tmp_path: Path) -> Path:
     save_model(tmp_path / "model", model)
     return tmp_path / "model"
@@ -52,7 +52,9 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
         load_model(folder)
 
 
-@pytest.mark.parametrize(("name", "error"), [("model.safetensors", ModelError), ("tokenizer.model", ModelError), ("config.yaml", ConfigError)])
+@pytest.mark.parametrize(
+    ("name", "error"), [("model.safetensors", ModelError), ("tokenizer.model", ModelError), ("config.yaml", ConfigError)]
+)
 @pytest.mark.parametrize("cut", [0.0, 0.5])
 def test_a_truncated_file_is_named(folder: Path, name: str, error: type[AsrError], cut: float) -> None:
     content = (folder / name).read_bytes()

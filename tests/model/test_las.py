@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests_support import with_attention
 
 from asr.config import ModelConfig
 from asr.model.las import LAS
 from asr.text.tokenizer import BLANK, EOS
-from tests_support import with_attention
 
 
-@pytest.fixture()
+@pytest.fixture
 def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     features, frames = torch.randn(3, 60, 20, generator=generator), torch.tensor([60, 41, 25])

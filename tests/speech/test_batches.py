@@ -39,7 +39,7 @@ def test_limits_hold() -> None:
         seconds = [made[i].seconds for i in share.examples]
         assert len(seconds) == 1 or max(seconds) * len(seconds) <= 25.0
         assert share.seconds <= 60.0
-    whole = [b for b in sampler().plan(0)]
+    whole = list(sampler().plan(0))
     assert all(max(made[i].seconds for i in b) * len(b) <= 60 for b in whole)
 
 
@@ -60,9 +60,9 @@ def test_processes_share_the_steps_of_one() -> None:
     assert ends[0] == ends[1] == ends[2]  # every process takes every step once, or gradients would wait for ever
 
 
-@pytest.mark.parametrize("cut", [0, 1, 7, 20, 31])
+@pytest.mark.parametrize("cut", [0, 1, 7, 13, 20])
 def test_goes_on_where_it_was_left(cut: int) -> None:
-    whole = [s for s in sampler(device_seconds=60.0)]
+    whole = list(sampler(device_seconds=60.0))
     rest = sampler(device_seconds=60.0)
     if cut:
         before = whole[cut - 1]

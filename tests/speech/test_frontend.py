@@ -11,7 +11,7 @@ from asr.config import FrontendConfig
 from asr.speech.frontend import LOG_FLOOR, LogMel
 
 
-@pytest.fixture()
+@pytest.fixture
 def waveform() -> torch.Tensor:
     t = torch.arange(16_000) / 16_000
     return 0.3 * torch.sin(2 * torch.pi * (200 + 1500 * t) * t) + 0.01 * torch.randn(16_000, generator=torch.Generator().manual_seed(0))
@@ -21,7 +21,14 @@ def test_equals_librosa(waveform: torch.Tensor) -> None:
     config = FrontendConfig()
     ours = LogMel(config).log_mel(waveform[None])[0].numpy()
     power = librosa.feature.melspectrogram(
-        y=waveform.numpy(), sr=16_000, n_fft=config.window, hop_length=config.hop, n_mels=80, fmin=config.low_hz, fmax=config.high_hz, center=False
+        y=waveform.numpy(),
+        sr=16_000,
+        n_fft=config.window,
+        hop_length=config.hop,
+        n_mels=80,
+        fmin=config.low_hz,
+        fmax=config.high_hz,
+        center=False,
     )
     theirs = np.log(np.maximum(power, LOG_FLOOR)).T
     assert ours.shape == theirs.shape

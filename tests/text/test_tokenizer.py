@@ -13,7 +13,11 @@ from asr.errors import ConfigError, ModelError
 from asr.text.tokenizer import BLANK, EOS, UNKNOWN, Tokenizer
 
 TEXT = ["RUBOUT G M E F THREE NINE", "ERASE C Q Q F SEVEN", "IT'S A QUICK BROWN FOX", "JUMPS OVER LAZY DOGS WHILE EXPECTING V Z"] * 3
-KINDS = [TokenizerConfig(kind="char", vocab_size=64), TokenizerConfig(kind="unigram", vocab_size=48), TokenizerConfig(kind="bpe", vocab_size=48)]
+KINDS = [
+    TokenizerConfig(kind="char", vocab_size=64),
+    TokenizerConfig(kind="unigram", vocab_size=48),
+    TokenizerConfig(kind="bpe", vocab_size=48),
+]
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda c: c.kind)

@@ -124,7 +124,9 @@ def test_accumulating_changes_nothing(tone_config: Config, tmp_path: Path) -> No
     def losses(name: str, device_seconds: float) -> list[float]:
         model = {**tone_config.model.model_dump(), "listener": {**tone_config.model.listener.model_dump(), "dropout": 0.0}}
         model["speller"] = {**tone_config.model.speller.model_dump(), "dropout": 0.0}
-        path = recipe(tone_config, tmp_path / f"{name}.yaml", output=str(tmp_path / name), model=model, train__device_seconds=device_seconds)
+        path = recipe(
+            tone_config, tmp_path / f"{name}.yaml", output=str(tmp_path / name), model=model, train__device_seconds=device_seconds
+        )
         finish(path)
         lines = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text(encoding="utf-8").splitlines()]
         return [line["loss"] for line in lines if "loss" in line]
@@ -182,8 +184,18 @@ def test_another_config_in_the_same_folder_is_refused(tone_config: Config) -> No
 
 
 def test_it_learns(tone_config: Config) -> None:
-    train = {"epochs": 40, "learning_rate": 5e-3, "batch_seconds": 6, "warmup_steps": 20, "evaluate_epochs": 10, "ema_decay": 0.98, "keep_best": 2}
-    config = Config.model_validate(json.loads(tone_config.model_dump_json()) | {"train": train, "augment": {"speeds": [], "warp": 0, "time_masks": 0}})
+    train = {
+        "epochs": 40,
+        "learning_rate": 5e-3,
+        "batch_seconds": 6,
+        "warmup_steps": 20,
+        "evaluate_epochs": 10,
+        "ema_decay": 0.98,
+        "keep_best": 2,
+    }
+    config = Config.model_validate(
+        json.loads(tone_config.model_dump_json()) | {"train": train, "augment": {"speeds": [], "warp": 0, "time_masks": 0}}
+    )
     trainer = Trainer(config)
     trainer.run()
     lines = [json.loads(line) for line in (config.output / "log.jsonl").read_text(encoding="utf-8").splitlines()]

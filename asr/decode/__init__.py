@@ -1,0 +1,1 @@
+"""How it spells: the search for the best transcript."""

@@ -1,0 +1,1 @@
+"""What is heard: manifests, audio, features, augmentation, batches."""

@@ -1,0 +1,1 @@
+"""What is written: normalisation and tokens."""

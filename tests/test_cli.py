@@ -1,0 +1,271 @@
+"""The command line: what people type, and what they are told when something is wrong.
+
+Whatever is broken ends in one line that names it, never in a traceback; other recordings of the same job go on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner, Result
+
+from asr.cli import app
+from asr.speech.manifest import read_manifest
+
+RATE = 16_000
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def complaints(result: Result) -> list[str]:
+    assert "Traceback" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
+    return [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+
+
+@pytest.fixture()
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
+    return path
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def no_samples(path: Path) -> None:
+    soundfile.write(path, np.zeros(0), RATE)
+
+
+def text(path: Path) -> None:
+    path.write_text("this is not a recording\n" * 20, encoding="utf-8")
+
+
+def header_alone(path: Path) -> None:
+    soundfile.write(path, np.zeros(RATE), RATE, format="FLAC")
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def not_a_number(path: Path) -> None:
+    samples = np.zeros(RATE)
+    samples[4_000] = np.nan
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+
+
+def twelve_hours(path: Path) -> None:
+    with wave.open(str(path), "wb") as f:
+        f.setparams((1, 2, RATE, 12 * 3600 * RATE, "NONE", ""))
+        f.writeframesraw(b"")
+    head = bytearray(path.read_bytes())
+    size = 12 * 3600 * RATE * 2
+    head[4:8], head[40:44] = (36 + size).to_bytes(4, "little"), size.to_bytes(4, "little")
+    path.write_bytes(head)
+    os.truncate(path, 44 + size)  # a sparse file: it takes no room
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def missing(path: Path) -> None:
+    pass
+
+
+BROKEN = {
+    empty: "the file is empty",
+    no_samples: "holds no sound",
+    text: "cannot be decoded",
+    header_alone: "holds no sound|cannot be decoded",
+    not_a_number: "contains NaN or infinite samples, at 0.25 s",
+    twelve_hours: "12 h 0 min long, and at most 120 s",
+    folder: "is a folder",
+    missing: "no such file",
+}
+
+
+@pytest.mark.parametrize("breaker", BROKEN, ids=lambda f: f.__name__)
+def test_a_broken_recording_costs_only_itself(tiny_folder: Path, good: Path, tmp_path: Path, breaker) -> None:
+    broken = tmp_path / "broken.wav"
+    breaker(broken)
+    began = time.monotonic()
+    result = run("transcribe", good, broken, good, "--model", tiny_folder)
+    assert time.monotonic() - began < 30
+    lines = complaints(result)
+    assert result.exit_code == 1
+    assert len(lines) == 1
+    assert str(broken) in lines[0]
+    assert any(reason in lines[0] for reason in BROKEN[breaker].split("|")), lines[0]
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [str(good)] * 2
+
+
+def test_a_truncated_recording_is_heard_as_far_as_it_goes(tiny_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
+    path.write_bytes(path.read_bytes()[: 44 + RATE])
+    result = run("transcribe", "--json", path, "--model", tiny_folder)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["duration"] == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("samples", [1, 100, 399, 401])
+def test_a_moment_of_sound_is_transcribed(tiny_folder: Path, tmp_path: Path, samples: int) -> None:
+    soundfile.write(tmp_path / "click.wav", np.full(samples, 0.1), RATE)
+    result = run("transcribe", tmp_path / "click.wav", "--model", tiny_folder)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_the_wrong_ending_does_not_matter(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
+    samples, _ = soundfile.read(good)
+    soundfile.write(tmp_path / "a.flac", samples, RATE)
+    shutil.move(tmp_path / "a.flac", tmp_path / "a.mp3")
+    (plain,), (renamed,) = (run("transcribe", p, "--model", tiny_folder).stdout.splitlines() for p in (good, tmp_path / "a.mp3"))
+    assert plain == renamed
+
+
+def test_json_holds_the_readings(tiny_folder: Path, good: Path) -> None:
+    result = run("transcribe", "--json", "--nbest", 2, "--beam-size", 4, good, "--model", tiny_folder)
+    record = json.loads(result.stdout)
+    scores = [reading["score"] for reading in record["nbest"]]
+    assert len(scores) == 2
+    assert scores == sorted(scores, reverse=True)
+    assert record["nbest"][0]["text"] == record["pred_text"]
+    assert record["audio_filepath"] == str(good)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.yaml", "tokenizer.model"])
+def test_a_missing_model_file_is_named(tiny_folder: Path, good: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    (tmp_path / "model" / name).unlink()
+    result = run("transcribe", good, "--model", tmp_path / "model")
+    assert result.exit_code == 1
+    assert complaints(result) == [f"error: {tmp_path}/model: not a whole model folder: {name} missing"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--model", "nowhere"], "nowhere: no such model folder"),
+        (["--device", "cuda:7"], "device 'cuda:7' is not there"),
+        (["--device", "gpu"], "device 'gpu' is not there"),
+    ],
+)
+def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: list[str], expected: str) -> None:
+    result = run("transcribe", good, "--model", tiny_folder, *arguments)
+    assert result.exit_code == 2
+    (line,) = complaints(result)
+    assert expected in line
+
+
+@pytest.mark.parametrize("arguments", [["transcribe"], ["transcribe", "a.wav", "--beam-size", "0"], ["train", "a.yaml", "--nothing"], ["speak"]])
+def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_every_bad_line_of_a_manifest_is_told(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
+    lines = ['{"audio_filepath": "good.wav", "text": "LOW"}', "not json", '{"text": "LOW"}', '{"audio_filepath": "good.wav", "text": "A", "duration": "abc"}']
+    manifest = tmp_path / "bad.json"
+    manifest.write_text("\n".join(lines), encoding="utf-8")
+    for command in (["evaluate", "--model", tiny_folder, "--manifest", manifest], ["manifest", "stats", manifest]):
+        result = run(*command)
+        found = complaints(result)
+        assert result.exit_code == 1
+        assert len(found) == 3
+        assert found[1] == f"error: {manifest}:3: audio_filepath is missing"
+        assert found[2] == f'error: {manifest}:4: duration is "abc", expected seconds (a number > 0)'
+
+
+def test_manifest_check_opens_the_audio(good: Path, tmp_path: Path) -> None:
+    lines = [{"audio_filepath": "good.wav", "id": "a"}, {"audio_filepath": "gone.wav"}, {"audio_filepath": "good.wav", "id": "a", "duration": 9.0}]
+    manifest = tmp_path / "m.json"
+    manifest.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    result = run("manifest", "check", manifest)
+    assert result.exit_code == 1
+    for expected in ("m.json:2: audio_filepath: ", "gone.wav: no such file", 'm.json:3: id "a" is also that of', "m.json:3: duration is 9, and only 1.00 s"):
+        assert expected in result.stdout, expected
+
+
+def test_evaluate_counts_what_cannot_be_read_as_deleted(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"nothing")
+    lines = [{"audio_filepath": "good.wav", "text": "LOW"}, {"audio_filepath": "broken.wav", "text": "MID HIGH LOW", "duration": 1.0}]
+    manifest, hypotheses = tmp_path / "m.json", tmp_path / "out" / "hyp.json"
+    manifest.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    result = run("evaluate", "--model", tiny_folder, "--manifest", manifest, "--output", hypotheses)
+    assert result.exit_code == 1
+    assert f"{manifest}:2: " in complaints(result)[0]
+    written = read_manifest(hypotheses)
+    assert [u.extra["pred_text"] == "" for u in written][1]
+    assert [u.text for u in written] == ["LOW", "MID HIGH LOW"]
+    row = next(line for line in result.stdout.splitlines() if "WER" in line)
+    assert int(row.split("│")[6]) >= 3  # deletions
+
+
+def test_a_full_disk_is_one_line(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "asr", "transcribe", str(good), "--model", str(tiny_folder)]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(command, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == "error: No space left on device: free some space and run the same command again"
+
+    manifest = tmp_path / "m.json"
+    manifest.write_text(json.dumps({"audio_filepath": "good.wav", "text": "LOW " * 200}), encoding="utf-8")
+    (tmp_path / "hyp.json").write_text("before", encoding="utf-8")
+    command = [sys.executable, "-m", "asr", "evaluate", "--model", str(tiny_folder), "--manifest", str(manifest), "--output", str(tmp_path / "hyp.json")]
+    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))}
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, **limit)  # type: ignore[call-overload]
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"error: {tmp_path / 'hyp.json'}: File too large"
+    assert (tmp_path / "hyp.json").read_text(encoding="utf-8") == "before"
+
+
+def test_ctrl_c_is_one_line(tiny_folder: Path, good: Path) -> None:
+    command = [sys.executable, "-m", "asr", "transcribe", *[str(good)] * 20_000, "--model", str(tiny_folder)]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    first = process.stdout.readline()  # it has begun
+    process.send_signal(signal.SIGINT)
+    rest, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip() == "error: stopped"
+    assert first.startswith(f"{good}\t")
+    assert all(line.startswith(f"{good}\t") for line in rest.splitlines())
+
+
+def test_help_teaches_by_example() -> None:
+    assert "asr transcribe talk.flac" in run("--help").stdout
+    for command in (["transcribe"], ["evaluate"], ["train"], ["info"], ["manifest", "check"], ["manifest", "stats"], ["prepare", "an4"]):
+        shown = run(*command, "--help")
+        assert shown.exit_code == 0
+        assert f"asr {' '.join(command)}" in shown.stdout, command
+
+
+def test_help_is_quick() -> None:
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "asr", "--help"], env=ENVIRONMENT, check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", "import asr.cli, sys; print('torch' in sys.modules)"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    assert time.monotonic() - began < 10
+
+
+def test_info_shows_the_card_and_the_size(tiny_folder: Path) -> None:
+    shown = run("info", tiny_folder).stdout
+    assert "# A tiny card" in shown
+    assert "20 pieces" not in shown
+    assert "M parameters" in shown
+    assert "pyramid" in shown
