@@ -217,17 +217,16 @@ def _write_hypotheses(path: Path, utterances: list[Utterance], texts: list[str])
 
 def _print_score(result: Score, title: str) -> None:
     table = Table(title=title, title_justify="left", title_style="")
-    for name in ("", "error rate", "reference", "errors", "substituted", "deleted", "inserted"):
-        table.add_column(name, justify="left" if not name else "right")
+    for name in ("", "error rate", "errors", "out of", "sub", "del", "ins"):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
 
     def row(name: str, c: ErrorCounts) -> None:
-        figures = (c.reference_length, c.errors, c.substitutions, c.deletions, c.insertions)
-        table.add_row(name, f"{100 * c.rate:.2f} %", *map(str, figures))
+        table.add_row(name, f"{100 * c.rate:.2f} %", *map(str, (c.errors, c.reference_length, c.substitutions, c.deletions, c.insertions)))
 
     row("words (WER)", result.words)
     row("characters (CER)", result.characters)
     sentences = result.sentence_errors / max(1, result.utterances)
-    table.add_row("sentences (SER)", f"{100 * sentences:.2f} %", str(result.utterances), str(result.sentence_errors), "", "", "")
+    table.add_row("sentences (SER)", f"{100 * sentences:.2f} %", str(result.sentence_errors), str(result.utterances), "", "", "")
     out.print(table)
 
 

@@ -35,6 +35,8 @@ LOOKAHEAD = 10
 DROP_SHARE = 0.5
 """once so many of a batch's utterances are done, the others go on without them"""
 
+Tensors = TypeVar("Tensors", bound=tuple[Any, ...])
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -53,7 +55,7 @@ class Hypothesis:
 class _Living(NamedTuple):
     """Hypotheses that go on. One with a score of -inf is no hypothesis: it fills the beam."""
 
-    tokens: Tensor  # (B, K, L)
+    tokens: Tensor  # (B, K, 1 + L) EOS, which the speller starts from, and what it has written
     attention: Tensor  # (B, K) log p_att so far
     coverage: Tensor  # (B, K, T) attention summed over the output
     speller: SpellerState
@@ -63,7 +65,7 @@ class _Living(NamedTuple):
 class _Ended(NamedTuple):
     """The best hypotheses that have ended, best first; a score of -inf marks a free place."""
 
-    tokens: Tensor  # (B, K, L), filled up with BLANK
+    tokens: Tensor  # (B, K, 1 + L) as above, filled up with BLANK
     score: Tensor  # (B, K)
     attention: Tensor  # (B, K)
     ctc: Tensor  # (B, K)
@@ -83,30 +85,140 @@ def beam_search(
     `lengths` (B,) are those of the listener's states, and of `ctc_log_probs` (B, T, V), the log-softmax of the CTC head;
     without it, or with a `ctc_weight` of 0, the attention decides alone.
 
-    In every step end-of-sentence competes with all tokens of all hypotheses, and only where it is among the K best does a
-    hypothesis end; the K best tokens live on. So a beam of 1 without CTC and bonuses is greedy search. An utterance is
-    done when K hypotheses have ended and none that lives can rank among them. Scores only fall, but for bonuses: a
-    living hypothesis is credited with those of its next LOOKAHEAD tokens (and twice as many states: the attention of a
-    step sums to 1). Credit up to the longest possible output would keep every search running to its end.
-    Whatever lives at that end stays unfinished, unless the utterance has nothing else to show.
+    At every step, end-of-sentence competes with all tokens of all hypotheses: where it is among the K best a hypothesis
+    ends, and the K best tokens live on. So a beam of 1 without CTC and bonuses is greedy search. At the longest output
+    there is nothing left but to end; `eos_threshold` is waived there for an utterance that has nothing else to show.
+
+    An utterance is done when K hypotheses have ended and none that lives can still rank among them. Scores only fall, but
+    for bonuses: a living hypothesis is credited with those of its next LOOKAHEAD tokens, and of two states with each token
+    (the attention of a step sums to 1, and a state takes 0.5). This is a practical bound. The strict one, bonuses up to
+    the longest output, would keep every search running to its end.
     """
-    beam = config.beam
-    limits = longest_output(lengths, config.max_tokens_per_state)
-    utterances = torch.arange(len(lengths))  # of the caller's batch, that are still in ours
-    found: list[list[Hypothesis]] = [[] for _ in utterances]
-
-    scorer = CTCPrefixScorer(ctc_log_probs, lengths) if ctc_log_probs is not None and config.ctc_weight > 0 else None
-    weight = config.ctc_weight if scorer else 0.0
-    token_gain = max(config.length_bonus, 0.0) + 2 * config.coverage_bonus
-
-    living = _start(speller, memory, scorer, beam)
-    ended = _Ended(living.tokens, *[torch.full_like(living.attention, -torch.inf)] * 3)
-    last = torch.full_like(living.attention, EOS, dtype=torch.long)
+    search = _Search(speller, memory, lengths, config, ctc_log_probs)
+    found: list[list[Hypothesis]] = [[] for _ in lengths]
     for length in count():
-        log_probs, state = speller.step(last, living.speller, memory)
+        done = search.step(length)
+        if done.sum() >= DROP_SHARE * len(done):
+            for utterance, hypotheses in search.take(done):
+                found[utterance] = hypotheses
+            if done.all():
+                break
+    return found
+
+
+class _Search:
+    """The utterances of a batch that are still searched, and where the search stands."""
+
+    def __init__(self, speller: Speller, memory: Memory, lengths: Tensor, config: DecodeConfig, ctc_log_probs: Tensor | None):
+        self.speller, self.memory, self.config = speller, memory, config
+        self.limits = longest_output(lengths, config.max_tokens_per_state)
+        self.utterances = torch.arange(len(lengths), device=lengths.device)  # their places in the caller's batch
+        self.scorer = CTCPrefixScorer(ctc_log_probs, lengths) if ctc_log_probs is not None and config.ctc_weight > 0 else None
+        self.weight = config.ctc_weight if self.scorer else 0.0
+
+        shape = (len(lengths), config.beam)
+        tokens = torch.full((*shape, 1), EOS, device=lengths.device)
+        nothing = torch.full(shape, -torch.inf, dtype=torch.float64, device=lengths.device)
+        attention = nothing.index_fill(1, torch.tensor(0, device=lengths.device), 0.0)  # one empty hypothesis
+        state = speller.start(memory, config.beam)
+        ctc = self.scorer.start(config.beam) if self.scorer else None
+        self.living = _Living(tokens, attention, torch.zeros_like(state.weights), state, ctc)
+        self.ended = _Ended(tokens, nothing, nothing, nothing)
+
+    def step(self, length: int) -> Tensor:
+        """End hypotheses of `length` tokens or extend them by one; which utterances are done (B,)."""
+        config, living = self.config, self.living
+        log_probs, state = self.speller.step(living.tokens[..., -1], living.speller, self.memory)
+        psi, complete = self._ctc_scores()
         coverage = living.coverage + state.weights
-        attention = living.attention[..., None] + log_probs.double()  # (B, K, V)
-        end_attention = attention[..., EOS]
-        other = log_probs.index_fill(2, torch.tensor([BLANK, EOS], device=log_probs.device), -torch.inf)
-        attention = attention.masked_fill(other < _kth_best(other, config.candidates), -torch.inf)
-        ...
+        bonus = config.length_bonus * length + config.coverage_bonus * (coverage > COVERED).sum(2, dtype=torch.float64)
+        at_limit = length >= self.limits
+
+        # One token on: the K best of all hypotheses.
+        other = _candidates(log_probs, config.candidates)
+        attention = living.attention[..., None] + other  # (B, K, V)
+        scores = self._joint(attention, psi, (bonus + config.length_bonus)[..., None])
+        best, chosen = scores.masked_fill(at_limit[:, None, None], -torch.inf).flatten(1).topk(config.beam)  # (B, K)
+
+        # Or the end, where it ranks among them. (Comparisons are such that NaN passes: a diverged model still ends.)
+        end_attention = living.attention + log_probs[..., EOS]
+        end = self._joint(end_attention, complete, bonus)
+        refused = end < torch.cat([end, best], 1).topk(config.beam).values[:, -1:]
+        if config.eos_threshold is not None:
+            early = log_probs[..., EOS] <= config.eos_threshold * other.amax(2)
+            forced = at_limit & (self.ended.score[:, 0] == -torch.inf)
+            refused |= early & ~forced[:, None]
+        self.ended = _merge(self.ended, _Ended(living.tokens, end.masked_fill(refused, -torch.inf), end_attention, complete))
+
+        gain = max(config.length_bonus, 0.0) + 2 * config.coverage_bonus
+        bound = best[:, 0] + gain * (self.limits - length - 1).clamp(0, LOOKAHEAD)
+        done = ~(bound > self.ended.score[:, -1])
+
+        parents, tokens = chosen // log_probs.shape[2], chosen % log_probs.shape[2]
+        kept = _select(living._replace(coverage=coverage, speller=state), parents)
+        self.living = kept._replace(
+            tokens=torch.cat([kept.tokens, tokens[..., None]], 2),
+            # An utterance that is done lives no longer, or its list would depend on when it is dropped from the batch.
+            attention=attention.flatten(1).gather(1, chosen).masked_fill(done[:, None], -torch.inf),
+            ctc=self.scorer.extend(kept.ctc, tokens) if self.scorer and kept.ctc else None,
+        )
+        return done
+
+    def take(self, done: Tensor) -> list[tuple[int, list[Hypothesis]]]:
+        """Drop the utterances that are done (B,); returns their places in the caller's batch and their n-best lists."""
+        found = _listed(_map(lambda x: x[done], self.ended), with_ctc=self.scorer is not None)
+        taken = list(zip(self.utterances[done].tolist(), found, strict=True))
+        going = ~done
+        self.limits, self.utterances = self.limits[going], self.utterances[going]
+        self.memory = _map(lambda x: x[going], self.memory)
+        self.living = _map(lambda x: x[going], self.living)
+        self.ended = _map(lambda x: x[going], self.ended)
+        self.scorer = self.scorer.subset(going) if self.scorer else None
+        return taken
+
+    def _ctc_scores(self) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of the living, extended by every token (B, K, V) and as they are (B, K); zeros without CTC."""
+        if self.scorer and self.living.ctc:
+            return self.scorer.score(self.living.ctc)
+        zeros = torch.zeros_like(self.living.attention)
+        return zeros[..., None], zeros
+
+    def _joint(self, attention: Tensor, ctc: Tensor, bonus: Tensor) -> Tensor:
+        return (1 - self.weight) * attention + self.weight * ctc + bonus
+
+
+def _candidates(log_probs: Tensor, count: int) -> Tensor:
+    """What may be written next: the best tokens of each hypothesis, all others set to -inf (B, K, V)."""
+    log_probs = log_probs.index_fill(2, torch.tensor([BLANK, EOS], device=log_probs.device), -torch.inf)
+    return log_probs.masked_fill(log_probs < log_probs.topk(min(count, log_probs.shape[2])).values[..., -1:], -torch.inf)
+
+
+def _merge(ended: _Ended, new: _Ended) -> _Ended:
+    """The K best of both, best first."""
+    k, longer = ended.score.shape[1], new.tokens.shape[2] - ended.tokens.shape[2]
+    ended = ended._replace(tokens=pad(ended.tokens, (0, longer), value=BLANK))
+    both = _Ended(*(torch.cat(pair, 1) for pair in zip(ended, new, strict=True)))
+    return _select(both, both.score.topk(k).indices)
+
+
+def _listed(ended: _Ended, with_ctc: bool) -> list[list[Hypothesis]]:
+    """The n-best list of every utterance."""
+    return [
+        [
+            Hypothesis([t for t in tokens if t not in (BLANK, EOS)], score, attention, ctc if with_ctc else None)
+            for tokens, score, attention, ctc in zip(*utterance, strict=True)
+            if score != -torch.inf
+        ]
+        for utterance in zip(*(x.tolist() for x in ended), strict=True)
+    ]
+
+
+def _select(tree: Tensors, hypotheses: Tensor) -> Tensors:
+    """Of tensors (B, K, ...), the hypotheses (B, K') of each utterance."""
+    rows = torch.arange(len(hypotheses), device=hypotheses.device)[:, None]
+    return _map(lambda x: x[rows, hypotheses], tree)
+
+
+def _map(change: Callable[[Tensor], Tensor], tree: Tensors) -> Tensors:
+    """Change every tensor in a named tuple of tensors, of named tuples of them, and of None."""
+    return type(tree)(*(change(x) if isinstance(x, Tensor) else x and _map(change, x) for x in tree))

@@ -61,15 +61,15 @@ class CTCPrefixScorer:
 
     def __init__(self, log_probs: Tensor, lengths: Tensor):
         """Log-softmax of the CTC head (B, T, V), and the number of its real frames (B,)."""
-        padding = torch.arange(log_probs.shape[1], device=log_probs.device) >= lengths[:, None]
-        log_probs = log_probs.double().clamp_min(_FLOOR).masked_fill(padding[..., None], _FLOOR)
-        # A frame that is blank with certainty changes no transcript's probability: so padding needs no further care.
-        log_probs[..., BLANK].masked_fill_(padding, 0.0)
+        self.padding = torch.arange(log_probs.shape[1], device=log_probs.device) >= lengths[:, None]
+        log_probs = log_probs.double().clamp_min(_FLOOR).masked_fill(self.padding[..., None], _FLOOR)
+        # In padding, blank is certain and no token begins: what a transcript had at its last real frame, it keeps.
+        log_probs[..., BLANK].masked_fill_(self.padding, 0.0)
         self.log_probs, self.lengths = log_probs, lengths
         self.probs = log_probs.exp()
 
     def subset(self, utterances: Tensor) -> CTCPrefixScorer:
-        """The scorer of some utterances, by index (B',)."""
+        """The scorer of some utterances, by index (B',) or mask (B,)."""
         return CTCPrefixScorer(self.log_probs[utterances], self.lengths[utterances])
 
     def start(self, hypotheses: int = 1) -> CTCPrefixState:
@@ -93,9 +93,9 @@ class CTCPrefixScorer:
 
     def extend(self, state: CTCPrefixState, tokens: Tensor) -> CTCPrefixState:
         """Hypotheses, each extended by one token (B, K)."""
-        phi = state.blank.where((tokens == state.last)[..., None], state.total)
-        token = _recur(phi, self._of(tokens, self.log_probs))
-        blank = _recur(token, self.log_probs[:, None, :, BLANK])
+        phi = state.blank.where((tokens == state.last)[..., None], state.total)[..., :-1]
+        token = _recur(phi.masked_fill(self.padding[:, None], -torch.inf), self._of(tokens, self.log_probs))
+        blank = _recur(token[..., :-1], self.log_probs[:, None, :, BLANK])
         return CTCPrefixState(torch.logaddexp(token, blank), blank, tokens)
 
     @staticmethod
@@ -105,11 +105,11 @@ class CTCPrefixScorer:
 
 
 def _recur(inflow: Tensor, x: Tensor) -> Tensor:
-    """Solve r(t) = logaddexp(r(t-1), inflow(t-1)) + x(t), r(0) = -inf, for inflow (..., T + 1) and x (..., T): (..., T + 1).
+    """Solve r(t) = logaddexp(r(t-1), inflow(t-1)) + x(t), r(0) = -inf, for inflow and x (..., T): r (..., T + 1).
 
     A path that flows in after frame s meets x(s+1) ... x(t) = X(t) - X(s), X being the running sum of x. So
     r(t) = X(t) + logsumexp_{s<t}(inflow(s) - X(s)), which comes out of one cumulative log-sum-exp instead of T steps.
     """
-    sums = pad(x.cumsum(-1), (1, 0))
-    r = sums[..., 1:] + (inflow - sums)[..., :-1].logcumsumexp(-1)
+    sums = x.cumsum(-1)
+    r = sums + (inflow - (sums - x)).logcumsumexp(-1)
     return pad(r, (1, 0), value=-torch.inf)

@@ -54,12 +54,13 @@ class LocationAttention(nn.Module):
 
     def forward(self, query: Tensor, previous: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         b, k, t = previous.shape
-        # Convolution and projection are both linear: one kernel (A, 1, width) in place of two passes over (B, K, T, A).
-        kernel = (self.place.weight @ self.location.weight.squeeze(1)).unsqueeze(1)
-        place = nn.functional.conv1d(previous.reshape(b * k, 1, t), kernel, padding=kernel.shape[2] // 2)  # (B * K, A, T)
-        place = place.reshape(b, k, -1, t).transpose(2, 3)
-        hidden = torch.tanh(self.query(query)[:, :, None] + memory.keys[:, None] + place)  # (B, K, T, A)
-        energy = self.energy(hidden).squeeze(3)
+        # The convolution and the projection U after it are both linear: one kernel (A, width), applied to every window of
+        # the weights and added to the rest in one call. Over (B, K, T, A) the memory's speed counts, so in place from there.
+        kernel = self.place.weight @ self.location.weight.squeeze(1)
+        windows = nn.functional.pad(previous, (kernel.shape[1] // 2,) * 2).unfold(2, kernel.shape[1], 1)  # (B, K, T, width)
+        rest = memory.keys[:, None] + self.query(query)[:, :, None]  # (B, K, T, A)
+        hidden = torch.addmm(rest.flatten(0, 2), windows.flatten(0, 2), kernel.T).tanh_()
+        energy = self.energy(hidden).reshape(b, k, t)
         weights = energy.float().masked_fill(~memory.mask[:, None], float("-inf")).softmax(2).to(query.dtype)
         return weights @ memory.values, weights
 

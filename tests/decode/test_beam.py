@@ -1,0 +1,258 @@
+"""Beam search against every possible transcript, against greedy search, and against itself in other batches.
+
+The speller is the real one, random but opinionated; scores are computed anew by teacher forcing and torch's CTC loss.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from asr.config import AttentionConfig, DecodeConfig, SpellerConfig
+from asr.decode import beam as beam_module
+from asr.decode.beam import Hypothesis, beam_search, longest_output
+from asr.decode.ctc import NEVER
+from asr.decode.greedy import greedy_search
+from asr.model.attention import Memory
+from asr.model.speller import Speller, SpellerState
+from asr.text.tokenizer import BLANK, EOS
+
+KINDS = ["location", "multihead", "none"]
+STATES = 8  # the listener's size H
+ATTENTION_ONLY = DecodeConfig(ctc_weight=0, beam=5)
+JOINT = DecodeConfig(ctc_weight=0.3, beam=5, length_bonus=0.4, coverage_bonus=0.2, eos_threshold=1.2)
+
+
+class Case(NamedTuple):
+    """A speller and a batch for it."""
+
+    speller: Speller
+    states: Tensor  # (B, T, H)
+    lengths: Tensor  # (B,)
+    ctc: Tensor  # (B, T, V)
+
+    def search(self, config: DecodeConfig) -> list[list[Hypothesis]]:
+        return beam_search(self.speller, self.speller.memory(self.states, self.lengths), self.lengths, config, self.ctc)
+
+    def greedy(self, max_tokens_per_state: float = 1.0) -> list[list[Hypothesis]]:
+        return greedy_search(self.speller, self.speller.memory(self.states, self.lengths), self.lengths, max_tokens_per_state)
+
+    def alone(self, b: int) -> Case:
+        t = int(self.lengths[b])
+        return Case(self.speller, self.states[b : b + 1, :t], self.lengths[b : b + 1], self.ctc[b : b + 1, :t])
+
+
+def make_case(kind: str, lengths: list[int], vocabulary: int, seed: int = 0) -> Case:
+    """A random speller, sharpened so that its choices and its attention are distinct; padding is garbage."""
+    torch.manual_seed(seed)
+    config = AttentionConfig(kind=kind, size=8, heads=2, location_channels=2, location_width=5)
+    speller = Speller(vocabulary, STATES, SpellerConfig(embedding=8, hidden=16, layers=2), config).double().eval()
+    with torch.no_grad():
+        for parameter in speller.parameters():
+            parameter.mul_(3.0)
+        speller.output.bias[BLANK] += 3.0  # a search has to refuse it
+    shape = (len(lengths), max(lengths))
+    states, ctc = torch.randn(*shape, STATES).double() * 2, (torch.randn(*shape, vocabulary) * 2).log_softmax(2)
+    for b, length in enumerate(lengths):
+        states[b, length:], ctc[b, length:] = 1e3, torch.nan
+    return Case(speller, states, torch.tensor(lengths), ctc)
+
+
+@torch.no_grad()
+def scored(case: Case, tokens: list[int], config: DecodeConfig) -> Hypothesis:
+    """What the search should say of a transcript of the one utterance of a case."""
+    targets = torch.tensor([tokens], dtype=torch.long)
+    logits, weights = case.speller(case.states, case.lengths, targets)
+    attention = logits.log_softmax(2)[0].gather(1, torch.tensor([[*tokens, EOS]]).T).sum().item()
+    covered = (weights.sum(1) > 0.5).sum().item()
+    loss = torch.nn.functional.ctc_loss(
+        case.ctc.double().transpose(0, 1), targets, case.lengths, torch.tensor([len(tokens)]), reduction="sum"
+    )
+    ctc = max(-loss.item(), NEVER) if config.ctc_weight else None
+    score = (1 - config.ctc_weight) * attention + config.ctc_weight * (ctc or 0.0)
+    return Hypothesis(tokens, score + config.length_bonus * len(tokens) + config.coverage_bonus * covered, attention, ctc)
+
+
+def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
+    assert [h.tokens for h in found] == [h.tokens for h in expected]
+    for a, b in zip(found, expected, strict=True):
+        assert (a.score, a.attention_score, a.ctc_score) == pytest.approx((b.score, b.attention_score, b.ctc_score), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"ctc_weight": 0},
+        {"ctc_weight": 0.4},
+        {"ctc_weight": 0, "length_bonus": 2.0, "coverage_bonus": 1.5},
+        {"ctc_weight": 0.3, "length_bonus": -0.5, "coverage_bonus": 0.7},
+    ],
+)
+def test_a_wide_beam_finds_every_transcript_in_order(kind: str, weights: dict[str, float]):
+    case = make_case(kind, [3], vocabulary=5)
+    config = DecodeConfig(beam=60, **weights)
+    transcripts = [list(t) for length in range(4) for t in itertools.product([1, 3, 4], repeat=length)]
+    expected = sorted((scored(case, t, config) for t in transcripts), key=lambda h: -h.score)
+    assert_same(case.search(config)[0], expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("config", [ATTENTION_ONLY, JOINT], ids=["attention", "joint"])
+def test_scores_are_those_of_teacher_forcing(kind: str, config: DecodeConfig):
+    case = make_case(kind, [12, 7], vocabulary=12, seed=1)
+    for b, hypotheses in enumerate(case.search(config)):
+        assert 1 <= len(hypotheses) <= config.beam
+        assert_same(hypotheses, sorted((scored(case.alone(b), h.tokens, config) for h in hypotheses), key=lambda h: -h.score))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_beam_of_one_is_greedy(kind: str):
+    case = make_case(kind, [9, 1, 20, 14], vocabulary=6, seed=2)
+    for one, greedy in zip(case.search(DecodeConfig(beam=1, ctc_weight=0)), case.greedy(), strict=True):
+        assert_same(one, greedy)
+    assert len({len(h.tokens) for [h] in case.greedy()}) > 1  # it was no trivial case
+
+
+def test_a_wider_beam_finds_better():
+    case = make_case("location", [15] * 6, vocabulary=12, seed=3)
+    narrow, wide = (sum(h[0].score for h in case.search(DecodeConfig(beam=k, ctc_weight=0.3))) for k in (1, 16))
+    assert narrow < wide
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("config", [ATTENTION_ONLY, JOINT], ids=["attention", "joint"])
+def test_an_utterance_does_not_see_its_batch(kind: str, config: DecodeConfig):
+    case = make_case(kind, [10, 1, 6, 13, 3], vocabulary=9, seed=4)
+    together = case.search(config)
+    for b, hypotheses in enumerate(together):
+        assert_same(hypotheses, case.alone(b).search(config)[0])
+    for b, hypotheses in enumerate(case.greedy()):
+        assert_same(hypotheses, case.alone(b).greedy()[0])
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_dropping_what_is_done_changes_nothing(share: float, monkeypatch: pytest.MonkeyPatch):
+    case = make_case("location", [2, 14, 5, 9], vocabulary=9, seed=5)
+    expected = case.search(JOINT)
+    monkeypatch.setattr(beam_module, "DROP_SHARE", share)
+    for found, hypotheses in zip(case.search(JOINT), expected, strict=True):
+        assert_same(found, hypotheses)
+
+
+def test_no_ctc_scores_or_no_weight_for_them_is_attention_only():
+    case = make_case("location", [8], vocabulary=9)
+    memory = case.speller.memory(case.states, case.lengths)
+    without = beam_search(case.speller, memory, case.lengths, DecodeConfig(beam=5, ctc_weight=0.3))
+    assert_same(case.search(ATTENTION_ONLY)[0], without[0])
+    assert without[0][0].ctc_score is None
+
+
+def test_only_the_best_candidates_are_written():
+    case = make_case("location", [8], vocabulary=9)
+    assert_same(case.search(DecodeConfig(beam=5, ctc_weight=0.3, candidates=100))[0], case.search(DecodeConfig(beam=5, ctc_weight=0.3))[0])
+    [found] = case.search(DecodeConfig(beam=5, ctc_weight=0.3, candidates=1, length_bonus=1.0))
+    longest = max((h.tokens for h in found), key=len)
+    assert all(longest[: len(h.tokens)] == h.tokens for h in found)  # one token a step: all are prefixes of one transcript
+
+
+# ---------------------------------------------------------------- by hand
+
+
+class Table:
+    """A speller whose step i has the same log-probabilities whatever was written; the last row serves all later steps."""
+
+    def __init__(self, *rows: dict[int, float], vocabulary: int = 6):
+        self.steps = 0
+        self.log_probs = torch.full((len(rows), vocabulary), 1e-6, dtype=torch.float64)
+        for log_probs, row in zip(self.log_probs, rows, strict=True):
+            log_probs[list(row)] = torch.tensor(list(row.values()), dtype=torch.float64)
+        self.log_probs = self.log_probs.log()
+
+    def start(self, memory: Memory, hypotheses: int = 1) -> SpellerState:
+        b, t = memory.mask.shape
+        zeros = torch.zeros(b, hypotheses, 1, 1)
+        return SpellerState(zeros, zeros, zeros[..., 0], torch.zeros(b, hypotheses, t))
+
+    def step(self, tokens: Tensor, state: SpellerState, memory: Memory) -> tuple[Tensor, SpellerState]:
+        self.steps += 1
+        step = state.hidden[..., 0, 0].long().clamp_max(len(self.log_probs) - 1)
+        return self.log_probs[step], state._replace(hidden=state.hidden + 1)
+
+
+def search(table: Table, config: DecodeConfig, lengths: tuple[int, ...] = (4,), ctc: Tensor | None = None) -> list[list[Hypothesis]]:
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    memory = Memory(torch.zeros(*mask.shape, 1), torch.zeros(*mask.shape, 1), mask)
+    return beam_search(table, memory, torch.tensor(lengths), config, ctc)  # type: ignore[arg-type]
+
+
+def test_eos_threshold_refuses_an_early_end():
+    table = Table({3: 0.55, EOS: 0.4}, {EOS: 0.9})  # log 0.4 = -0.92 < 1.5 log 0.55 = -0.90
+    free = search(table, DecodeConfig(beam=3, ctc_weight=0))
+    strict = search(table, DecodeConfig(beam=3, ctc_weight=0, eos_threshold=1.5))
+    assert [h.tokens for h in free[0]][:2] == [[3], []]
+    assert [] not in [h.tokens for h in strict[0]]
+    assert strict[0][0].tokens == [3]
+    table = Table({3: 0.5, EOS: 0.4}, {EOS: 0.9})  # log 0.4 > 1.5 log 0.5 = -1.04
+    assert [] in [h.tokens for h in search(table, DecodeConfig(beam=3, ctc_weight=0, eos_threshold=1.5))[0]]
+
+
+@pytest.mark.parametrize("threshold", [None, 1.5])
+@pytest.mark.parametrize("beam", [1, 3])
+def test_the_longest_output_is_ended_there(beam: int, threshold: float | None):
+    never_ends = Table({3: 0.9, EOS: 1e-9})
+    config = DecodeConfig(beam=beam, ctc_weight=0, max_tokens_per_state=1.5, eos_threshold=threshold)
+    short, long = search(never_ends, config, lengths=(2, 5))
+    assert (short[0].tokens, long[0].tokens) == ([3] * 3, [3] * 8)
+    assert long[0].score == pytest.approx(8 * math.log(0.9) + math.log(1e-9))
+
+
+def test_longest_output_is_at_least_one_token():
+    assert longest_output(torch.tensor([0, 1, 10, 30]), 0.1).tolist() == [1, 1, 1, 3]
+
+
+def test_search_stops_once_nothing_can_win():
+    table = Table({3: 0.9, EOS: 0.01}, {EOS: 0.99, 4: 0.001})
+    [hypotheses] = search(table, DecodeConfig(beam=2, ctc_weight=0), lengths=(1000,))
+    assert hypotheses[0].tokens == [3]
+    assert table.steps < 10
+    table.steps = 0
+    search(table, DecodeConfig(beam=2, ctc_weight=0, length_bonus=0.5), lengths=(1000,))
+    assert table.steps < 30
+
+
+def test_length_bonus_prefers_more_words():
+    table = Table({3: 0.4, EOS: 0.6}, {EOS: 0.9})
+    assert search(table, DecodeConfig(beam=3, ctc_weight=0))[0][0].tokens == []
+    assert search(table, DecodeConfig(beam=3, ctc_weight=0, length_bonus=1.0))[0][0].tokens == [3]
+
+
+def test_ctc_ends_a_loop():
+    """The attention would write 3 for ever; CTC has heard 3 4 3 and no more."""
+    path = torch.tensor([[3, 3, 0, 4, 0, 3, 0, 0] + [0] * 20])
+    ctc = (9 * torch.nn.functional.one_hot(path, 6).float()).log_softmax(2)
+    loops = Table({3: 0.9, 4: 0.05, EOS: 0.01})
+    assert len(search(loops, DecodeConfig(beam=4, ctc_weight=0), (28,), ctc)[0][0].tokens) != 3
+    [hypotheses] = search(loops, DecodeConfig(beam=4, ctc_weight=0.5), (28,), ctc)
+    assert hypotheses[0].tokens == [3, 4, 3]
+    assert hypotheses[0].ctc_score == pytest.approx(0.0, abs=0.1)
+
+
+def test_impossible_for_ctc_still_yields_a_transcript():
+    ctc = torch.full((1, 2, 6), -torch.inf)
+    ctc[..., 5] = 0.0
+    hypotheses = search(Table({3: 0.9, EOS: 1e-9}), DecodeConfig(beam=2, candidates=1, max_tokens_per_state=3), (2,), ctc)[0]
+    assert all(math.isfinite(h.score) for h in hypotheses)
+    assert hypotheses
+
+
+@pytest.mark.parametrize("config", [ATTENTION_ONLY, JOINT], ids=["attention", "joint"])
+def test_a_diverged_model_still_returns(config: DecodeConfig):
+    nan = torch.full((2, 5, 6), torch.nan)
+    found = search(Table({i: math.nan for i in range(6)}), config, (5, 3), nan)
+    assert all(hypotheses for hypotheses in found)
