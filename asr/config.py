@@ -165,8 +165,6 @@ class DecodeConfig(Section):
     """added for every listener state that has been attended to (nats); see Chorowski and Jaitly 2016"""
     eos_threshold: Annotated[float, Field(ge=1)] | None = None
     """end only where log p(eos) > threshold * log p(best other token); about 1.5 where transcripts end early (Hannun et al. 2019)"""
-    candidates: PositiveInt = 16
-    """tokens of each hypothesis that the CTC prefix score is computed for, by attention score"""
     max_tokens_per_state: PositiveFloat = 1.0
     """longest transcript, in tokens for each listener state"""
 

@@ -85,7 +85,7 @@ def tone_config(tones: tuple[Path, Path], tmp_path: Path) -> Config:
             "model": TINY,
             "augment": {"time_width": 10, "frequency_width": 4},
             "train": {"epochs": 3, "batch_seconds": 6, "warmup_steps": 5, "evaluate_epochs": 1, "ema_decay": 0.9},
-            "decode": {"beam": 3, "candidates": 8},
+            "decode": {"beam": 3},
         }
     )
 
@@ -109,6 +109,6 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = ModelConfig.model_validate(TINY)
     tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
     folder = tmp_path_factory.mktemp("tiny") / "model"
-    settings = ModelFolderConfig(model=config, decode=DecodeConfig(beam=2, candidates=4, max_tokens_per_state=0.2))
+    settings = ModelFolderConfig(model=config, decode=DecodeConfig(beam=2, max_tokens_per_state=0.2))
     save_model(folder, TrainedModel(LAS(config, len(tokenizer)).eval(), tokenizer, settings, "# A tiny card"))
     return folder

@@ -38,7 +38,7 @@ def complaints(result: Result) -> list[str]:
     return [line for line in result.stderr.splitlines() if line.startswith("error: ")]
 
 
-@pytest.fixture()
+@pytest.fixture
 def good(tmp_path: Path) -> Path:
     path = tmp_path / "good.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
@@ -173,13 +173,20 @@ def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: li
     assert expected in line
 
 
-@pytest.mark.parametrize("arguments", [["transcribe"], ["transcribe", "a.wav", "--beam-size", "0"], ["train", "a.yaml", "--nothing"], ["speak"]])
+@pytest.mark.parametrize(
+    "arguments", [["transcribe"], ["transcribe", "a.wav", "--beam-size", "0"], ["train", "a.yaml", "--nothing"], ["speak"]]
+)
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
 
 
 def test_every_bad_line_of_a_manifest_is_told(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
-    lines = ['{"audio_filepath": "good.wav", "text": "LOW"}', "not json", '{"text": "LOW"}', '{"audio_filepath": "good.wav", "text": "A", "duration": "abc"}']
+    lines = [
+        '{"audio_filepath": "good.wav", "text": "LOW"}',
+        "not json",
+        '{"text": "LOW"}',
+        '{"audio_filepath": "good.wav", "text": "A", "duration": "abc"}',
+    ]
     manifest = tmp_path / "bad.json"
     manifest.write_text("\n".join(lines), encoding="utf-8")
     for command in (["evaluate", "--model", tiny_folder, "--manifest", manifest], ["manifest", "stats", manifest]):
@@ -192,12 +199,21 @@ def test_every_bad_line_of_a_manifest_is_told(tiny_folder: Path, good: Path, tmp
 
 
 def test_manifest_check_opens_the_audio(good: Path, tmp_path: Path) -> None:
-    lines = [{"audio_filepath": "good.wav", "id": "a"}, {"audio_filepath": "gone.wav"}, {"audio_filepath": "good.wav", "id": "a", "duration": 9.0}]
+    lines = [
+        {"audio_filepath": "good.wav", "id": "a"},
+        {"audio_filepath": "gone.wav"},
+        {"audio_filepath": "good.wav", "id": "a", "duration": 9.0},
+    ]
     manifest = tmp_path / "m.json"
     manifest.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     result = run("manifest", "check", manifest)
     assert result.exit_code == 1
-    for expected in ("m.json:2: audio_filepath: ", "gone.wav: no such file", 'm.json:3: id "a" is also that of', "m.json:3: duration is 9, and only 1.00 s"):
+    for expected in (
+        "m.json:2: audio_filepath: ",
+        "gone.wav: no such file",
+        'm.json:3: id "a" is also that of',
+        "m.json:3: duration is 9, and only 1.00 s",
+    ):
         assert expected in result.stdout, expected
 
 
@@ -226,7 +242,18 @@ def test_a_full_disk_is_one_line(tiny_folder: Path, good: Path, tmp_path: Path) 
     manifest = tmp_path / "m.json"
     manifest.write_text(json.dumps({"audio_filepath": "good.wav", "text": "LOW " * 200}), encoding="utf-8")
     (tmp_path / "hyp.json").write_text("before", encoding="utf-8")
-    command = [sys.executable, "-m", "asr", "evaluate", "--model", str(tiny_folder), "--manifest", str(manifest), "--output", str(tmp_path / "hyp.json")]
+    command = [
+        sys.executable,
+        "-m",
+        "asr",
+        "evaluate",
+        "--model",
+        str(tiny_folder),
+        "--manifest",
+        str(manifest),
+        "--output",
+        str(tmp_path / "hyp.json"),
+    ]
     limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))}
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, **limit)  # type: ignore[call-overload]
     assert done.returncode == 1
@@ -258,7 +285,9 @@ def test_help_teaches_by_example() -> None:
 def test_help_is_quick() -> None:
     began = time.monotonic()
     subprocess.run([sys.executable, "-m", "asr", "--help"], env=ENVIRONMENT, check=True, capture_output=True)
-    done = subprocess.run([sys.executable, "-c", "import asr.cli, sys; print('torch' in sys.modules)"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import asr.cli, sys; print('torch' in sys.modules)"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "False"
     assert time.monotonic() - began < 10
 

@@ -30,7 +30,7 @@ COVERED = 0.5
 """attention that a state has got, summed over the output, once it counts as attended to"""
 
 LOOKAHEAD = 10
-"""tokens for which a living hypothesis is credited with bonuses still to come, when it is asked whether it can still win"""
+"""steps for which a living hypothesis is credited with bonuses still to come, when it is asked whether it can still win"""
 
 DROP_SHARE = 0.5
 """once so many of a batch's utterances are done, the others go on without them"""
@@ -90,9 +90,9 @@ def beam_search(
     there is nothing left but to end; `eos_threshold` is waived there for an utterance that has nothing else to show.
 
     An utterance is done when K hypotheses have ended and none that lives can still rank among them. Scores only fall, but
-    for bonuses: a living hypothesis is credited with those of its next LOOKAHEAD tokens, and of two states with each token
-    (the attention of a step sums to 1, and a state takes 0.5). This is a practical bound. The strict one, bonuses up to
-    the longest output, would keep every search running to its end.
+    for bonuses: a living hypothesis is credited with those of its next LOOKAHEAD steps, a token and two states in each (the
+    attention of a step sums to 1, and a state takes 0.5). This is a practical bound. The strict one, bonuses up to the
+    longest output, would keep every search running to its end.
     """
     search = _Search(speller, memory, lengths, config, ctc_log_probs)
     found: list[list[Hypothesis]] = [[] for _ in lengths]
@@ -135,7 +135,7 @@ class _Search:
         at_limit = length >= self.limits
 
         # One token on: the K best of all hypotheses.
-        other = _candidates(log_probs, config.candidates)
+        other = log_probs.index_fill(2, torch.tensor([BLANK, EOS], device=log_probs.device), -torch.inf)
         attention = living.attention[..., None] + other  # (B, K, V)
         scores = self._joint(attention, psi, (bonus + config.length_bonus)[..., None])
         best, chosen = scores.masked_fill(at_limit[:, None, None], -torch.inf).flatten(1).topk(config.beam)  # (B, K)
@@ -151,7 +151,7 @@ class _Search:
         self.ended = _merge(self.ended, _Ended(living.tokens, end.masked_fill(refused, -torch.inf), end_attention, complete))
 
         gain = max(config.length_bonus, 0.0) + 2 * config.coverage_bonus
-        bound = best[:, 0] + gain * (self.limits - length - 1).clamp(0, LOOKAHEAD)
+        bound = best[:, 0] + gain * (self.limits - length).clamp(0, LOOKAHEAD)
         done = ~(bound > self.ended.score[:, -1])
 
         parents, tokens = chosen // log_probs.shape[2], chosen % log_probs.shape[2]
@@ -185,12 +185,6 @@ class _Search:
 
     def _joint(self, attention: Tensor, ctc: Tensor, bonus: Tensor) -> Tensor:
         return (1 - self.weight) * attention + self.weight * ctc + bonus
-
-
-def _candidates(log_probs: Tensor, count: int) -> Tensor:
-    """What may be written next: the best tokens of each hypothesis, all others set to -inf (B, K, V)."""
-    log_probs = log_probs.index_fill(2, torch.tensor([BLANK, EOS], device=log_probs.device), -torch.inf)
-    return log_probs.masked_fill(log_probs < log_probs.topk(min(count, log_probs.shape[2])).values[..., -1:], -torch.inf)
 
 
 def _merge(ended: _Ended, new: _Ended) -> _Ended:

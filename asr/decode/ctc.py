@@ -32,7 +32,7 @@ def ctc_greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
     real = torch.arange(path.shape[1], device=path.device) < lengths[:, None]
     changes = path != pad(path, (1, 0), value=BLANK)[:, :-1]
     kept = real & changes & (path != BLANK)
-    return [tokens.tolist() for tokens in path[kept].split(kept.sum(1).tolist())]
+    return [tokens.tolist() for tokens in torch.split(path[kept], kept.sum(1).tolist())]
 
 
 class CTCPrefixState(NamedTuple):

@@ -71,7 +71,7 @@ PREFIXES = [[], [3], [3, 3], [1, 2, 1], [2, 2, 2], [1, 3, 3, 1]]
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("frames", [1, 2, 7, 40])
-def test_equals_the_loop(frames: int, prefix: list[int]):
+def test_equals_the_loop(frames: int, prefix: list[int]) -> None:
     log_probs = random_log_probs(frames, 5)
     psi, complete = score(log_probs, prefix)
     expected_psi, expected_complete = loop(log_probs, prefix)
@@ -80,7 +80,7 @@ def test_equals_the_loop(frames: int, prefix: list[int]):
 
 
 @pytest.mark.parametrize("prefix", [[], [1], [1, 1], [2, 1], [1, 1, 2]])
-def test_equals_the_sum_over_all_alignments(prefix: list[int]):
+def test_equals_the_sum_over_all_alignments(prefix: list[int]) -> None:
     log_probs = random_log_probs(5, 3)
     transcripts: dict[tuple[int, ...], float] = {}
     for path in itertools.product(range(3), repeat=5):
@@ -94,7 +94,7 @@ def test_equals_the_sum_over_all_alignments(prefix: list[int]):
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_prefix_is_the_sum_of_its_extensions_and_itself(prefix: list[int]):
+def test_prefix_is_the_sum_of_its_extensions_and_itself(prefix: list[int]) -> None:
     log_probs = random_log_probs(30, 6, sharp=1.0)
     psi, complete = score(log_probs, prefix)
     whole = score(log_probs, prefix[:-1])[0][prefix[-1]] if prefix else torch.zeros(())
@@ -103,15 +103,19 @@ def test_prefix_is_the_sum_of_its_extensions_and_itself(prefix: list[int]):
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_complete_is_torchs_ctc_loss(prefix: list[int]):
+def test_complete_is_torchs_ctc_loss(prefix: list[int]) -> None:
     log_probs = random_log_probs(50, 7).double()
     loss = torch.nn.functional.ctc_loss(
-        log_probs[:, None], torch.tensor([prefix], dtype=torch.long), torch.tensor([50]), torch.tensor([len(prefix)]), reduction="sum"
+        log_probs[:, None],
+        torch.tensor([prefix], dtype=torch.long),
+        torch.tensor([50]),
+        torch.tensor([len(prefix)]),
+        reduction="sum",
     )
     assert score(log_probs, prefix)[1].item() == pytest.approx(-loss.item(), abs=1e-9)
 
 
-def test_long_utterances_keep_their_digits():
+def test_long_utterances_keep_their_digits() -> None:
     log_probs = random_log_probs(2000, 8, sharp=4.0)
     prefix = (torch.arange(60) % 7 + 1).tolist()
     psi, complete = score(log_probs, prefix)
@@ -121,7 +125,7 @@ def test_long_utterances_keep_their_digits():
 
 
 @pytest.mark.parametrize("garbage", [0.0, 1e9, -torch.inf, torch.nan])
-def test_padding_has_no_influence(garbage: float):
+def test_padding_has_no_influence(garbage: float) -> None:
     lengths = torch.tensor([25, 1, 9])
     padded = torch.full((3, 25, 6), garbage)
     alone = [random_log_probs(n, 6, seed=n) for n in lengths.tolist()]
@@ -138,7 +142,7 @@ def test_padding_has_no_influence(garbage: float):
     assert ctc_greedy(padded, lengths) == [ctc_greedy(x[None], torch.tensor([len(x)]))[0] for x in alone]
 
 
-def test_subset_scores_the_same():
+def test_subset_scores_the_same() -> None:
     scorer = CTCPrefixScorer(random_log_probs(3, 12, 5), torch.tensor([12, 4, 8]))
     psi, complete = scorer.score(after(scorer, [[1, 2]]))
     for chosen in (torch.tensor([0, 2]), torch.tensor([True, False, True])):
@@ -147,7 +151,7 @@ def test_subset_scores_the_same():
             torch.testing.assert_close(whole[chosen], some)
 
 
-def test_impossible_is_finite_and_never_nan():
+def test_impossible_is_finite_and_never_nan() -> None:
     log_probs = torch.full((3, 4), -torch.inf)
     log_probs[:, 2] = 0.0  # certainly 2, and nothing else
     for prefix in ([], [2], [2, 2], [1], [1, 2, 3, 1]):
@@ -158,7 +162,7 @@ def test_impossible_is_finite_and_never_nan():
     assert score(log_probs, [2])[1].item() == 0.0
 
 
-def test_greedy_collapses_repeats_and_blanks():
+def test_greedy_collapses_repeats_and_blanks() -> None:
     path = torch.tensor([[3, 3, 0, 3, 1, 1, 0, 0], [0, 0, 0, 2, 2, 2, 2, 2], [0] * 8])
     log_probs = torch.nn.functional.one_hot(path, 4).float().log_softmax(2)
     assert ctc_greedy(log_probs, torch.tensor([8, 4, 8])) == [[3, 3, 1], [2], []]
