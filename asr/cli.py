@@ -182,11 +182,11 @@ def evaluate(
                 complain(f"{utterances[i].source}: {result}")
             advance(1)
     took = time.perf_counter() - began
-    if output:
-        _write_hypotheses(output, utterances, texts)
     search = transcriber.decode
     _print_score(score([u.text or "" for u in utterances], texts), f"{manifest} · beam {search.beam}, CTC weight {search.ctc_weight:g}")
     out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
+    if output:
+        _write_hypotheses(output, utterances, texts)
     if failed:
         complain(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
         raise typer.Exit(1)

@@ -71,13 +71,8 @@ class Transcriber:
         """`transcribe_utterances` of whole files."""
         return self.transcribe_utterances([_utterance(path) for path in paths])
 
-    def transcribe_utterances(
-        self, utterances: Sequence[Utterance], heard: Callable[[float], None] = lambda seconds: None
-    ) -> Iterator[tuple[int, Transcript | AudioError]]:
-        """Transcribe many: yields (index, transcript or what is wrong with the recording) in order of length, not of `utterances`.
-
-        `heard` is told the seconds of audio behind each utterance that is done.
-        """
+    def transcribe_utterances(self, utterances: Sequence[Utterance]) -> Iterator[tuple[int, Transcript | AudioError]]:
+        """Transcribe many: yields (index, transcript or what is wrong with the recording) in order of length, not of `utterances`."""
         seconds: dict[int, float] = {}
         with ThreadPoolExecutor() as pool:
             for i, found in enumerate(pool.map(_seconds, utterances)):
@@ -94,7 +89,6 @@ class Transcriber:
                 if good:
                     transcripts = self._recognize([a for _, a in good], [str(utterances[i].audio_filepath) for i, _ in good])
                     yield from zip([i for i, _ in good], transcripts, strict=True)
-                heard(sum(seconds[i] for i in batch))
 
     def _recognize(self, audio: list[np.ndarray], names: list[str]) -> list[Transcript]:
         found = recognize(self.model, [torch.from_numpy(a) for a in audio], self.decode)
@@ -144,9 +138,7 @@ def _one_ahead(pool: Executor, function: Callable[[Item], Result], items: Iterab
 
 
 def _utterance(path: Path) -> Utterance:
-    return Utterance(
-        id=path.stem, audio_filepath=path, text=None, duration=None, offset=0.0, speaker=None, lang=None, extra={}, source=str(path)
-    )
+    return Utterance(id=path.stem, audio_filepath=path)
 
 
 def _seconds(utterance: Utterance) -> float | AudioError:

@@ -24,32 +24,39 @@ def read_utterances(manifests: Sequence[Path], what: str) -> list[Utterance]:
     return [utterance for path in manifests for utterance in read_manifest(path, need_text=True)]
 
 
-def select(
-    utterances: Iterable[Utterance], tokenizer: Tokenizer, network: LAS, config: DataConfig, fastest: float = 1.0
-) -> tuple[list[Example], list[Skipped]]:
-    """Utterances that can be trained on, as tokens, and the others.
-
-    An utterance must be of a length between `min_seconds` and `max_seconds` and have text, of no more tokens than the CTC head
-    has states for it even at the `fastest` speed (a repeated token needs one more state, for the blank between).
-    """
-    chosen: list[Example] = []
+def measured(utterances: Iterable[Utterance], tokenizer: Tokenizer) -> tuple[list[Example], list[Skipped]]:
+    """Utterances as tokens and with their lengths, and those whose recording has none to be read."""
+    examples: list[Example] = []
     skipped: list[Skipped] = []
     for u in utterances:
         try:
             seconds = probe(u.audio_filepath).seconds - u.offset if u.duration is None else u.duration
         except AudioError as e:
             skipped.append(Skipped(u.id, str(e)))
-            continue
-        tokens = tuple(tokenizer.encode(u.text or ""))
+        else:
+            examples.append(Example(u, tuple(tokenizer.encode(u.text or "")), seconds))
+    return examples, skipped
+
+
+def trainable(examples: Iterable[Example], network: LAS, config: DataConfig, fastest: float) -> tuple[list[Example], list[Skipped]]:
+    """Examples that can be trained on, and the others.
+
+    An example must be of a length between `min_seconds` and `max_seconds` and have text, of no more tokens than the CTC head
+    has states for it even at the `fastest` speed (a repeated token needs one more state, for the blank between).
+    """
+    chosen: list[Example] = []
+    skipped: list[Skipped] = []
+    for example in examples:
+        tokens, seconds = example.tokens, example.seconds
         samples = torch.tensor(int(seconds / fastest * network.config.frontend.sample_rate))
         states = int(network.listener.state_lengths(network.frontend.frames(samples)))
         needed = len(tokens) + sum(a == b for a, b in itertools.pairwise(tokens))
         if not tokens:
-            skipped.append(Skipped(u.id, "its text is empty"))
+            skipped.append(Skipped(example.utterance.id, "its text is empty"))
         elif not config.min_seconds <= seconds <= config.max_seconds:
-            skipped.append(Skipped(u.id, f"{seconds:.2f} s long, outside data.min_seconds to data.max_seconds"))
+            skipped.append(Skipped(example.utterance.id, f"{seconds:.2f} s long, outside data.min_seconds to data.max_seconds"))
         elif network.ctc is not None and needed > states:
-            skipped.append(Skipped(u.id, f"needs {needed} states for its text, and has {states}"))
+            skipped.append(Skipped(example.utterance.id, f"needs {needed} states for its text, and has {states}"))
         else:
-            chosen.append(Example(u, tokens, seconds))
+            chosen.append(example)
     return chosen, skipped

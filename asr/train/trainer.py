@@ -29,7 +29,7 @@ from asr.speech.batches import Batch, BatchDataset, BatchSampler
 from asr.text.tokenizer import Tokenizer
 from asr.train.card import model_card
 from asr.train.evaluation import attention_picture, evaluate
-from asr.train.examples import read_utterances, select
+from asr.train.examples import measured, read_utterances, trainable
 from asr.train.journal import Journal, Measurement
 from asr.train.schedule import learning_rate
 from asr.train.signals import Interruption
@@ -63,16 +63,16 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.network = LAS(config.model, len(self.tokenizer))
         augmenter = WaveformAugmenter(config.augment, config.model.frontend.sample_rate)
-        examples, skipped = select(train, self.tokenizer, self.network, config.data, augmenter.fastest)
-        dev_examples, dev_skipped = select(dev, self.tokenizer, self.network, config.data.model_copy(update={"max_seconds": 1e9}))
+        readable, unreadable = measured(train, self.tokenizer)
+        examples, unfit = trainable(readable, self.network, config.data, augmenter.fastest)
+        dev_examples, dev_unreadable = measured(dev, self.tokenizer)
+        self.journal.skipped("data.train", unreadable + unfit)
+        self.journal.skipped("data.dev", dev_unreadable)
         if not examples or not dev_examples:
-            reasons = "; ".join(f"{s.id}: {s.reason}" for s in (skipped + dev_skipped)[:3])
-            raise ConfigError(f"no utterance of {'data.dev' if examples else 'data.train'} can be used, for reasons such as {reasons}")
+            raise ConfigError(f"no utterance of {'data.dev' if examples else 'data.train'} can be used")
         rate = config.model.frontend.sample_rate
         self.data = BatchDataset(examples, rate, config.seed, augmenter)
         self.dev = BatchDataset(dev_examples, rate, config.seed)
-        self.journal.skipped("data.train", skipped)
-        self.journal.skipped("data.dev", dev_skipped)
 
     def run(self) -> Path:
         """Train, or go on training, to the end; returns the folder of the finished model.
@@ -178,7 +178,7 @@ class Trainer:
             changed = [
                 f"{a}.{b}" for a in ("model", "tokenizer", "data", "augment", "train") for b in now[a] if before[a].get(b) != now[a][b]
             ]
-            changed = [key for key in changed if key not in RESUMABLE]
+            changed = [key for key in changed if key not in RESUMABLE] + ["seed"] * (before["seed"] != now["seed"])
             if changed:
                 raise ConfigError(
                     f"{self.folder}: holds a run with another {', '.join(changed)}: choose another folder with output=DIR, or begin anew with --restart"

@@ -185,13 +185,14 @@ def test_another_config_in_the_same_folder_is_refused(tone_config: Config) -> No
 
 def test_it_learns(tone_config: Config) -> None:
     train = {
-        "epochs": 40,
+        "epochs": 80,
         "learning_rate": 5e-3,
         "batch_seconds": 6,
         "warmup_steps": 20,
-        "evaluate_epochs": 10,
+        "evaluate_epochs": 20,
         "ema_decay": 0.98,
         "keep_best": 2,
+        "dev_beam": 3,
     }
     config = Config.model_validate(
         json.loads(tone_config.model_dump_json()) | {"train": train, "augment": {"speeds": [], "warp": 0, "time_masks": 0}}
