@@ -1,6 +1,6 @@
 """Word and character error rates, with jiwer's alignments.
 
-Nothing is normalised here: texts are compared as they stand, words apart at white space.
+Nothing is normalised here: texts are compared as they stand, words apart at white space, any run of which is one space.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCo
     _same_number(references, hypotheses)
     if not references:
         return ErrorCounts(0, 0, 0, 0)
-    found = jiwer.process_words(list(references), list(hypotheses))
+    found = jiwer.process_words(_single_spaces(references), _single_spaces(hypotheses))
     return ErrorCounts(found.hits, found.substitutions, found.deletions, found.insertions)
 
 
@@ -77,7 +77,7 @@ def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> Er
     _same_number(references, hypotheses)
     if not references:
         return ErrorCounts(0, 0, 0, 0)
-    found = jiwer.process_characters(list(references), list(hypotheses))
+    found = jiwer.process_characters(_single_spaces(references), _single_spaces(hypotheses))
     return ErrorCounts(found.hits, found.substitutions, found.deletions, found.insertions)
 
 
@@ -85,6 +85,11 @@ def score(references: Sequence[str], hypotheses: Sequence[str]) -> Score:
     """Both, and how many utterances have an error. Raises ValueError when the two differ in number."""
     wrong = sum(reference.split() != hypothesis.split() for reference, hypothesis in zip(references, hypotheses, strict=True))
     return Score(word_errors(references, hypotheses), character_errors(references, hypotheses), len(references), wrong)
+
+
+def _single_spaces(texts: Sequence[str]) -> list[str]:
+    """White space as single spaces: jiwer parts words at spaces alone, and would keep a tab or a line's end inside one."""
+    return [" ".join(text.split()) for text in texts]
 
 
 def _same_number(references: Sequence[str], hypotheses: Sequence[str]) -> None:

@@ -1,22 +1,32 @@
 """Recordings of any format to float32 mono at the model's rate.
 
-soundfile reads wav, flac, ogg, opus, mp3 and sph; PyAV (ffmpeg's libraries) what soundfile cannot: m4a, mp4, webm, wma, video.
-What a file is called does not matter, only what is in it. A recording that breaks off is read as far as it goes.
+libsndfile (soundfile) reads wav, flac, ogg, opus, sph and their like; FFmpeg's libraries (PyAV) read mp3, m4a, mp4, webm, wma, video.
+What a file is called does not matter, only what is in it. A recording that breaks off is read as far as it goes. Only the part
+that is asked for is decoded, block by block, so that memory holds little more than the result.
 
-Shapes: N samples.
+Shapes: C channels, N samples.
 """
 
 from __future__ import annotations
 
-import math
+import contextlib
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import soundfile
+from numpy.typing import NDArray
 
 from asr.errors import AudioError
+
+Samples = NDArray[np.float32]  # (N,) in about [-1, 1]
+
+PREROLL_SECONDS = 1.0  # decoded and dropped before a part: a lossy codec needs what came before (MP3: 0.3 s, measured)
+BLOCK_SECONDS = 1.0  # decoded at once
+LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz; a sample rate outside is a damaged header
 
 
 @dataclass(frozen=True)
@@ -24,122 +34,251 @@ class AudioInfo:
     """What the header of a recording says."""
 
     sample_rate: int
+    """Hz"""
     channels: int
     seconds: float
 
 
 def probe(path: Path) -> AudioInfo:
-    """Read the header alone. Raises AudioError naming the file."""
-    _must_be_file(path)
-    try:
-        info = soundfile.info(path)
-        found = AudioInfo(info.samplerate, info.channels, info.frames / info.samplerate)
-    except soundfile.LibsndfileError:
-        found = _probe_with_av(path)
-    if found.seconds <= 0:
-        raise AudioError(f"{path}: holds no sound (0 samples)")
-    return found
+    """Read the header alone; a stream that states no length is run through, undecoded. Raises AudioError naming the file."""
+    with _open(path) as reader:
+        if reader.info.seconds <= 0:
+            raise _no_sound(path)
+        return reader.info
 
 
-def load_audio(path: Path, sample_rate: int = 16_000, offset: float = 0.0, duration: float | None = None) -> np.ndarray:
-    """Decode (N,) float32 samples in about [-1, 1], channels averaged, at `sample_rate`.
+def load_audio(path: Path, sample_rate: int = 16_000, offset: float = 0.0, duration: float | None = None) -> Samples:
+    """Decode (N,) samples, channels averaged, at `sample_rate` (Hz): from `offset` (s), of `duration` (s; None: to the end).
 
-    Only the part from `offset`, of `duration` seconds (None: to the end), is decoded. Raises AudioError naming the file when it is
-    missing, no audio, empty from there on, or holds samples that are not finite.
+    At the file's own rate a part holds the samples that the whole has there, but for WebM (shifted by up to 1 ms, the precision
+    of its time stamps) and some Ogg Vorbis (by up to about 10 ms: libsndfile issue 885).
+
+    Raises AudioError naming the file when it is missing, no recording, empty from there on, or holds samples that are not finite.
     """
-    _must_be_file(path)
+    with _open(path) as reader:
+        rate = reader.info.sample_rate
+        start = round(offset * rate)
+        stop = None if duration is None else start + round(duration * rate)
+        resample = _resampler(rate, sample_rate)
+        decoded = 0
+        parts = []
+        for block in reader.blocks(start, stop):
+            finite = np.isfinite(block)
+            if not finite.all():
+                place = (start + decoded + int(np.argmin(finite))) / rate
+                raise AudioError(f"{path}: contains NaN or infinite samples, at {place:.2f} s: make the file anew")
+            decoded += len(block)
+            parts.append(resample(block, False))
+    if not decoded:
+        raise _no_sound(path, offset)
+    return np.concatenate([*parts, resample(np.zeros(0, np.float32), True)])
+
+
+def _resampler(rate: int, wanted: int) -> Callable[[Samples, bool], Samples]:
+    """(block, whether it is the last) -> block. soxr is what librosa resamples with; librosa itself takes seconds to import."""
+    if rate == wanted:
+        return lambda block, _: block
+    import soxr
+
+    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
+    return lambda block, last: np.asarray(stream.resample_chunk(block, last), np.float32)
+
+
+def _mono(channels: Samples) -> Samples:
+    """(C, N) -> (N,), the channels' mean."""
+    return channels[0] if len(channels) == 1 else channels.mean(axis=0, dtype=np.float32)
+
+
+# ---------------------------------------------------------------- the two ways to read
+
+
+class _Reader(Protocol):
+    """An open recording."""
+
+    @property
+    def info(self) -> AudioInfo: ...
+
+    def blocks(self, start: int, stop: int | None) -> Iterator[Samples]:
+        """Samples `start` to `stop` (or the end), channels averaged, at the file's rate. Raises AudioError."""
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[_Reader]:
     try:
-        samples, rate = _read_with_soundfile(path, offset, duration)
-    except soundfile.LibsndfileError:
-        samples, rate = _read_with_av(path, offset, duration)
-    if not len(samples):
-        raise AudioError(f"{path}: holds no sound" + (f" at {offset:g} s and after" if offset else " (0 samples)"))
-    mono = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
-    finite = np.isfinite(mono)
-    if not finite.all():
-        raise AudioError(f"{path}: contains NaN or infinite samples, at {offset + int(np.argmin(finite)) / rate:.2f} s: make the file anew")
-    if rate != sample_rate:
-        import librosa
-
-        mono = librosa.resample(mono, orig_sr=rate, target_sr=sample_rate, res_type="soxr_hq")
-    return np.ascontiguousarray(mono, dtype=np.float32)
-
-
-def _must_be_file(path: Path) -> None:
-    if not path.exists():
-        raise AudioError(f"{path}: no such file")
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder, expected a recording")
-    if path.is_file() and path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty")
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise AudioError(f"{path}: is a folder, expected a recording")
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(f"{path}: is not a regular file, expected a recording")
+        if status.st_size == 0:
+            raise AudioError(f"{path}: the file is empty")
+        file = FileIO(path)  # unbuffered, for libsndfile shares the descriptor and its position
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
+        raise AudioError(f"{path}: no such file") from None
+    except OSError as e:
+        raise AudioError(f"{path}: cannot be read: {e.strerror}") from None
+    with file, contextlib.ExitStack() as stack:
+        reader: _Reader | None = _SoundFileReader.open(file, stack)
+        if reader is None:
+            file.seek(0)
+            reader = _ContainerReader(path, file, stack)
+        rate = reader.info.sample_rate
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            raise AudioError(f"{path}: cannot be decoded, its header is damaged (a sample rate of {rate} Hz)")
+        yield reader
 
 
-def _read_with_soundfile(path: Path, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
-    """(N, channels) and the file's own rate."""
-    with soundfile.SoundFile(path) as file:
-        rate = int(file.samplerate)
-        start = min(round(offset * rate), file.frames)
-        if start:
-            file.seek(start)
-        frames = -1 if duration is None else max(0, round(duration * rate))
-        return file.read(frames, dtype="float32", always_2d=True), rate
+class _SoundFileReader:
+    """wav, flac, ogg, opus, sph, aiff, au, ..., by libsndfile."""
 
+    def __init__(self, sound: Any):
+        self.sound = sound
+        self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / max(1, sound.samplerate))
 
-def _open_with_av(path: Path) -> Any:
-    import av
+    @classmethod
+    def open(cls, file: FileIO, stack: contextlib.ExitStack) -> _SoundFileReader | None:
+        """None for what FFmpeg reads better.
 
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError) as e:
-        raise AudioError(f"{path}: cannot be decoded, it is no recording or is damaged ({_reason(e)})") from None
-    if not container.streams.audio:
-        container.close()
-        raise AudioError(f"{path}: has no sound track")
-    return container
+        libsndfile guesses the length of an MP3 without a Xing header (2.4 times too long, seen), and a part of an MP3 begins
+        with garbage and a message on stderr; it knows no length for a FLAC that was piped, and 0 for a WAV whose recorder died.
+        """
+        import soundfile
 
+        try:  # by descriptor, so that the contents alone decide: libsndfile takes any .snd, .vox or .raw for sound
+            sound = stack.enter_context(soundfile.SoundFile(file.fileno(), closefd=False))
+        except soundfile.LibsndfileError:
+            return None
+        return cls(sound) if sound.format != "MP3" and 0 < sound.frames < 2**60 else None
 
-def _probe_with_av(path: Path) -> AudioInfo:
-    with _open_with_av(path) as container:
-        stream = container.streams.audio[0]
-        if stream.duration is not None and stream.time_base is not None:
-            seconds = float(stream.duration * stream.time_base)
-        elif container.duration is not None:
-            seconds = container.duration / 1_000_000  # in av.time_base
-        else:
-            samples, rate = _read_with_av(path, 0.0, None)  # some streams do not know their length before they end
-            seconds = len(samples) / rate
-        return AudioInfo(stream.codec_context.sample_rate, stream.codec_context.channels, seconds)
+    def blocks(self, start: int, stop: int | None) -> Iterator[Samples]:
+        import soundfile
 
-
-def _read_with_av(path: Path, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
-    """(N, channels) and the file's own rate."""
-    import av
-
-    with _open_with_av(path) as container:
-        stream = container.streams.audio[0]
-        rate = int(stream.codec_context.sample_rate)
-        resampler = av.AudioResampler(format="fltp", rate=rate)  # the samples' format alone
-        if offset > 1:
-            container.seek(int((offset - 1) * 1_000_000))  # to a packet before; the rest is cut below, by time stamps
-        end = math.inf if duration is None else offset + duration
-        parts: list[np.ndarray] = []
-        begins: float | None = None
-        try:
-            for frame in container.decode(stream):
-                if frame.time is not None and frame.time > end:
+        sound, rate = self.sound, self.info.sample_rate
+        end = sound.frames if stop is None else min(stop, sound.frames)
+        preroll = round(PREROLL_SECONDS * rate) if sound.format == "OGG" else 0
+        position = max(0, start - preroll)
+        with contextlib.suppress(soundfile.LibsndfileError):  # it breaks off: what came before is kept
+            while position < end:
+                if sound.tell() != position:
+                    sound.seek(position)
+                block = sound.read(min(round(BLOCK_SECONDS * rate), end - position), dtype="float32", always_2d=True)
+                if not len(block):
                     break
-                for part in resampler.resample(frame):
-                    begins = (frame.time or 0.0) if begins is None else begins
-                    parts.append(part.to_ndarray().T)
-        except (av.FFmpegError, OSError) as e:
-            if not parts:  # broken from the start; what comes before a break is kept
-                raise AudioError(f"{path}: cannot be decoded ({_reason(e)})") from None
-    if not parts:
-        return np.zeros((0, 1), np.float32), rate
-    skip = max(0, round((offset - (begins or 0.0)) * rate))
-    keep = None if duration is None else skip + round(duration * rate)
-    return np.concatenate(parts)[skip:keep], rate
+                early = min(max(0, start - position), len(block))
+                position += len(block)
+                yield _mono(block.T[:, early:])
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
+class _ContainerReader:
+    """mp3, m4a, mp4, webm, mkv, wma, aac, ..., and the sound of a video, by FFmpeg's libraries."""
+
+    def __init__(self, path: Path, file: FileIO, stack: contextlib.ExitStack):
+        import av
+
+        self.path = path
+        try:
+            # A playlist (m3u8, concat, ...) names other files and addresses to read: no protocol is open to it.
+            options = {"protocol_whitelist": "none"}
+            self.container: Any = stack.enter_context(av.open(file, options=options, metadata_errors="replace"))
+        except (av.FFmpegError, ValueError) as e:
+            raise self._undecodable(e) from None
+        tracks = self.container.streams.audio
+        if not tracks:
+            raise AudioError(f"{path}: cannot be decoded, it is no recording or has no sound track")
+        if tracks[0].codec_context is None:
+            raise AudioError(f"{path}: cannot be decoded, its codec is unknown")
+        self.stream: Any = tracks[0]
+        self.first_tick = self.stream.start_time or 0
+        self._seconds: float | None = None
+
+    @property
+    def info(self) -> AudioInfo:
+        if self._seconds is None:
+            self._seconds = self._stated_seconds() or self._counted_seconds()
+        return AudioInfo(self.stream.rate or 0, self.stream.channels, self._seconds)
+
+    def _stated_seconds(self) -> float:
+        """0 for formats that have no length in the header: FFmpeg would guess it from the bit rate."""
+        kind = self.container.format.name
+        if "mp4" in kind:
+            return float((self.stream.duration or 0) * self.stream.time_base)
+        if ("matroska" in kind or "asf" in kind) and not self.container.streams.video:  # a video may outlast its sound
+            return (self.container.duration or 0) / 1e6
+        return 0.0
+
+    def _counted_seconds(self) -> float:
+        """By the time stamps of all packets; the stream is left at its start."""
+        import av
+
+        end = 0.0
+        with contextlib.suppress(av.FFmpegError):  # a broken end: what came before it counts
+            for packet in self.container.demux(self.stream):
+                if packet.pts is not None:
+                    end = max(end, float((packet.pts + (packet.duration or 0) - self.first_tick) * self.stream.time_base))
+        try:
+            self.container.seek(self.first_tick, stream=self.stream)
+        except av.FFmpegError as e:
+            raise self._undecodable(e) from None
+        return end
+
+    def blocks(self, start: int, stop: int | None) -> Iterator[Samples]:
+        rate = self.info.sample_rate
+        position: int | None = None  # of the next frame
+        held: list[Samples] = []
+        for seconds, decoded in self._frames(max(0.0, start / rate - PREROLL_SECONDS)):
+            position = round(seconds * rate) if position is None else position
+            early = min(max(0, start - position), len(decoded))
+            late = len(decoded) if stop is None else max(early, min(len(decoded), stop - position))
+            held.append(decoded[early:late])
+            position += len(decoded)
+            if sum(map(len, held)) >= BLOCK_SECONDS * rate:
+                yield np.concatenate(held)
+                held = []
+            if stop is not None and position >= stop:
+                break
+        if held:
+            yield np.concatenate(held)
+
+    def _frames(self, seconds: float) -> Iterator[tuple[float, Samples]]:
+        """(time in seconds, samples) of each frame, from some frame at or before `seconds` on.
+
+        A packet that cannot be decoded is passed over, as players do: a tag in the midst of an MP3 is one.
+        """
+        import av
+
+        tick = self.stream.time_base
+        if seconds > 0:
+            with contextlib.suppress(av.FFmpegError):  # it cannot seek: decode from the start
+                self.container.seek(self.first_tick + int(seconds / tick), stream=self.stream)
+        now, form, heard = 0.0, None, False
+        problem: Exception | None = None
+        resampler: Any = None
+        try:
+            for packet in self.container.demux(self.stream):
+                try:
+                    frames = packet.decode()
+                except av.error.InvalidDataError as e:
+                    problem = e
+                    continue
+                for frame in frames:
+                    if form != (frame.format.name, frame.layout.name, frame.sample_rate):  # it may change on the way
+                        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+                        resampler = av.AudioResampler(format="fltp", rate=self.stream.rate)
+                    if frame.pts is not None:
+                        now = float((frame.pts - self.first_tick) * frame.time_base)
+                    for converted in resampler.resample(frame):
+                        heard = True
+                        yield now, _mono(converted.to_ndarray())
+                    now += frame.samples / frame.sample_rate
+        except (av.FFmpegError, ValueError) as e:  # it breaks off: what came before is kept
+            problem = e
+        if problem is not None and not heard:
+            raise self._undecodable(problem)
+
+    def _undecodable(self, error: Exception) -> AudioError:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        return AudioError(f"{self.path}: cannot be decoded, it is no recording or is damaged ({reason})")
+
+
+def _no_sound(path: Path, offset: float = 0.0) -> AudioError:
+    return AudioError(f"{path}: holds no sound" + (f" at {offset:g} s and after" if offset else " (0 samples)"))

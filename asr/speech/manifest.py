@@ -110,12 +110,18 @@ def _parse(path: Path) -> Iterator[Utterance | str]:
                     yield f"{place}: {e}"
                 except UnicodeDecodeError:
                     yield f"{place}: not UTF-8 text"
-                except (json.JSONDecodeError, RecursionError) as e:
-                    yield f"{place}: not JSON: {e.msg if isinstance(e, json.JSONDecodeError) else 'nested too deeply'}"
+                except json.JSONDecodeError as e:
+                    yield f"{place}: not JSON: {e.msg}"
+                except ValueError:  # Python reads no whole number of more than 4,300 digits
+                    yield f"{place}: not JSON: a number is too long"
+                except RecursionError:
+                    yield f"{place}: not JSON: nested too deeply"
     except FileNotFoundError:
         raise UsageError(f"{path}: no such manifest") from None
     except IsADirectoryError:
         raise UsageError(f"{path}: is a folder, expected a manifest file") from None
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read: {e.strerror}") from None
 
 
 def _lines(file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -127,10 +133,11 @@ def _lines(file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 def _array(path: Path) -> Iterator[tuple[int, Any]]:
     """Elements of a JSON array with the lines that they start on; raw text from the first place that is not JSON."""
+    data = path.read_bytes()
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        yield 1, b"\xff"
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        yield 1 + data.count(b"\n", 0, e.start), b"\xff"
         return
     decoder, at, line, counted = json.JSONDecoder(), text.index("[") + 1, 1, 0
     while True:
@@ -141,7 +148,7 @@ def _array(path: Path) -> Iterator[tuple[int, Any]]:
             return
         try:
             record, at = decoder.raw_decode(text, at)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             yield line, text[at : at + 200].encode() or b"{"  # json.loads will say what is wrong with it
             return
         yield line, record
@@ -166,6 +173,8 @@ def _utterance(record: Any, path: Path, place: str) -> Utterance:
             value = str(value)  # numbers are common as speakers and ids
         if not isinstance(value, str | None):
             raise _Problem(f"{key} is {_shown(value)}, expected a string")
+        if value is not None and any("\ud800" <= c <= "\udfff" for c in value):  # half a character: no file could hold it
+            raise _Problem(f"{key} is {json.dumps(value)[:40]}, which is not valid Unicode")
         strings[key] = value
     file = Path(audio)
     return Utterance(
@@ -185,9 +194,13 @@ def _seconds(record: dict[str, Any], key: str, expected: str) -> float | None:
     value = record.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        number = math.nan if isinstance(value, bool | str) else float(value)
+    except (TypeError, OverflowError):  # not a number; a whole number of 309 digits
+        number = math.nan
+    if not math.isfinite(number):
         raise _Problem(f"{key} is {_shown(value)}, expected seconds ({expected})")
-    return float(value)
+    return number
 
 
 def _shown(value: Any) -> str:

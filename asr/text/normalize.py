@@ -9,6 +9,7 @@ _APOSTROPHES = re.compile(r"[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07]")
 _SPELLED_OUT = str.maketrans(
     {"ß": "SS", "Æ": "AE", "æ": "AE", "Œ": "OE", "œ": "OE", "Ø": "O", "ø": "O", "Đ": "D", "đ": "D", "Ł": "L", "ł": "L"}
 )
+INVISIBLE = ("Mn", "Me", "Cf")  # accents once they are split off; soft hyphens, zero-width joiners: they part no words
 _STRAY_APOSTROPHE = re.compile(r"(?<![A-Z])'(?![A-Z])")
 
 
@@ -21,6 +22,6 @@ def normalize_librispeech(text: str) -> str:
     "WELL KNOWN SAID ZOE IT'S O'CLOCK"
     """
     text = _APOSTROPHES.sub("'", text).translate(_SPELLED_OUT)
-    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).upper()
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in INVISIBLE).upper()
     text = _STRAY_APOSTROPHE.sub(" ", re.sub(r"[^A-Z']", " ", text))
     return " ".join(text.split())
