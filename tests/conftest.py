@@ -7,6 +7,7 @@ import os
 import tarfile
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import soundfile
@@ -18,6 +19,8 @@ from asr.model.las import LAS
 from asr.text.tokenizer import Tokenizer
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("patient")
 torch.set_num_threads(1)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

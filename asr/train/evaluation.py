@@ -42,22 +42,25 @@ def _read(dev: BatchDataset, i: int) -> torch.Tensor:
 
 @torch.no_grad()
 def attention_picture(model: TrainedModel, waveform: torch.Tensor, tokens: Sequence[int]) -> Figure:
-    """Weights of the speller over the listener's states while it is made to write `tokens`; waveform (N,)."""
+    """The log-mel spectrogram of a waveform (N,), and below it where the speller looks while it is made to write `tokens`."""
+    import librosa.display
     from matplotlib.figure import Figure
 
-    network = model.network
+    network, config = model.network, model.network.config.frontend
     device = network.frontend.mean.device
-    states, lengths = network.listen(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
+    waveform = waveform[None].to(device)
+    states, lengths = network.listen(waveform, torch.tensor([waveform.shape[1]], device=device))
     _, weights = network.speller(states, lengths, torch.tensor([tokens], device=device))
     pieces = [model.tokenizer.pieces[i] for i in tokens] + ["(end)"]
-    figure = Figure(figsize=(8, 1 + 0.18 * len(pieces)), layout="tight")
-    axes = figure.add_subplot()
-    axes.imshow(
-        weights[0].float().cpu().numpy(),
-        aspect="auto",
-        origin="upper",
-        extent=(0, len(waveform) / network.config.frontend.sample_rate, len(pieces), 0),
+    figure = Figure(figsize=(8, 3 + 0.18 * len(pieces)), layout="tight")
+    heard, attended = figure.subplots(2, 1, sharex=True, height_ratios=[2, 0.18 * len(pieces)])
+    bands = network.frontend.log_mel(waveform)[0].T.cpu().numpy()
+    librosa.display.specshow(
+        bands, sr=config.sample_rate, hop_length=config.hop, fmin=config.low_hz, fmax=config.high_hz, x_axis="time", y_axis="mel", ax=heard
     )
-    axes.set_yticks([i + 0.5 for i in range(len(pieces))], pieces, fontsize=7)
-    axes.set_xlabel("seconds")
+    heard.set_xlabel("")
+    extent = (0, waveform.shape[1] / config.sample_rate, len(pieces), 0)
+    attended.imshow(weights[0].float().cpu().numpy(), aspect="auto", extent=extent)
+    attended.set_yticks([i + 0.5 for i in range(len(pieces))], pieces, fontsize=7)
+    attended.set_xlabel("seconds")
     return figure
