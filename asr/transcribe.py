@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from asr.config import DecodeConfig
-from asr.decode.recognize import recognize
+from asr.decode.recognize import LONGEST_SECONDS, recognize
 from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import TrainedModel, load_model
 from asr.speech.audio import load_audio, probe
@@ -24,7 +24,6 @@ from asr.transcript import Reading, Transcript
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-LONGEST_SECONDS = 120.0  # of one recording: the listener sees all of it at once
 BATCH_SECONDS = 120.0  # of audio decoded together; more costs memory and gains nothing on a CPU
 
 
@@ -64,6 +63,8 @@ class Transcriber:
         if isinstance(audio, np.ndarray):
             if audio.ndim != 1 or not np.isfinite(audio).all():
                 raise AudioError(f"samples of shape {audio.shape}: expected one channel (N,) of finite numbers")
+            if error := _too_long("samples", len(audio) / self.sample_rate):
+                raise error
             return self._recognize([audio.astype(np.float32)], ["<samples>"])[0]
         return self._recognize([self._read(_utterance(Path(audio)))], [str(audio)])[0]
 
@@ -147,9 +148,11 @@ def _seconds(utterance: Utterance) -> float | AudioError:
         seconds = utterance.duration or probe(utterance.audio_filepath).seconds - utterance.offset
     except AudioError as e:
         return e
-    if seconds > LONGEST_SECONDS:
-        minutes = f"{seconds // 3600:.0f} h {seconds % 3600 / 60:.0f} min" if seconds >= 3600 else f"{seconds / 60:.1f} min"
-        return AudioError(
-            f"{utterance.audio_filepath}: {minutes} long, and at most {LONGEST_SECONDS:.0f} s can be heard at once: cut it at pauses"
-        )
-    return seconds
+    return _too_long(str(utterance.audio_filepath), seconds) or seconds
+
+
+def _too_long(name: str, seconds: float) -> AudioError | None:
+    if seconds <= LONGEST_SECONDS:
+        return None
+    length = f"{seconds // 3600:.0f} h {seconds % 3600 / 60:.0f} min" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+    return AudioError(f"{name}: {length} long, and at most {LONGEST_SECONDS:.0f} s can be heard at once: cut it at pauses")

@@ -76,6 +76,11 @@ def test_other_samples_are_refused(transcriber: Transcriber, samples: np.ndarray
         transcriber.transcribe(samples)
 
 
+def test_hours_of_samples_are_refused(transcriber: Transcriber) -> None:
+    with pytest.raises(AudioError, match=r"2\.5 min long"):
+        transcriber.transcribe(np.zeros(150 * transcriber.sample_rate, np.float32))
+
+
 def test_many_files_come_back_each_with_its_own_text(transcriber: Transcriber, clips: list[asr.Utterance], tmp_path: Path) -> None:
     paths = [u.audio_filepath for u in clips] + [tmp_path / "gone.wav"]
     results = dict(transcriber.transcribe_files(paths * 2))

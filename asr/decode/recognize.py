@@ -17,6 +17,8 @@ from asr.decode.beam import Hypothesis, beam_search
 from asr.decode.greedy import greedy_search
 from asr.model.checkpoint import TrainedModel
 
+LONGEST_SECONDS = 120.0  # of one recording: the listener hears all of it at once, and its memory grows with the length
+
 
 @dataclass(frozen=True)
 class Recognition:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from asr.config import DataConfig
+from asr.decode.recognize import LONGEST_SECONDS
 from asr.errors import AudioError, ConfigError
 from asr.model.las import LAS
 from asr.speech.audio import probe
@@ -25,7 +26,7 @@ def read_utterances(manifests: Sequence[Path], what: str) -> list[Utterance]:
 
 
 def measured(utterances: Iterable[Utterance], tokenizer: Tokenizer) -> tuple[list[Example], list[Skipped]]:
-    """Utterances as tokens and with their lengths, and those whose recording has none to be read."""
+    """Utterances as tokens and with their lengths, and those whose recording cannot be heard: unreadable, or hours long."""
     examples: list[Example] = []
     skipped: list[Skipped] = []
     for u in utterances:
@@ -34,7 +35,10 @@ def measured(utterances: Iterable[Utterance], tokenizer: Tokenizer) -> tuple[lis
         except AudioError as e:
             skipped.append(Skipped(u.id, str(e)))
         else:
-            examples.append(Example(u, tuple(tokenizer.encode(u.text or "")), seconds))
+            if seconds > LONGEST_SECONDS:
+                skipped.append(Skipped(u.id, f"{seconds:.0f} s long, and at most {LONGEST_SECONDS:.0f} s can be heard at once"))
+            else:
+                examples.append(Example(u, tuple(tokenizer.encode(u.text or "")), seconds))
     return examples, skipped
 
 
