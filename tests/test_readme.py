@@ -1,0 +1,76 @@
+"""The README's commands do what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from asr.cli import app
+from asr.config import Config, load_config
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "recipes").rglob("README.md")), ROOT / "manifests" / "README.md"]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Every `asr …` that a page tells people to type, as words."""
+    lines = [line.split("#")[0] for block in blocks(page, "sh") for line in block.splitlines()]
+    return [shlex.split(part.split(">")[0]) for line in lines for part in line.split("&&") if part.strip().startswith("asr ")]
+
+
+def test_the_first_command_transcribes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    first = next(c for c in commands(ROOT / "README.md"))
+    assert first[:2] == ["asr", "transcribe"]
+    result = CliRunner().invoke(app, first[1:])
+    assert result.exit_code == 0
+    assert "RUBOUT" in result.stdout
+
+
+def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    for block in blocks(ROOT / "README.md", "python"):
+        exec(block, {})
+    assert "RUBOUT" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_command_and_option_exists(page: Path) -> None:
+    for words in commands(page):
+        names = [w for w in words[1:] if not w.startswith("-")]
+        nested = 2 if names[0] in ("manifest", "prepare") else 1
+        shown = CliRunner().invoke(app, [*names[:nested], "--help"], env={"COLUMNS": "200"})
+        assert shown.exit_code == 0, words
+        for option in (w for w in words if w.startswith("--")):
+            assert option in shown.stdout, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_override_is_a_knob(page: Path) -> None:
+    for words in commands(page):
+        if words[1] == "train":
+            load_config(Config, ROOT / words[2], [w for w in words[3:] if not w.startswith("-")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_dependency_has_its_line() -> None:
+    listed = re.findall(
+        r'^    "([a-z]+)', (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("dependencies = [")[1].split("]")[0], re.M
+    )
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| dependency |")[1]
+    assert len(listed) > 10
+    for name in listed:
+        assert name in table, name
