@@ -45,6 +45,7 @@ class Share(NamedTuple):
 
     epoch: int
     step: int  # of the epoch
+    steps: int  # that the epoch has
     examples: tuple[int, ...]  # may be empty, when there are more processes than utterances
     tokens: int  # of the whole step over all processes, end-of-sentence counted: what the loss is divided by
     seconds: float  # of the whole step
@@ -94,11 +95,12 @@ class BatchSampler(Sampler[Share]):
         first = self.step
         seconds = np.array([e.seconds for e in self.examples])
         for epoch in range(self.epoch, self.epochs):
-            for step, batch in enumerate(self.plan(epoch)[first:], start=first):
+            plan = self.plan(epoch)
+            for step, batch in enumerate(plan[first:], start=first):
                 tokens = sum(len(self.examples[i].tokens) + 1 for i in batch)
                 parts = _cut(batch[self.rank :: self.processes], seconds, self.device_seconds) or [[]]
                 for i, part in enumerate(parts, start=1):
-                    yield Share(epoch, step, tuple(part), tokens, float(seconds[batch].sum()), last=i == len(parts))
+                    yield Share(epoch, step, len(plan), tuple(part), tokens, float(seconds[batch].sum()), last=i == len(parts))
             first = 0
 
 

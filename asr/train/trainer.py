@@ -97,15 +97,12 @@ class Trainer:
             self.data, batch_size=None, sampler=sampler, num_workers=self.config.data.workers,
             pin_memory=accelerator.device.type == "cuda", persistent_workers=False,
         )  # fmt: skip
-        steps_in_epoch = {place.epoch: len(sampler.plan(place.epoch))}
         last_checkpoint = clock = time.monotonic()
         sums = torch.zeros(3, device=accelerator.device)
 
         with Interruption() as interruption, self.journal.display(config.epochs):
             for batch in loader:
                 share = batch.share
-                if share.epoch not in steps_in_epoch:
-                    steps_in_epoch = {share.epoch: len(sampler.plan(share.epoch))}
                 network.train()
                 # One seed for each step and process: no random state to save, none to lose.
                 torch.manual_seed(_seed(self.config.seed, place.step, accelerator.process_index, sum(share.examples)))
@@ -115,32 +112,34 @@ class Trainer:
                 if not share.last:
                     continue
 
-                progress = (share.epoch + share.step / steps_in_epoch[share.epoch]) / config.epochs
+                progress = (share.epoch + share.step / share.steps) / config.epochs
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(place.step, progress, config)
                 norm = nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
                 if torch.isfinite(norm):
                     optimizer.step()
                     averaging.update(place.step)
+                else:
+                    self.journal.say(f"step {place.step}: left out, its gradient is not finite")
                 optimizer.zero_grad(set_to_none=True)
 
                 now = time.monotonic()
                 place.step += 1
                 place.seconds, clock = place.seconds + now - clock, now
                 place.audio_seconds += share.seconds
-                ends_epoch = share.step + 1 == steps_in_epoch[share.epoch]
+                ends_epoch = share.step + 1 == share.steps
                 place.epoch, place.step_in_epoch = (share.epoch + 1, 0) if ends_epoch else (share.epoch, share.step + 1)
-                total, attention, ctc = (accelerator.reduce(sums, "sum") / share.tokens).tolist()
+                # One exchange between the processes: their losses, and what any of them wants to do next.
+                wishes = torch.tensor([interruption.asked, now - last_checkpoint > 60 * config.checkpoint_minutes], device=sums.device)
+                *losses, stop, due = accelerator.reduce(torch.cat([sums, wishes.to(sums)]), "sum").tolist()
                 sums.zero_()
-                self.journal.step(
-                    place, progress, Measurement(total, attention, ctc, float(norm), optimizer.param_groups[0]["lr"], share.seconds)
-                )
+                total, attention, ctc = (loss / share.tokens for loss in losses)
+                rate = optimizer.param_groups[0]["lr"]
+                self.journal.step(place, progress, Measurement(total, attention, ctc, float(norm), rate, share.seconds))
 
                 evaluated = ends_epoch and (place.epoch % config.evaluate_epochs == 0 or place.epoch == config.epochs)
                 if evaluated:
                     self._evaluate(average, place)
-                stop = bool(accelerator.reduce(torch.tensor(float(interruption.asked), device=accelerator.device)) > 0)
-                due = time.monotonic() - last_checkpoint > 60 * config.checkpoint_minutes
                 if evaluated or stop or due:
                     self._save(network, average, optimizer, place)
                     last_checkpoint = time.monotonic()
