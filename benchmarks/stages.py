@@ -160,9 +160,7 @@ def main() -> None:
     console.print(table)
     heard = trained.pop("heard")
     whole = sum(trained.values())
-    table = Table(
-        title=f"training, {arguments.batch_seconds:g} s a step: {heard / whole:.0f} seconds of audio per second", title_justify="left"
-    )
+    table = Table(title=f"training, {arguments.batch_seconds:g} s a step: {heard / whole:.0f}× real time", title_justify="left")
     table.add_column("stage")
     table.add_column("share", justify="right")
     table.add_column("ms for a second of audio", justify="right")

@@ -263,7 +263,8 @@ def test_a_full_disk_is_one_line(tiny_folder: Path, good: Path, tmp_path: Path) 
 
 def test_ctrl_c_is_one_line(tiny_folder: Path, good: Path) -> None:
     command = [sys.executable, "-m", "asr", "transcribe", *[str(good)] * 20_000, "--model", str(tiny_folder)]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # jobs in the background are born deaf to it
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, **heed)  # type: ignore[call-overload]
     assert process.stdout is not None
     first = process.stdout.readline()  # it has begun
     process.send_signal(signal.SIGINT)

@@ -48,7 +48,7 @@ def test_joint_loss_is_its_parts(tiny: ModelConfig, batch: tuple) -> None:
         own, text = states[i : i + 1, : lengths[i]], targets[i : i + 1, :n]
         logits, _ = network.speller(own, lengths[i : i + 1], text)
         expected = torch.cat([text[0], torch.tensor([EOS])])
-        attention -= float(logits[0].log_softmax(1).gather(1, expected[:, None]).sum())
+        attention -= float(logits[0].detach().log_softmax(1).gather(1, expected[:, None]).sum())
         log_probs = network.ctc_log_probs(own)
         assert log_probs is not None
         ctc += float(torch.nn.functional.ctc_loss(log_probs[0], text[0], lengths[i], target_lengths[i], blank=BLANK, reduction="sum"))
