@@ -264,7 +264,7 @@ class Trainer:
         """Choose between the best checkpoint and the average of the best, by dev WER with the final search; write the model folder."""
         self.accelerator.wait_for_everyone()
         candidates = [self._load_best(step) for _, step in place.best]
-        choices = {f"the checkpoint of step {place.best[0][1]}": candidates[0]}
+        choices = {f"the checkpoint of step {place.best[0][1]}": _mean(candidates[:1])}
         if len(candidates) > 1:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)
         results = {}
@@ -276,7 +276,7 @@ class Trainer:
         name = min(results, key=lambda n: results[n].words.rate)
         if self.accelerator.is_main_process:
             card = model_card(self.config, name, results[name], self.data.examples, place)
-            save_model(self.folder / "model", TrainedModel(choices[name], self.tokenizer, self.config.folder_config(), card))
+            save_model(self.folder / "model", TrainedModel(choices[name], self.tokenizer, self.config.folder_config(), card), half=True)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
 
@@ -306,9 +306,9 @@ def _decayed(network: nn.Module, decay: float) -> list[dict[str, object]]:
 
 
 def _mean(networks: list[LAS]) -> LAS:
-    """A network whose weights are the mean of others'."""
+    """A network whose weights are the mean of others', rounded to the 16 bits that they are kept in: what is measured is what is kept."""
     states = [network.state_dict() for network in networks]
-    mean = {name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]}
+    mean = {name: torch.stack([s[name] for s in states]).mean(0).half() for name in states[0]}
     result = LAS(networks[0].config, networks[0].vocabulary).to(networks[0].frontend.mean.device).eval()
     result.load_state_dict(mean)
     return result
