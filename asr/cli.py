@@ -247,7 +247,8 @@ def train(
 
       asr train recipes/an4/las.yaml
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
-      accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml
+      accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
+  torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
       tensorboard --logdir runs/
     """
     from asr.config import Config, load_config

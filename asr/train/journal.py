@@ -72,7 +72,7 @@ class Journal:
                 self.say(f"{where}: more are left out; all are in {self.folder / 'log.jsonl'}")
             self._log({"skipped": s.id, "where": where, "reason": s.reason})
 
-    def begin(self, config: Config, place: Place, network: nn.Module, examples: Sequence[Example]) -> None:
+    def begin(self, config: Config, place: Place, network: nn.Module, examples: Sequence[Example], processes: int) -> None:
         """The first words, once all is ready."""
         hours = sum(e.seconds for e in examples) / 3600
         millions = sum(p.numel() for p in network.parameters()) / 1e6
@@ -80,6 +80,8 @@ class Journal:
         self.say(
             f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.train.epochs} epochs"
         )
+        if processes > 1:
+            self.say(f"on {processes} processes, {config.train.batch_seconds:g} s of audio a step over all of them")
         if place.step:
             self.say(f"going on from step {place.step} (epoch {place.epoch + 1}) of {self.folder}")
         if self.speaks:

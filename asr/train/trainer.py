@@ -51,7 +51,8 @@ class Trainer:
         bf16 = config.train.precision == "bf16" or (
             config.train.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         )
-        self.accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no")
+        # Told that there is no GPU, accelerate joins several processes by gloo; otherwise each would train alone.
+        self.accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())
         self.config, self.folder = config, config.output
         self.journal = Journal(self.folder, self.accelerator.is_main_process)
         if self.accelerator.is_main_process:
@@ -87,7 +88,7 @@ class Trainer:
         optimizer = torch.optim.AdamW(_decayed(network, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98))
         place = self._start(network, averaging, optimizer)
         model = accelerator.prepare_model(network)
-        self.journal.begin(self.config, place, network, self.data.examples)
+        self.journal.begin(self.config, place, network, self.data.examples, accelerator.num_processes)
 
         sampler = BatchSampler(
             self.data.examples, config.batch_seconds, config.device_seconds, self.config.seed, config.epochs,
@@ -249,16 +250,18 @@ class Trainer:
         )
         model = self._trained(average)
         result = evaluate(model, self.dev, quick, self.config.train.device_seconds, self.accelerator)
+        wer = round(100 * result.words.rate, 4)
+        best = sorted([*place.best, (wer, place.step)], key=lambda b: (b[0], -b[1]))[: self.config.train.keep_best]
+        kept = {step for _, step in best}
         if self.accelerator.is_main_process:
-            wer = round(100 * result.words.rate, 4)
             picture = attention_picture(model, torch.from_numpy(self.dev.read(0)), self.dev.examples[0].tokens)
             self.journal.evaluation(place, result, picture)
-            place.best = sorted([*place.best, (wer, place.step)], key=lambda b: (b[0], -b[1]))[: self.config.train.keep_best]
-            if any(step == place.step for _, step in place.best):
+            if place.step in kept:
                 save_model(self.folder / "best" / f"step-{place.step:08d}", model)
             for folder in (self.folder / "best").glob("step-*"):
-                if int(folder.name.removeprefix("step-")) not in {step for _, step in place.best}:
+                if int(folder.name.removeprefix("step-")) not in kept:
                     shutil.rmtree(folder, ignore_errors=True)
+        place.best = best  # on every process alike: at the end all load them
 
     def _finish(self, place: Place) -> Path:
         """Choose between the best checkpoint and the average of the best, by dev WER with the final search; write the model folder."""

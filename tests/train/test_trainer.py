@@ -9,7 +9,6 @@ import json
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -107,14 +106,11 @@ def test_two_processes_follow_the_trajectory_of_one(tone_config: Config, tmp_pat
         path = recipe(tone_config, tmp_path / f"{name}.yaml", output=str(tmp_path / name), model__listener=listener, model__speller=speller)
         done = subprocess.run([*launcher, "-m", "asr", "train", str(path)], env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
+        assert ("on 2 processes" in done.stderr) == (name == "two")
         lines = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text(encoding="utf-8").splitlines()]
         return [line["loss"] for line in lines if "loss" in line]
 
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = str(s.getsockname()[1])
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", port]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     one, two = losses("one", [sys.executable]), losses("two", launch)
     assert len(one) > 10
     assert two == pytest.approx(one, rel=1e-4)
