@@ -242,14 +242,14 @@ def train(
 ) -> None:
     """Train a recogniser by a recipe, or go on with a run that was stopped.
 
-    Everything lands in the folder `output`: checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, which
-    `asr transcribe --model` takes. Ctrl-C leaves a checkpoint; the same command goes on from there.
+      Everything lands in the folder `output`: checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, which
+      `asr transcribe --model` takes. Ctrl-C leaves a checkpoint; the same command goes on from there.
 
-      asr train recipes/an4/las.yaml
-      asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
-      accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
-  torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
-      tensorboard --logdir runs/
+        asr train recipes/an4/las.yaml
+        asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
+        accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
+    torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
+        tensorboard --logdir runs/
     """
     from asr.config import Config, load_config
 

@@ -166,14 +166,19 @@ class Trainer:
     # ------------------------------------------------------------ before the loop
 
     def _claim_folder(self, restart: bool) -> None:
-        """Make the run's folder ours: new, emptied on request, or with a run of the same config in it."""
+        """Make the run's folder ours: new, emptied on request, or with a run of the same config in it.
+
+        What a run left that never came to a checkpoint (a mistyped path, say) binds nobody.
+        """
         record = self.folder / "config.yaml"
         if restart:
             for name in ("states", "best", "model", "tensorboard"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
             for name in ("config.yaml", "tokenizer.model", "log.jsonl"):
                 (self.folder / name).unlink(missing_ok=True)
-        if record.is_file():
+        if not any((self.folder / "states").glob("step-*")):
+            (self.folder / "tokenizer.model").unlink(missing_ok=True)
+        elif record.is_file():
             before, now = (c.model_dump(mode="json") for c in (load_config(Config, record), self.config))
             changed = [
                 f"{a}.{b}" for a in ("model", "tokenizer", "data", "augment", "train") for b in now[a] if before[a].get(b) != now[a][b]
@@ -290,7 +295,7 @@ class Trainer:
         return TrainedModel(network, self.tokenizer, self.config.folder_config())
 
 
-RESUMABLE = {  # keys that may change when a run goes on: they change neither what is learnt nor in which order
+RESUMABLE = {  # keys that may change when a run goes on: how often it is looked at, and what fits in memory
     "data.cache_hours", "data.workers", "train.checkpoint_minutes", "train.evaluate_epochs", "train.keep_best", "train.dev_beam",
     "train.device_seconds", "data.dev",
 }  # fmt: skip

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from asr.config import Config, dump_config
-from asr.errors import ConfigError
+from asr.errors import ConfigError, UsageError
 from asr.model.checkpoint import load_model, read_tensors
 from asr.train.trainer import Trainer
 
@@ -172,11 +172,18 @@ def test_what_cannot_be_used_is_left_out_and_said(tone_config: Config, tmp_path:
 
 
 def test_another_config_in_the_same_folder_is_refused(tone_config: Config) -> None:
-    Trainer(tone_config)
+    Trainer(tone_config).run()
     changed = tone_config.model_copy(update={"train": tone_config.train.model_copy(update={"learning_rate": 0.1})})
     with pytest.raises(ConfigError, match=r"train\.learning_rate.*--restart"):
         Trainer(changed)
     Trainer(changed, restart=True)
+
+
+def test_a_run_that_never_began_binds_nobody(tone_config: Config, tmp_path: Path) -> None:
+    mistyped = tone_config.model_copy(update={"data": tone_config.data.model_copy(update={"train": (tmp_path / "nowhere.json",)})})
+    with pytest.raises(UsageError, match=r"nowhere\.json"):
+        Trainer(mistyped)
+    Trainer(tone_config)
 
 
 def test_it_learns(tone_config: Config) -> None:
