@@ -16,7 +16,7 @@ _HOMES = {
     "AsrError": "asr.errors",
     "Config": "asr.config",
     "DecodeConfig": "asr.config",
-    "load_config": "asr.config",
+    "load_config": "asr.config_file",
     "Utterance": "asr.speech.manifest",
     "read_manifest": "asr.speech.manifest",
     "write_manifest": "asr.speech.manifest",
@@ -45,7 +45,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from asr.config import Config, DecodeConfig, load_config
+    from asr.config import Config, DecodeConfig
+    from asr.config_file import load_config
     from asr.errors import AsrError
     from asr.model.checkpoint import load_model
     from asr.score.wer import score

@@ -251,7 +251,8 @@ def train(
     torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
         tensorboard --logdir runs/
     """
-    from asr.config import Config, load_config
+    from asr.config import Config
+    from asr.config_file import load_config
 
     settings = load_config(Config, config, overrides)
     with err.status("starting …"):
@@ -277,7 +278,7 @@ def info(
     """
     from rich.markdown import Markdown
 
-    from asr.config import dump_config
+    from asr.config_file import dump_config
     from asr.model.checkpoint import load_model
     from asr.transcribe import embedded_model
 

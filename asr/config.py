@@ -1,4 +1,4 @@
-"""Every knob of the system, typed, with its unit and its default. YAML in, YAML out.
+"""Every knob of the system, typed, with its unit and its default.
 
 A recipe (`recipes/*/*.yaml`) is a `Config`; a model folder keeps the part of it that describes the
 model (`ModelFolderConfig`). Unknown keys and impossible values are refused by name.
@@ -7,12 +7,9 @@ model (`ModelFolderConfig`). Unknown keys and impossible values are refused by n
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from asr.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -129,6 +126,9 @@ class SpellerConfig(Section):
     layers: PositiveInt = 1
     dropout: Fraction = 0.3
     """on embeddings, between layers and before the output layer"""
+    input_feeding: bool = True
+    """true: every layer sees what was attended to for the token before (Luong et al. 2015). false: the first layer sees the text
+    alone and asks, the others see the answers; no step waits for another's attention, so training takes a sentence at once"""
 
 
 class ModelConfig(Section):
@@ -140,6 +140,14 @@ class ModelConfig(Section):
     speller: SpellerConfig = SpellerConfig()
     ctc_weight: Probability = 0.3
     """share of the CTC loss in training: (1 - w) attention + w CTC; 0 builds no CTC head, 1 trains the listener alone"""
+
+    @model_validator(mode="after")
+    def _attention_suits_speller(self) -> ModelConfig:
+        if self.attention.kind == "location" and not self.speller.input_feeding:
+            raise ValueError(
+                "location attention follows its own last step, so it needs speller.input_feeding: choose attention.kind multihead"
+            )
+        return self
 
 
 class TokenizerConfig(Section):
@@ -223,7 +231,11 @@ class AugmentConfig(Section):
 class TrainConfig(Section):
     """The loop."""
 
+    start_from: Path | None = None
+    """a model folder whose weights and pieces training starts from (fine-tuning); without it, from random weights"""
     epochs: PositiveInt = 60
+    sorted_epochs: NonNegativeInt = 0
+    """so many epochs at the start go from short utterances to long ones (SortaGrad, Amodei et al. 2016)"""
     batch_seconds: PositiveFloat = 120.0
     """audio in one step of the optimizer, over all processes (s)"""
     device_seconds: PositiveFloat = 1_200.0
@@ -269,69 +281,10 @@ class Config(ModelFolderConfig):
             raise ValueError("decode.ctc_weight needs a CTC head, and model.ctc_weight is 0: set both to 0 or both above")
         if self.model.ctc_weight == 1:
             raise ValueError("model.ctc_weight is 1, which would never train the speller: choose less")
+        if self.train.scheduled_sampling > 0 and not self.model.speller.input_feeding:
+            raise ValueError("train.scheduled_sampling goes token by token, so it needs model.speller.input_feeding")
         return self
 
     def folder_config(self) -> ModelFolderConfig:
         """The part that a finished model keeps."""
         return ModelFolderConfig(model=self.model, tokenizer=self.tokenizer.model_copy(update={"model": None}), decode=self.decode)
-
-
-# ---------------------------------------------------------------- YAML
-
-AnySection = TypeVar("AnySection", bound=Section)
-
-
-def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None = None) -> AnySection:
-    """Read a YAML file, apply `section.key=value` overrides, and check the whole.
-
-    Raises ConfigError, naming the file and every key at fault.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path}: cannot be read: {e}") from None
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as e:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from None
-    tree = {} if tree is None else tree
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: expected `key: value` lines, found a {type(tree).__name__}")
-    for override in overrides or []:
-        _apply_override(tree, override)
-    try:
-        return kind.model_validate(tree)
-    except ValidationError as e:
-        problems = [f"{path}: {'.'.join(map(str, p['loc'])) or 'config'}: {_explain(p)}" for p in e.errors()]
-        raise ConfigError("\n".join(problems)) from None
-
-
-def dump_config(config: Section) -> str:
-    """The config as YAML text that `load_config` reads back to an equal object."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=100)
-
-
-def _apply_override(tree: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"{override}: expected key=value, such as train.epochs=20")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"{override}: the value is not valid YAML") from None
-    *sections, name = key.split(".")
-    for section in sections:
-        child = tree.setdefault(section, {})
-        if not isinstance(child, dict):
-            raise ConfigError(f"{override}: {section} is a value, not a section")
-        tree = child
-    tree[name] = parsed
-
-
-def _explain(problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":
-        return "unknown key"
-    message = problem["msg"].removeprefix("Value error, ")
-    return message if problem["type"] in ("value_error", "missing") else f"{message}, not {problem['input']!r}"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from asr.config import Config, ListenerConfig, ModelFolderConfig, dump_config, load_config
+from asr.config import Config, ListenerConfig, ModelFolderConfig
+from asr.config_file import dump_config, load_config
 from asr.errors import ConfigError
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").rglob("*.yaml"))

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from asr.cli import app
-from asr.config import Config, load_config
+from asr.config import Config
+from asr.config_file import load_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "recipes").rglob("README.md")), ROOT / "manifests" / "README.md"]

@@ -13,7 +13,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from asr.config import ModelFolderConfig, dump_config, load_config
+from asr.config import ModelFolderConfig
+from asr.config_file import dump_config, load_config
 from asr.errors import ModelError, UsageError
 from asr.files import atomic_folder
 from asr.model.las import LAS

@@ -26,13 +26,20 @@ class SpellerState(NamedTuple):
 
 
 class Speller(nn.Module):
-    """s_i = LSTM(s_{i-1}, y_{i-1}, c_{i-1}); c_i = attention(s_i, states); p(y_i) = softmax(MLP(s_i, c_i))."""
+    """s_i = LSTM(s_{i-1}, y_{i-1}, c_{i-1}); c_i = attention(s_i, states); p(y_i) = softmax(MLP(s_i, c_i)).
+
+    Without input feeding, the first layer asks and the others see the answers, as in Wu et al. 2016 (section 3):
+    q_i = LSTM(q_{i-1}, y_{i-1}); c_i = attention(q_i, states); s_i = LSTM(s_{i-1}, q_i, c_i).
+    """
 
     def __init__(self, vocabulary: int, states: int, config: SpellerConfig, attention: AttentionConfig):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(vocabulary, config.embedding)
-        inputs = [config.embedding + states] + [config.hidden] * (config.layers - 1)
+        inputs = [config.embedding] + [config.hidden] * (config.layers - 1)
+        seeing = 0 if config.input_feeding else 1  # the layer that takes in what was attended to
+        if seeing < config.layers:
+            inputs[seeing] += states
         self.cells = nn.ModuleList(nn.LSTMCell(size, config.hidden) for size in inputs)
         self.attention = build_attention(states, config.hidden, attention)
         self.merge = nn.Linear(config.hidden + states, config.hidden)
@@ -64,7 +71,10 @@ class Speller(nn.Module):
         memory = self.memory(states, lengths)
         state = self.start(memory)
         fed = nn.functional.pad(targets, (1, 0), value=EOS)  # (B, L + 1)
-        embedded = self.dropout(self.embedding(fed)).unsqueeze(2)  # (B, L + 1, 1, E)
+        embedded = self.dropout(self.embedding(fed))  # (B, L + 1, E)
+        if not self.config.input_feeding:
+            return self._sentences(embedded, memory)
+        embedded = embedded.unsqueeze(2)  # (B, L + 1, 1, E)
         features: list[Tensor] = []
         weights: list[Tensor] = []
         for i in range(fed.shape[1]):
@@ -82,19 +92,43 @@ class Speller(nn.Module):
 
     def _advance(self, embedded: Tensor, state: SpellerState, memory: Memory) -> tuple[Tensor, SpellerState]:
         """Embedded tokens (B, K, E) -> what the output layer sees (B, K, D + H), and the new state."""
-        b, k, _ = embedded.shape
-        x = torch.cat([embedded, state.context], dim=2).flatten(0, 1)
-        hidden: list[Tensor] = []
-        cell: list[Tensor] = []
-        for i, lstm in enumerate(self.cells):
-            h, c = lstm(x, (state.hidden[:, :, i].flatten(0, 1), state.cell[:, :, i].flatten(0, 1)))
-            hidden.append(h)
-            cell.append(c)
-            x = self.dropout(h)
-        query = x.unflatten(0, (b, k))
-        context, weights = self.attention(query, state.weights, memory)
-        new = SpellerState(torch.stack(hidden, 1).unflatten(0, (b, k)), torch.stack(cell, 1).unflatten(0, (b, k)), context, weights)
-        return torch.cat([query, context], dim=2), new
+        before = [(state.hidden[:, :, i], state.cell[:, :, i]) for i in range(len(self.cells))]
+        after: list[tuple[Tensor, Tensor]] = []
+
+        def layer(x: Tensor) -> Tensor:
+            """The next of the cells: (B, K, *) -> (B, K, D)."""
+            i, (b, k, _) = len(after), x.shape
+            h, c = self.cells[i](x.flatten(0, 1), (before[i][0].flatten(0, 1), before[i][1].flatten(0, 1)))
+            after.append((h.unflatten(0, (b, k)), c.unflatten(0, (b, k))))
+            return self.dropout(after[i][0])
+
+        if self.config.input_feeding:
+            x = layer(torch.cat([embedded, state.context], dim=2))
+            for _ in self.cells[1:]:
+                x = layer(x)
+            context, weights = self.attention(x, state.weights, memory)
+        else:
+            x = layer(embedded)
+            context, weights = self.attention(x, state.weights, memory)
+            for i in range(1, len(self.cells)):
+                x = layer(torch.cat([x, context], dim=2) if i == 1 else x)
+        hidden, cell = (torch.stack(tensors, 2) for tensors in zip(*after, strict=True))
+        return torch.cat([x, context], dim=2), SpellerState(hidden, cell, context, weights)
+
+    def _sentences(self, embedded: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """All steps at once, which needs no input feeding: embedded tokens (B, L, E) -> logits (B, L, V) and weights (B, L, T)."""
+        first, *others = self.cells
+        x = self._run(first, embedded)
+        context, weights = self.attention(x, memory.values.new_zeros(*x.shape[:2], memory.mask.shape[1]), memory)
+        for i, cell in enumerate(others):
+            x = self._run(cell, torch.cat([x, context], dim=2) if i == 0 else x)
+        return self._logits(torch.cat([x, context], dim=2)), weights
+
+    def _run(self, cell: nn.Module, x: Tensor) -> Tensor:
+        """A cell over whole sequences, from zero: (B, L, *) -> (B, L, D). One call in place of L."""
+        start = x.new_zeros(1, x.shape[0], self.config.hidden)
+        weights = tuple(cell.parameters())  # of the input, of the state, and their biases
+        return self.dropout(torch.lstm(x, (start, start), weights, True, 1, 0.0, self.training, False, True)[0])
 
     def _logits(self, features: Tensor) -> Tensor:
         return self.output(self.dropout(torch.tanh(self.merge(features))))

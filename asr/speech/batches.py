@@ -81,14 +81,15 @@ class BatchSampler(Sampler[Share]):
     processes: int = 1
     epoch: int = 0
     step: int = 0
+    sorted_epochs: int = 0
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """The batches of an epoch: utterances of like length together, the batches in random order."""
+        """The batches of an epoch: utterances of like length together, the batches in random order (or the short ones first)."""
         random = np.random.default_rng((self.seed, epoch))
         seconds = np.array([e.seconds for e in self.examples])
         order = np.argsort(seconds * random.uniform(0.9, 1.1, len(seconds)), kind="stable")
         batches = _cut(order.tolist(), seconds, self.batch_seconds)
-        return [batches[i] for i in random.permutation(len(batches))]
+        return batches if epoch < self.sorted_epochs else [batches[i] for i in random.permutation(len(batches))]
 
     def __iter__(self) -> Iterator[Share]:
         """All shares from (`epoch`, `step`) to the end of the last epoch. Does not move `epoch` and `step`."""

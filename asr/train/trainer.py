@@ -19,10 +19,11 @@ from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader
 
-from asr.config import Config, DecodeConfig, dump_config, load_config
+from asr.config import Config, DecodeConfig
+from asr.config_file import dump_config, load_config
 from asr.errors import AsrError, ConfigError
 from asr.files import write_atomically
-from asr.model.checkpoint import TrainedModel, load_model, save_model
+from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedModel, load_model, load_weights, read_tensors, save_model
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import Batch, BatchDataset, BatchSampler
@@ -63,6 +64,8 @@ class Trainer:
         self.tokenizer = self._tokenizer([u.text or "" for u in train])
         torch.manual_seed(config.seed)
         self.network = LAS(config.model, len(self.tokenizer))
+        if config.train.start_from:
+            load_weights(self.network, read_tensors(config.train.start_from / WEIGHTS), config.train.start_from / WEIGHTS)
         augmenter = WaveformAugmenter(config.augment, config.model.frontend.sample_rate)
         readable, unreadable = measured(train, self.tokenizer)
         examples, unfit = trainable(readable, self.network, config.data, augmenter.fastest)
@@ -92,7 +95,7 @@ class Trainer:
 
         sampler = BatchSampler(
             self.data.examples, config.batch_seconds, config.device_seconds, self.config.seed, config.epochs,
-            accelerator.process_index, accelerator.num_processes, place.epoch, place.step_in_epoch,
+            accelerator.process_index, accelerator.num_processes, place.epoch, place.step_in_epoch, config.sorted_epochs,
         )  # fmt: skip
         loader = DataLoader(
             self.data, batch_size=None, sampler=sampler, num_workers=self.config.data.workers,
@@ -194,7 +197,8 @@ class Trainer:
         """The run's own, the one the config names, or one learnt from the training text."""
         path = self.folder / "tokenizer.model"
         if self.accelerator.is_main_process and not path.is_file():
-            named = self.config.tokenizer.model
+            start = self.config.train.start_from
+            named = start / TOKENIZER if start else self.config.tokenizer.model
             tokenizer = Tokenizer.load(named) if named else Tokenizer.train(texts, self.config.tokenizer)
             write_atomically(path, tokenizer.serialized)
         self.accelerator.wait_for_everyone()
@@ -229,7 +233,8 @@ class Trainer:
         states = sorted((self.folder / "states").glob("step-*"))
         if states:
             return load_state(states[-1], network, averaging.average, optimizer)
-        self._fit_normalisation()
+        if not self.config.train.start_from:
+            self._fit_normalisation()
         averaging.average.load_state_dict(network.state_dict())
         return Place()
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from asr.config import Config, dump_config
+from asr.config import Config
+from asr.config_file import dump_config
 from asr.errors import ConfigError, UsageError
 from asr.model.checkpoint import load_model, read_tensors
 from asr.train.trainer import Trainer

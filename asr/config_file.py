@@ -1,0 +1,73 @@
+"""Configs as YAML: read with overrides, checked with errors that name the key at fault, and written.
+
+A recipe (`recipes/*/*.yaml`) is a `Config` or an `LMRecipe`; a model folder's `config.yaml` is the part that describes its model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from asr.config import Section
+from asr.errors import ConfigError
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None = None) -> AnySection:
+    """Read a YAML file, apply `section.key=value` overrides, and check the whole.
+
+    Raises ConfigError, naming the file and every key at fault.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path}: cannot be read: {e}") from None
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as e:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from None
+    tree = {} if tree is None else tree
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines, found a {type(tree).__name__}")
+    for override in overrides or []:
+        _apply_override(tree, override)
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as e:
+        problems = [f"{path}: {'.'.join(map(str, p['loc'])) or 'config'}: {_explain(p)}" for p in e.errors()]
+        raise ConfigError("\n".join(problems)) from None
+
+
+def dump_config(config: Section) -> str:
+    """The config as YAML text that `load_config` reads back to an equal object."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=100)
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"{override}: expected key=value, such as train.epochs=20")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"{override}: the value is not valid YAML") from None
+    *sections, name = key.split(".")
+    for section in sections:
+        child = tree.setdefault(section, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{override}: {section} is a value, not a section")
+        tree = child
+    tree[name] = parsed
+
+
+def _explain(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "unknown key"
+    message = problem["msg"].removeprefix("Value error, ")
+    return message if problem["type"] in ("value_error", "missing") else f"{message}, not {problem['input']!r}"
