@@ -21,9 +21,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from asr.errors import AsrError
+from asr.errors import AsrError, UsageError
 
 if TYPE_CHECKING:
+    from asr.prepare.librispeech import Subset
     from asr.score.wer import ErrorCounts, Score
     from asr.speech.manifest import Utterance
     from asr.transcribe import Transcriber
@@ -94,6 +95,12 @@ BeamOption = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept for
 CtcOption = Annotated[
     float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
 ]
+LmWeightOption = Annotated[
+    float | None, typer.Option(min=0, help="Weight of the language model in the search.", show_default="the model's")
+]
+LanguageModelOption = Annotated[
+    str | None, typer.Option(help="A language model's folder, or none.", show_default="the one in the model folder", metavar="FOLDER|none")
+]
 LengthOption = Annotated[float | None, typer.Option(help="Added to the score for each token (nats).", show_default="the model's")]
 
 
@@ -104,6 +111,8 @@ def transcribe(
     model: ModelOption = None,
     beam_size: BeamOption = None,
     ctc_weight: CtcOption = None,
+    lm_weight: LmWeightOption = None,
+    language_model: LanguageModelOption = None,
     length_bonus: LengthOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a recording: text, duration, scores.")] = False,
     nbest: Annotated[int, typer.Option(min=1, help="With --json: so many readings of each recording.")] = 1,
@@ -118,7 +127,8 @@ def transcribe(
       asr transcribe *.wav > texts.tsv
       asr transcribe --json --nbest 3 talk.flac
     """
-    transcriber = _transcriber(model, device, beam_size, ctc_weight, length_bonus)
+    search = {"beam": beam_size, "ctc_weight": ctc_weight, "lm_weight": lm_weight, "length_bonus": length_bonus}
+    transcriber = _transcriber(model, language_model, device, search)
     from asr.transcript import Transcript
 
     ready: dict[int, Transcript | AsrError] = {}
@@ -151,6 +161,8 @@ def evaluate(
     output: Annotated[Path | None, typer.Option(help="Write the manifest with `pred_text` added here.", show_default=False)] = None,
     beam_size: BeamOption = None,
     ctc_weight: CtcOption = None,
+    lm_weight: LmWeightOption = None,
+    language_model: LanguageModelOption = None,
     length_bonus: LengthOption = None,
     batch_seconds: Annotated[float, typer.Option(min=1, help="Audio decoded together (s).")] = 120.0,
     device: DeviceOption = "auto",
@@ -168,7 +180,8 @@ def evaluate(
     from asr.transcript import Transcript
 
     utterances = read_manifest(manifest, need_text=True)
-    transcriber = _transcriber(model, device, beam_size, ctc_weight, length_bonus, batch_seconds)
+    asked = {"beam": beam_size, "ctc_weight": ctc_weight, "lm_weight": lm_weight, "length_bonus": length_bonus}
+    transcriber = _transcriber(model, language_model, device, asked, batch_seconds)
     texts = [""] * len(utterances)
     seconds = failed = 0.0
     began = time.perf_counter()
@@ -183,7 +196,8 @@ def evaluate(
             advance(1)
     took = time.perf_counter() - began
     search = transcriber.decode
-    _print_score(score([u.text or "" for u in utterances], texts), f"{manifest} · beam {search.beam}, CTC weight {search.ctc_weight:g}")
+    how = f"beam {search.beam}, CTC weight {search.ctc_weight:g}, LM weight {search.lm_weight:g}, length bonus {search.length_bonus:g}"
+    _print_score(score([u.text or "" for u in utterances], texts), f"{manifest} · {how}")
     out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
     if output:
         _write_hypotheses(output, utterances, texts)
@@ -193,17 +207,20 @@ def evaluate(
 
 
 def _transcriber(
-    model: Path | None, device: str, beam: int | None, ctc: float | None, length: float | None, batch_seconds: float = 120.0
+    model: Path | None, language_model: str | None, device: str, search: dict[str, float | None], batch_seconds: float = 120.0
 ) -> Transcriber:
-    """A transcriber with the model's own search, less what was asked to be different."""
+    """A transcriber with the model's own search and language model, less what was asked to be different."""
     with err.status("loading the model …"):
         from asr.model.checkpoint import load_model
         from asr.transcribe import Transcriber, embedded_model, pick_device
 
         loaded = load_model(model or embedded_model(), pick_device(device))
-    asked = {"beam": beam, "ctc_weight": ctc, "length_bonus": length}
-    decode = loaded.config.decode.model_copy(update={key: value for key, value in asked.items() if value is not None})
-    return Transcriber(loaded, device, decode, batch_seconds)
+        if language_model is not None:
+            loaded = loaded.with_lm(None if language_model == "none" else Path(language_model))
+    asked = {key: value for key, value in search.items() if value is not None}
+    if loaded.lm is None:
+        asked.setdefault("lm_weight", 0.0)
+    return Transcriber(loaded, device, loaded.config.decode.model_copy(update=asked), batch_seconds)
 
 
 def _write_hypotheses(path: Path, utterances: list[Utterance], texts: list[str]) -> None:
@@ -240,21 +257,30 @@ def train(
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Changes to it.", show_default=False)] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, deleting the run in the output folder.")] = False,
 ) -> None:
-    """Train a recogniser by a recipe, or go on with a run that was stopped.
+    """Train a recogniser or a language model by a recipe, or go on with a run that was stopped.
 
       Everything lands in the folder `output`: checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, which
       `asr transcribe --model` takes. Ctrl-C leaves a checkpoint; the same command goes on from there.
 
         asr train recipes/an4/las.yaml
         asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
+        asr train recipes/librispeech/lm.yaml                                     a language model
         accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
     torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
         tensorboard --logdir runs/
     """
-    from asr.config import Config
-    from asr.config_file import load_config
+    from asr.config import LMRecipe
+    from asr.config_file import load_recipe
 
-    settings = load_config(Config, config, overrides)
+    settings = load_recipe(config, overrides)
+    if isinstance(settings, LMRecipe):
+        with err.status("starting …"):
+            from asr.train.lm_trainer import LMTrainer
+
+            lm_trainer = LMTrainer(settings, restart)
+        folder = lm_trainer.run()
+        lm_trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --language-model {folder} --lm-weight 0.5 --manifest FILE")
+        return
     with err.status("starting …"):
         from asr.train.trainer import Trainer
 
@@ -376,6 +402,94 @@ def prepare_an4(
     out.print(f"next: asr train recipes/an4/las.yaml{where}", markup=False)
     if prepared.problems:
         raise typer.Exit(1)
+
+
+@prepare_app.command("librispeech")
+@speaks_plainly
+def prepare_librispeech(
+    data: Annotated[Path, typer.Option(help="The folder that holds `LibriSpeech`, or is to hold it.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Where to write manifests and tokens.")] = Path("data/librispeech"),
+    subsets: Annotated[
+        list[str] | None, typer.Option(help="These alone, parted by commas.", show_default="all that are there", metavar="NAME,…")
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch the subsets that are not there.")] = False,
+    vocab_size: Annotated[int, typer.Option(min=4, help="Pieces of the token model.")] = 256,
+    text: Annotated[
+        list[Path] | None, typer.Option(help="More text to learn pieces from (.txt, .txt.gz); again for another.", show_default=False)
+    ] = None,
+) -> None:
+    """LibriSpeech: 960 hours of novels, read aloud. A part of it will do, in any audio format.
+
+    Its subsets: train-clean-100, train-clean-360, train-other-500, dev-clean, dev-other, test-clean, test-other.
+
+    Writes a manifest for each, statistics.json, and from the transcripts of the training subsets the token model unigramN.model.
+    What is missing or damaged is left out, and told in problems.txt.
+
+      asr prepare librispeech --data data/
+      asr prepare librispeech --data data/ --subsets dev-clean --download
+      asr prepare librispeech --data data/ --vocab-size 5000 --text lm.txt.gz
+    """
+    from asr.prepare.librispeech import check_names
+    from asr.prepare.librispeech import prepare_librispeech as prepare
+    from asr.prepare.librispeech_download import download_librispeech
+    from asr.prepare.tokens import check_texts, sample_text, train_token_model
+
+    names = [name.strip() for several in subsets or [] for name in several.split(",") if name.strip()]
+    check_names(names)
+    check_texts(text or [])
+    if download:
+        if not names:
+            raise UsageError("--download: say which subsets: --subsets train-clean-100,dev-clean")
+        for name, gigabytes in download_librispeech(data, names):
+            err.print(f"{name}: " + (f"fetching {gigabytes:g} GB, then unpacking …" if gigabytes else "unpacking …"), markup=False)
+    found = prepare(data, output, names, _progress)
+    _print_subsets(found, output)
+    trained_on = [s for s in found if s.is_for_training and s.utterances]
+    if trained_on:
+        tokens = output / f"unigram{vocab_size}.model"
+        lines = [u.text or "" for s in trained_on for u in s.utterances] + sample_text(text or [], _progress)
+        with err.status(f"learning {vocab_size} pieces from {len(lines):,} lines …"):
+            tokenizer = train_token_model(tokens, lines, vocab_size)
+        out.print(f"{tokens}: {len(tokenizer)} pieces", markup=False)
+    problems = [problem for s in found for problem in s.problems]
+    for problem in problems[:5]:
+        err.print(f"left out: {problem}", markup=False)
+    if problems:
+        err.print(f"{len(problems)} left out in all; {output / 'problems.txt'} lists them", markup=False)
+    _print_next(found, output, vocab_size)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _print_subsets(found: list[Subset], output: Path) -> None:
+    table = Table(title="LibriSpeech", title_justify="left", title_style="")
+    for name in ("subset", "utterances", "hours", "speakers", "women", "men", "words"):
+        table.add_column(name, justify="left" if name == "subset" else "right", no_wrap=True)
+    for s in found:
+        counts = (sum(s.genders.values()), s.genders.get("F", 0), s.genders.get("M", 0), s.words)
+        table.add_row(s.name, f"{len(s.utterances):,}", f"{s.hours:.2f}", *(f"{count:,}" for count in counts))
+    out.print(table)
+    for s in found:
+        whole = "the whole" if len(s.utterances) == s.official else "a part"
+        place = output / f"{s.name}.json" if s.utterances else f"{s.name}, no manifest"
+        out.print(f"{place}: {len(s.utterances):,} of {s.official:,} utterances: {whole}", markup=False)
+
+
+def _print_next(found: list[Subset], output: Path, vocab_size: int) -> None:
+    """The command that uses what was prepared, with what the recipe cannot know."""
+    train = [f"{output}/{s.name}.json" for s in found if s.is_for_training and s.utterances]
+    others = [f"{output}/{s.name}.json" for s in found if not s.is_for_training and s.utterances]
+    if train:
+        recipe, pieces = ("960", 5000) if len(train) == 3 else ("100", 256)
+        usual_data = output == Path("data/librispeech") and (len(train) == 3 or train == [f"{output}/train-clean-100.json"])
+        where = "" if usual_data else f" data.train=[{','.join(train)}] data.dev=[{output}/dev-clean.json]"
+        if not usual_data or vocab_size != pieces:
+            where += f" tokenizer.vocab_size={vocab_size} tokenizer.model={output}/unigram{vocab_size}.model"
+        out.print(f"next: asr train recipes/librispeech/{recipe}.yaml{where}", markup=False)
+        if not (output / "dev-clean.json").is_file():
+            err.print("the recipes choose the best checkpoint on dev-clean, which is not here yet", markup=False)
+    elif others:
+        out.print(f"next: asr evaluate --manifest {others[0]}", markup=False)
 
 
 # ---------------------------------------------------------------- progress

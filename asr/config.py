@@ -167,6 +167,8 @@ class DecodeConfig(Section):
     """hypotheses kept for an utterance; 1 with ctc_weight 0 is greedy search"""
     ctc_weight: Fraction = 0.3
     """share of the CTC prefix score: (1 - w) log p_att + w log p_ctc; needs a model with a CTC head"""
+    lm_weight: NonNegativeFloat = 0.0
+    """share of the language model: + w log p_lm, end-of-sentence included (shallow fusion); needs a language model"""
     length_bonus: float = 0.0
     """added to the score for every token (nats)"""
     coverage_bonus: NonNegativeFloat = 0.0
@@ -207,6 +209,8 @@ class DataConfig(Section):
 class AugmentConfig(Section):
     """What is done to the training audio, drawn anew for every utterance and epoch. 0 or empty switches a part off."""
 
+    start_epoch: NonNegativeInt = 0
+    """epochs at the start that hear everything as it is: CTC finds its alignments sooner in clean speech"""
     speeds: tuple[PositiveFloat, ...] = (0.9, 1.0, 1.1)
     """speed factors, one drawn for each utterance; pitch moves along (Ko et al. 2015)"""
     gain_db: NonNegativeFloat = 6.0
@@ -228,7 +232,26 @@ class AugmentConfig(Section):
     """nor does one mask hide more than this share of the utterance"""
 
 
-class TrainConfig(Section):
+class OptimizerConfig(Section):
+    """AdamW, and the loop around it."""
+
+    learning_rate: PositiveFloat = 1e-3
+    """at the end of the warm-up"""
+    warmup_steps: NonNegativeInt = 300
+    final_learning_rate: NonNegativeFloat = 1e-5
+    """at the last step; the way there is a half cosine"""
+    weight_decay: NonNegativeFloat = 1e-2
+    gradient_clip: PositiveFloat = 5.0
+    """largest norm of the gradient"""
+    ema_decay: Fraction = 0.999
+    """weights that are evaluated and kept are a moving average with this decay; 0 for the raw weights"""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 on a GPU that has it, fp32 elsewhere. bf16 is faster on CPUs with AVX512-BF16 or AMX too"""
+    checkpoint_minutes: PositiveFloat = 10.0
+    """time between two checkpoints; one is also written at every evaluation and on Ctrl-C (min)"""
+
+
+class TrainConfig(OptimizerConfig):
     """The loop."""
 
     start_from: Path | None = None
@@ -240,25 +263,11 @@ class TrainConfig(Section):
     """audio in one step of the optimizer, over all processes (s)"""
     device_seconds: PositiveFloat = 1_200.0
     """audio that one device takes at once; larger shares are accumulated (s)"""
-    learning_rate: PositiveFloat = 1e-3
-    """at the end of the warm-up"""
-    warmup_steps: NonNegativeInt = 300
-    final_learning_rate: NonNegativeFloat = 1e-5
-    """at the last step; the way there is a half cosine"""
-    weight_decay: NonNegativeFloat = 1e-2
-    gradient_clip: PositiveFloat = 5.0
-    """largest norm of the gradient"""
     label_smoothing: Fraction = 0.1
     scheduled_sampling: Fraction = 0.0
     """share of target tokens replaced by the model's own while training (Bengio et al. 2015)"""
-    ema_decay: Fraction = 0.999
-    """weights that are evaluated and kept are a moving average with this decay; 0 for the raw weights"""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a GPU that has it, fp32 elsewhere"""
     evaluate_epochs: PositiveInt = 5
     """epochs between two evaluations on the dev manifests"""
-    checkpoint_minutes: PositiveFloat = 10.0
-    """time between two checkpoints; one is also written at every evaluation and on Ctrl-C (min)"""
     keep_best: PositiveInt = 5
     """checkpoints kept by dev WER, and averaged at the end if the average is better"""
     dev_beam: PositiveInt = 1
@@ -288,3 +297,62 @@ class Config(ModelFolderConfig):
     def folder_config(self) -> ModelFolderConfig:
         """The part that a finished model keeps."""
         return ModelFolderConfig(model=self.model, tokenizer=self.tokenizer.model_copy(update={"model": None}), decode=self.decode)
+
+
+# ---------------------------------------------------------------- the language model
+
+
+class LanguageModelConfig(Section):
+    """An LSTM over the speller's pieces."""
+
+    embedding: PositiveInt = 256
+    """dimension of a token's embedding"""
+    hidden: PositiveInt = 896
+    """units of each LSTM layer"""
+    layers: PositiveInt = 1
+    dropout: Fraction = 0.1
+    """on embeddings, between layers and before the output layer"""
+
+
+class TextConfig(Section):
+    """Which text."""
+
+    train: tuple[Path, ...] = ()
+    """text files, a sentence a line, or manifests (.json, .jsonl)"""
+    dev: tuple[Path, ...] = ()
+    """the same; perplexity on it chooses the best weights"""
+    max_tokens: PositiveInt = 200
+    """longer sentences are cut here"""
+
+
+class LMTrainConfig(OptimizerConfig):
+    """The loop."""
+
+    epochs: PositiveInt = 4
+    batch_tokens: PositiveInt = 8_192
+    """tokens in one step of the optimizer, padding counted, over all processes"""
+    evaluate_steps: PositiveInt = 1_000
+    """steps between two evaluations on the dev text"""
+
+
+class LMFolderConfig(Section):
+    """`config.yaml` of a language model's folder."""
+
+    kind: Literal["language_model"]
+    """tells it from a recogniser's"""
+    model: LanguageModelConfig = LanguageModelConfig()
+    tokenizer: TokenizerConfig = TokenizerConfig()
+
+
+class LMRecipe(LMFolderConfig):
+    """A recipe for a language model: everything `asr train` needs to know."""
+
+    output: Path = Path("runs/lm")
+    """folder for checkpoints, logs and the finished model"""
+    seed: NonNegativeInt = 1
+    data: TextConfig = TextConfig()
+    train: LMTrainConfig = LMTrainConfig()
+
+    def folder_config(self) -> LMFolderConfig:
+        """The part that a finished model keeps."""
+        return LMFolderConfig(kind=self.kind, model=self.model, tokenizer=self.tokenizer.model_copy(update={"model": None}))

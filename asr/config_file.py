@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from asr.config import Section
+from asr.config import Config, LMRecipe, Section
 from asr.errors import ConfigError
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -22,6 +22,16 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
 
     Raises ConfigError, naming the file and every key at fault.
     """
+    return _checked(kind, path, _tree(path, overrides))
+
+
+def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRecipe:
+    """Read a recipe as `load_config` does: with `kind: language_model` in it one for a language model, else one for a recogniser."""
+    tree = _tree(path, overrides)
+    return _checked(LMRecipe, path, tree) if tree.get("kind") == "language_model" else _checked(Config, path, tree)
+
+
+def _tree(path: Path, overrides: list[str] | None) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -37,6 +47,10 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
         raise ConfigError(f"{path}: expected `key: value` lines, found a {type(tree).__name__}")
     for override in overrides or []:
         _apply_override(tree, override)
+    return tree
+
+
+def _checked(kind: type[AnySection], path: Path, tree: dict[str, Any]) -> AnySection:
     try:
         return kind.model_validate(tree)
     except ValidationError as e:

@@ -55,6 +55,8 @@ class Transcriber:
         self.decode = decode or self.model.config.decode
         if self.decode.ctc_weight > 0 and self.model.network.ctc is None:
             raise UsageError("this model has no CTC head: decode with a CTC weight of 0")
+        if self.decode.lm_weight > 0 and self.model.lm is None:
+            raise UsageError("this model has no language model: name one, or decode with a language model weight of 0")
         self.batch_seconds = batch_seconds
         self.sample_rate = self.model.config.model.frontend.sample_rate
 
@@ -97,7 +99,10 @@ class Transcriber:
             Transcript(
                 name,
                 len(a) / self.sample_rate,
-                tuple(Reading(r.text, r.hypothesis.score, r.hypothesis.attention_score, r.hypothesis.ctc_score) for r in nbest),
+                tuple(
+                    Reading(r.text, r.hypothesis.score, r.hypothesis.attention_score, r.hypothesis.ctc_score, r.hypothesis.lm_score)
+                    for r in nbest
+                ),
             )
             for name, a, nbest in zip(names, audio, found, strict=True)
         ]

@@ -12,11 +12,13 @@ class Reading:
 
     text: str
     score: float
-    """what the search ranks by (nats): attention, CTC and length together"""
+    """what the search ranks by (nats): attention, CTC, language model and length together"""
     attention_score: float
     """log-probability of the tokens and of the end by the speller (nats)"""
     ctc_score: float | None
     """log-probability of the tokens by the CTC head (nats); None where it was not asked"""
+    lm_score: float | None = None
+    """log-probability of the tokens and of the end by the language model (nats); None where it was not asked"""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asr.config import Config, ListenerConfig, ModelFolderConfig
-from asr.config_file import dump_config, load_config
+from asr.config_file import dump_config, load_config, load_recipe
 from asr.errors import ConfigError
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").rglob("*.yaml"))
@@ -67,7 +67,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: f"{p.parent.name}/{p.name}")
 def test_recipes_are_valid(path: Path) -> None:
-    load_config(Config, path)
+    load_recipe(path)
 
 
 def test_reduction_is_the_product_of_all_strides() -> None:

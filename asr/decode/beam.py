@@ -1,12 +1,13 @@
-"""Beam search over the speller's tokens, joined by CTC prefix scores.
+"""Beam search over the speller's tokens, joined by CTC prefix scores and a language model.
 
 Shapes: B utterances, K hypotheses of each (the beam), T listener states, V tokens, L tokens so far. Scores are in nats.
 
-    score = (1-w) log p_att + w log p_ctc + length_bonus · tokens + coverage_bonus · states attended to
+    score = (1-w) log p_att + w log p_ctc + lm_weight · log p_lm + length_bonus · tokens + coverage_bonus · states attended to
 
 log p_ctc is that of the prefix while a hypothesis lives and of the whole transcript once it has ended (Hori, Watanabe et
 al. 2017), so a hypothesis cannot outlive the CTC evidence for it. A state counts as attended to when the attention it got,
-summed over the output, exceeds 0.5 (Chorowski and Jaitly 2016).
+summed over the output, exceeds 0.5 (Chorowski and Jaitly 2016). log p_lm, of a language model over the same tokens, is
+shallow fusion (Gulcehre et al. 2015).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch.nn.functional import pad
 from asr.config import DecodeConfig
 from asr.decode.ctc import CTCPrefixScorer, CTCPrefixState
 from asr.model.attention import Memory
+from asr.model.lm import LanguageModel, LMState
 from asr.model.speller import Speller, SpellerState
 from asr.text.tokenizer import BLANK, EOS
 
@@ -50,6 +52,8 @@ class Hypothesis:
     """log p_att, end-of-sentence included"""
     ctc_score: float | None
     """log p_ctc of the whole transcript; None where CTC has no part in the score"""
+    lm_score: float | None = None
+    """log p_lm, end-of-sentence included; None where no language model has a part in the score"""
 
 
 class _Living(NamedTuple):
@@ -60,6 +64,8 @@ class _Living(NamedTuple):
     coverage: Tensor  # (B, K, T) attention summed over the output
     speller: SpellerState
     ctc: CTCPrefixState | None
+    lm: Tensor  # (B, K) log p_lm so far; zero without a language model
+    lm_state: LMState | None
 
 
 class _Ended(NamedTuple):
@@ -69,6 +75,7 @@ class _Ended(NamedTuple):
     score: Tensor  # (B, K)
     attention: Tensor  # (B, K)
     ctc: Tensor  # (B, K)
+    lm: Tensor  # (B, K)
 
 
 def longest_output(lengths: Tensor, max_tokens_per_state: float) -> Tensor:
@@ -78,12 +85,17 @@ def longest_output(lengths: Tensor, max_tokens_per_state: float) -> Tensor:
 
 @torch.inference_mode()
 def beam_search(
-    speller: Speller, memory: Memory, lengths: Tensor, config: DecodeConfig, ctc_log_probs: Tensor | None = None
+    speller: Speller,
+    memory: Memory,
+    lengths: Tensor,
+    config: DecodeConfig,
+    ctc_log_probs: Tensor | None = None,
+    lm: LanguageModel | None = None,
 ) -> list[list[Hypothesis]]:
     """The n-best list of each utterance: at most `config.beam` hypotheses, best first, and never none.
 
     `lengths` (B,) are those of the listener's states, and of `ctc_log_probs` (B, T, V), the log-softmax of the CTC head;
-    without it, or with a `ctc_weight` of 0, the attention decides alone.
+    without it, or with a `ctc_weight` of 0, it has no part in the score; nor has `lm` with an `lm_weight` of 0.
 
     At every step, end-of-sentence competes with all tokens of all hypotheses: where it is among the K best a hypothesis
     ends, and the K best tokens live on. So a beam of 1 without CTC and bonuses is greedy search. At the longest output
@@ -94,7 +106,7 @@ def beam_search(
     attention of a step sums to 1, and a state takes 0.5). This is a practical bound. The strict one, bonuses up to the
     longest output, would keep every search running to its end.
     """
-    search = _Search(speller, memory, lengths, config, ctc_log_probs)
+    search = _Search(speller, memory, lengths, config, ctc_log_probs, lm)
     found: list[list[Hypothesis]] = [[] for _ in lengths]
     for length in count():
         done = search.step(length)
@@ -109,12 +121,21 @@ def beam_search(
 class _Search:
     """The utterances of a batch that are still searched, and where the search stands."""
 
-    def __init__(self, speller: Speller, memory: Memory, lengths: Tensor, config: DecodeConfig, ctc_log_probs: Tensor | None):
+    def __init__(
+        self,
+        speller: Speller,
+        memory: Memory,
+        lengths: Tensor,
+        config: DecodeConfig,
+        ctc_log_probs: Tensor | None,
+        lm: LanguageModel | None,
+    ):
         self.speller, self.memory, self.config = speller, memory, config
         self.limits = longest_output(lengths, config.max_tokens_per_state)
         self.utterances = torch.arange(len(lengths), device=lengths.device)  # their places in the caller's batch
         self.scorer = CTCPrefixScorer(ctc_log_probs, lengths) if ctc_log_probs is not None and config.ctc_weight > 0 else None
         self.weight = config.ctc_weight if self.scorer else 0.0
+        self.lm = lm if config.lm_weight > 0 else None
 
         shape = (len(lengths), config.beam)
         tokens = torch.full((*shape, 1), EOS, device=lengths.device)
@@ -122,14 +143,16 @@ class _Search:
         attention = nothing.index_fill(1, torch.tensor(0, device=lengths.device), 0.0)  # one empty hypothesis
         state = speller.start(memory, config.beam)
         ctc = self.scorer.start(config.beam) if self.scorer else None
-        self.living = _Living(tokens, attention, torch.zeros_like(state.weights), state, ctc)
-        self.ended = _Ended(tokens, nothing, nothing, nothing)
+        lm_state = self.lm.start(*shape) if self.lm else None
+        self.living = _Living(tokens, attention, torch.zeros_like(state.weights), state, ctc, torch.zeros_like(nothing), lm_state)
+        self.ended = _Ended(tokens, nothing, nothing, nothing, nothing)
 
     def step(self, length: int) -> Tensor:
         """End hypotheses of `length` tokens or extend them by one; which utterances are done (B,)."""
         config, living = self.config, self.living
         log_probs, state = self.speller.step(living.tokens[..., -1], living.speller, self.memory)
         psi, complete = self._ctc_scores()
+        foretold, lm_state = self._lm_scores()
         coverage = living.coverage + state.weights
         bonus = config.length_bonus * length + config.coverage_bonus * (coverage > COVERED).sum(2, dtype=torch.float64)
         at_limit = length >= self.limits
@@ -137,36 +160,39 @@ class _Search:
         # One token on: the K best of all hypotheses.
         other = log_probs.index_fill(2, torch.tensor([BLANK, EOS], device=log_probs.device), -torch.inf)
         attention = living.attention[..., None] + other  # (B, K, V)
-        scores = self._joint(attention, psi, (bonus + config.length_bonus)[..., None])
+        lm = living.lm[..., None] + foretold  # (B, K, V)
+        scores = self._joint(attention, psi, lm, (bonus + config.length_bonus)[..., None])
         best, chosen = scores.masked_fill(at_limit[:, None, None], -torch.inf).flatten(1).topk(config.beam)  # (B, K)
 
         # Or the end, where it ranks among them. (Comparisons are such that NaN passes: a diverged model still ends.)
         end_attention = living.attention + log_probs[..., EOS]
-        end = self._joint(end_attention, complete, bonus)
+        end_lm = lm[..., EOS]
+        end = self._joint(end_attention, complete, end_lm, bonus)
         refused = end < torch.cat([end, best], 1).topk(config.beam).values[:, -1:]
         if config.eos_threshold is not None:
             early = log_probs[..., EOS] <= config.eos_threshold * other.amax(2)
             forced = at_limit & (self.ended.score[:, 0] == -torch.inf)
             refused |= early & ~forced[:, None]
-        self.ended = _merge(self.ended, _Ended(living.tokens, end.masked_fill(refused, -torch.inf), end_attention, complete))
+        self.ended = _merge(self.ended, _Ended(living.tokens, end.masked_fill(refused, -torch.inf), end_attention, complete, end_lm))
 
         gain = max(config.length_bonus, 0.0) + 2 * config.coverage_bonus
         bound = best[:, 0] + gain * (self.limits - length).clamp(0, LOOKAHEAD)
         done = ~(bound > self.ended.score[:, -1])
 
         parents, tokens = chosen // log_probs.shape[2], chosen % log_probs.shape[2]
-        kept = _select(living._replace(coverage=coverage, speller=state), parents)
+        kept = _select(living._replace(coverage=coverage, speller=state, lm_state=lm_state), parents)
         self.living = kept._replace(
             tokens=torch.cat([kept.tokens, tokens[..., None]], 2),
             # An utterance that is done lives no longer, or its list would depend on when it is dropped from the batch.
             attention=attention.flatten(1).gather(1, chosen).masked_fill(done[:, None], -torch.inf),
             ctc=self.scorer.extend(kept.ctc, tokens) if self.scorer and kept.ctc else None,
+            lm=lm.flatten(1).gather(1, chosen) if self.lm else kept.lm,
         )
         return done
 
     def take(self, done: Tensor) -> list[tuple[int, list[Hypothesis]]]:
         """Drop the utterances that are done (B,); returns their places in the caller's batch and their n-best lists."""
-        found = _listed(_map(lambda x: x[done], self.ended), with_ctc=self.scorer is not None)
+        found = _listed(_map(lambda x: x[done], self.ended), self.scorer is not None, self.lm is not None)
         taken = list(zip(self.utterances[done].tolist(), found, strict=True))
         going = ~done
         self.limits, self.utterances = self.limits[going], self.utterances[going]
@@ -183,8 +209,14 @@ class _Search:
         zeros = torch.zeros_like(self.living.attention)
         return zeros[..., None], zeros
 
-    def _joint(self, attention: Tensor, ctc: Tensor, bonus: Tensor) -> Tensor:
-        return (1 - self.weight) * attention + self.weight * ctc + bonus
+    def _lm_scores(self) -> tuple[Tensor, LMState | None]:
+        """Log-probabilities of every token after the living (B, K, V), and what to remember; zeros without a language model."""
+        if self.lm and self.living.lm_state:
+            return self.lm.step(self.living.tokens[..., -1], self.living.lm_state)
+        return self.living.lm.new_zeros(self.speller.output.out_features), None
+
+    def _joint(self, attention: Tensor, ctc: Tensor, lm: Tensor, bonus: Tensor) -> Tensor:
+        return (1 - self.weight) * attention + self.weight * ctc + self.config.lm_weight * lm + bonus
 
 
 def _merge(ended: _Ended, new: _Ended) -> _Ended:
@@ -195,12 +227,12 @@ def _merge(ended: _Ended, new: _Ended) -> _Ended:
     return _select(both, both.score.topk(k).indices)
 
 
-def _listed(ended: _Ended, with_ctc: bool) -> list[list[Hypothesis]]:
+def _listed(ended: _Ended, with_ctc: bool, with_lm: bool) -> list[list[Hypothesis]]:
     """The n-best list of every utterance."""
     return [
         [
-            Hypothesis([t for t in tokens if t not in (BLANK, EOS)], score, attention, ctc if with_ctc else None)
-            for tokens, score, attention, ctc in zip(*utterance, strict=True)
+            Hypothesis([t for t in tokens if t not in (BLANK, EOS)], score, attention, ctc if with_ctc else None, lm if with_lm else None)
+            for tokens, score, attention, ctc, lm in zip(*utterance, strict=True)
             if score != -torch.inf
         ]
         for utterance in zip(*(x.tolist() for x in ended), strict=True)

@@ -41,11 +41,11 @@ def recognize(model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeCo
     padded = pad_sequence([w if len(w) else w.new_zeros(1) for w in waveforms], batch_first=True).to(device)
     states, lengths = network.listen(padded, samples)
     memory = network.speller.memory(states, lengths)
-    if config.beam == 1 and config.ctc_weight == 0 and config.eos_threshold is None:
+    if config.beam == 1 and config.ctc_weight == config.lm_weight == 0 and config.eos_threshold is None:
         found = greedy_search(network.speller, memory, lengths, config.max_tokens_per_state)
     else:
         log_probs = network.ctc_log_probs(states) if config.ctc_weight > 0 else None
-        found = beam_search(network.speller, memory, lengths, config, log_probs)
+        found = beam_search(network.speller, memory, lengths, config, log_probs, model.lm)
     return [[Recognition(model.tokenizer.decode(h.tokens), h) for h in hypotheses] for hypotheses in found]
 
 

@@ -1,11 +1,11 @@
 """A model folder: `model.safetensors`, `config.yaml`, `tokenizer.model` and `README.md`, the model card.
 
-Nothing in it is ever unpickled.
+A recogniser's folder may hold a language model in `lm/`, a folder of the same kind. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import safetensors.torch
@@ -13,28 +13,60 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from asr.config import ModelFolderConfig
+from asr.config import LMFolderConfig, ModelFolderConfig
 from asr.config_file import dump_config, load_config
 from asr.errors import ModelError, UsageError
 from asr.files import atomic_folder
 from asr.model.las import LAS
+from asr.model.lm import LanguageModel
 from asr.text.tokenizer import Tokenizer
 
 WEIGHTS, CONFIG, TOKENIZER, CARD = "model.safetensors", "config.yaml", "tokenizer.model", "README.md"
+LM = "lm"
+
+
+@dataclass(frozen=True)
+class TrainedLM:
+    """A language model with all that is needed to use it."""
+
+    network: LanguageModel
+    tokenizer: Tokenizer
+    config: LMFolderConfig
+    card: str = ""
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A network with all that is needed to use it."""
+    """A recogniser's network with all that is needed to use it."""
 
     network: LAS
     tokenizer: Tokenizer
     config: ModelFolderConfig
     card: str = ""
+    lm: LanguageModel | None = None
+    """for the search; of the same pieces"""
+
+    def with_lm(self, folder: Path | None) -> TrainedModel:
+        """The same with the language model in `folder`, or with none. Raises what `load_lm` raises, and ModelError where the pieces differ."""
+        if folder is None:
+            return replace(self, lm=None)
+        found = load_lm(folder, self.network.frontend.mean.device)
+        if found.tokenizer.pieces != self.tokenizer.pieces:
+            raise ModelError(f"{folder}: its pieces are not the recogniser's: train it with tokenizer.model={TOKENIZER} of the recogniser")
+        return replace(self, lm=found.network)
 
 
 def save_model(folder: Path, model: TrainedModel, half: bool = False) -> None:
-    """Write a model folder, all of it or nothing; `half` stores 16-bit floats. Raises OSError naming the folder."""
+    """Write a recogniser's folder, all of it or nothing; `half` stores 16-bit floats. Raises OSError naming the folder."""
+    _save(folder, model, half)
+
+
+def save_lm(folder: Path, model: TrainedLM, half: bool = False) -> None:
+    """Write a language model's folder, as `save_model` does."""
+    _save(folder, model, half)
+
+
+def _save(folder: Path, model: TrainedModel | TrainedLM, half: bool) -> None:
     weights = {
         name: tensor.half() if half and tensor.is_floating_point() else tensor for name, tensor in model.network.state_dict().items()
     }
@@ -46,21 +78,39 @@ def save_model(folder: Path, model: TrainedModel, half: bool = False) -> None:
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
-    """Read a model folder, ready to transcribe (float32, evaluation mode).
+    """Read a recogniser's folder, and the language model in it if there is one, ready to transcribe (float32, evaluation mode).
 
     Raises UsageError when there is no such folder, ModelError when a file of it is missing, damaged or does not fit.
     """
+    _check_whole(folder)
+    config = load_config(ModelFolderConfig, folder / CONFIG)
+    tokenizer = Tokenizer.load(folder / TOKENIZER)
+    network = LAS(config.model, len(tokenizer))
+    load_weights(network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    model = TrainedModel(network.to(device).eval(), tokenizer, config, _card(folder))
+    return model.with_lm(folder / LM) if (folder / LM).is_dir() else model
+
+
+def load_lm(folder: Path, device: torch.device | str = "cpu") -> TrainedLM:
+    """Read a language model's folder (float32, evaluation mode). Raises as `load_model` does."""
+    _check_whole(folder)
+    config = load_config(LMFolderConfig, folder / CONFIG)
+    tokenizer = Tokenizer.load(folder / TOKENIZER)
+    network = LanguageModel(len(tokenizer), config.model)
+    load_weights(network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    return TrainedLM(network.to(device).eval(), tokenizer, config, _card(folder))
+
+
+def _check_whole(folder: Path) -> None:
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such model folder")
     missing = [name for name in (WEIGHTS, CONFIG, TOKENIZER) if not (folder / name).is_file()]
     if missing:
         raise ModelError(f"{folder}: not a whole model folder: {' and '.join(missing)} missing")
-    config = load_config(ModelFolderConfig, folder / CONFIG)
-    tokenizer = Tokenizer.load(folder / TOKENIZER)
-    network = LAS(config.model, len(tokenizer))
-    load_weights(network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
-    card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
-    return TrainedModel(network.to(device).eval(), tokenizer, config, card)
+
+
+def _card(folder: Path) -> str:
+    return (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
 
 
 def load_weights(network: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> None:

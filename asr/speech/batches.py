@@ -88,7 +88,7 @@ class BatchSampler(Sampler[Share]):
         random = np.random.default_rng((self.seed, epoch))
         seconds = np.array([e.seconds for e in self.examples])
         order = np.argsort(seconds * random.uniform(0.9, 1.1, len(seconds)), kind="stable")
-        batches = _cut(order.tolist(), seconds, self.batch_seconds)
+        batches = cut(order.tolist(), seconds, self.batch_seconds)
         return batches if epoch < self.sorted_epochs else [batches[i] for i in random.permutation(len(batches))]
 
     def __iter__(self) -> Iterator[Share]:
@@ -99,7 +99,7 @@ class BatchSampler(Sampler[Share]):
             plan = self.plan(epoch)
             for step, batch in enumerate(plan[first:], start=first):
                 tokens = sum(len(self.examples[i].tokens) + 1 for i in batch)
-                parts = _cut(batch[self.rank :: self.processes], seconds, self.device_seconds) or [[]]
+                parts = cut(batch[self.rank :: self.processes], seconds, self.device_seconds) or [[]]
                 for i, part in enumerate(parts, start=1):
                     yield Share(epoch, step, len(plan), tuple(part), tokens, float(seconds[batch].sum()), last=i == len(parts))
             first = 0
@@ -108,10 +108,10 @@ class BatchSampler(Sampler[Share]):
 def by_length(seconds: Sequence[float], limit: float) -> list[list[int]]:
     """Indices of utterances in batches of like length, the longest first, each within `limit` seconds (longest x count), of one at least."""
     lengths = np.asarray(seconds, dtype=float)
-    return _cut(np.argsort(-lengths, kind="stable").tolist(), lengths, limit)
+    return cut(np.argsort(-lengths, kind="stable").tolist(), lengths, limit)
 
 
-def _cut(order: list[int], seconds: np.ndarray, limit: float) -> list[list[int]]:
+def cut(order: list[int], seconds: np.ndarray, limit: float) -> list[list[int]]:
     """Cut a sequence of utterances into groups whose padded length (longest x count) stays within `limit` seconds, of one at least."""
     groups: list[list[int]] = []
     longest = 0.0
@@ -176,7 +176,7 @@ class BatchDataset(Dataset[Batch]):
             except AudioError as e:
                 skipped.append(Skipped(self.examples[i].utterance.id, str(e)))
                 continue
-            if self.augmenter:
+            if self.augmenter and share.epoch >= self.augmenter.config.start_epoch:
                 random = np.random.default_rng((self.seed, share.epoch, i))
                 samples = self.augmenter(samples, random)
                 dice.append(torch.from_numpy(random.random(self.dice, np.float32)))

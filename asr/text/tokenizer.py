@@ -85,6 +85,11 @@ class Tokenizer:
         """Ids of `text`, without end-of-sentence."""
         return list(self._pieces.encode(text))
 
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` of each text, much faster than one by one."""
+        found: list[list[int]] = self._pieces.encode(list(texts))
+        return found
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; blank and end-of-sentence write nothing."""
         return str(self._pieces.decode([int(i) for i in ids if i not in (BLANK, EOS)]))

@@ -6,19 +6,15 @@ import contextlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from asr.config import Config
-from asr.score.wer import Score
-from asr.speech.batches import Example, Skipped
+from asr.speech.batches import Skipped
 from asr.train.state import Place
 
 if TYPE_CHECKING:
@@ -26,18 +22,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 PLAIN_SECONDS = 30.0  # between two lines where there is no terminal
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One step."""
-
-    loss: float  # nats for a token
-    attention_loss: float
-    ctc_loss: float
-    gradient_norm: float  # before clipping
-    learning_rate: float
-    audio_seconds: float
 
 
 class Journal:
@@ -72,16 +56,10 @@ class Journal:
                 self.say(f"{where}: more are left out; all are in {self.folder / 'log.jsonl'}")
             self._log({"skipped": s.id, "where": where, "reason": s.reason})
 
-    def begin(self, config: Config, place: Place, network: nn.Module, examples: Sequence[Example], processes: int) -> None:
+    def begin(self, introduction: Sequence[str], place: Place) -> None:
         """The first words, once all is ready."""
-        hours = sum(e.seconds for e in examples) / 3600
-        millions = sum(p.numel() for p in network.parameters()) / 1e6
-        left_out = f", {self.skips['data.train']} left out" if self.skips["data.train"] else ""
-        self.say(
-            f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.train.epochs} epochs"
-        )
-        if processes > 1:
-            self.say(f"on {processes} processes, {config.train.batch_seconds:g} s of audio a step over all of them")
+        for line in introduction:
+            self.say(line)
         if place.step:
             self.say(f"going on from step {place.step} (epoch {place.epoch + 1}) of {self.folder}")
         if self.speaks:
@@ -108,36 +86,35 @@ class Journal:
             if self.writer:
                 self.writer.flush()
 
-    def step(self, place: Place, progress: float, m: Measurement) -> None:
+    def step(self, place: Place, progress: float, figures: Mapping[str, float], shown: str) -> None:
+        """One step: `figures` go into the log and to TensorBoard, and `shown` is what a person reads. `progress` is in [0, 1]."""
         if not self.speaks:
             return
         now = time.monotonic()
         self._began = self._began or (now, progress)
-        rate = place.audio_seconds / max(place.seconds, 1e-9)
-        figures = f"loss {m.loss:.3f} · ctc {m.ctc_loss:.3f} · grad {m.gradient_norm:.2f} · {rate:.0f}× real time"
         epoch = min(int(progress * self.epochs) + 1, self.epochs)
         if self.progress:
-            self.progress.update(self.task, completed=progress, figures=figures, description=f"epoch {epoch}/{self.epochs}")
+            self.progress.update(self.task, completed=progress, figures=shown, description=f"epoch {epoch}/{self.epochs}")
         if not self._live and now - self._last_line > PLAIN_SECONDS:
             self._last_line = now
             began, at = self._began
             left = f" · {(now - began) * (1 - progress) / (progress - at) / 60:.0f} min left" if progress > at else ""
-            self.say(f"epoch {epoch}/{self.epochs} · step {place.step} · {figures}{left}")
-        self._log({"step": place.step, "epoch": round(progress * self.epochs, 4), **{k: round(v, 6) for k, v in asdict(m).items()}})
+            self.say(f"epoch {epoch}/{self.epochs} · step {place.step} · {shown}{left}")
+        self._log({"step": place.step, "epoch": round(progress * self.epochs, 4), **{k: round(v, 6) for k, v in figures.items()}})
         if self.writer:
-            for name, value in asdict(m).items():
+            for name, value in figures.items():
                 self.writer.add_scalar(f"train/{name}", value, place.step)
-            self.writer.add_scalar("train/audio seconds a second", rate, place.step)
+            self.writer.add_scalar("train/heard a second", place.heard / max(place.seconds, 1e-9), place.step)
 
-    def evaluation(self, place: Place, result: Score, picture: Figure) -> None:
-        wer, cer = 100 * result.words.rate, 100 * result.characters.rate
-        best = " (best so far)" if wer <= min((b for b, _ in place.best), default=wer) else ""
-        self.say(f"epoch {place.epoch} · step {place.step} · dev WER {wer:.2f} % · CER {cer:.2f} %{best}")
-        self._log({"step": place.step, "dev_wer": round(wer, 4), "dev_cer": round(cer, 4), "seconds": round(place.seconds, 1)})
+    def evaluation(self, place: Place, figures: Mapping[str, float], shown: str, picture: Figure | None = None) -> None:
+        """How good it is now, as `step`, and where it looks."""
+        self.say(f"epoch {place.epoch} · step {place.step} · {shown}")
+        self._log({"step": place.step, **{k: round(v, 4) for k, v in figures.items()}, "seconds": round(place.seconds, 1)})
         if self.writer:
-            self.writer.add_scalar("dev/WER", wer, place.step)
-            self.writer.add_scalar("dev/CER", cer, place.step)
-            self.writer.add_figure("dev/attention", picture, place.step)
+            for name, value in figures.items():
+                self.writer.add_scalar(f"dev/{name.removeprefix('dev_')}", value, place.step)
+            if picture is not None:
+                self.writer.add_figure("dev/attention", picture, place.step)
             self.writer.flush()
 
     @property

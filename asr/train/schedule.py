@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from asr.config import TrainConfig
+from asr.config import OptimizerConfig
 
 
-def learning_rate(step: int, progress: float, config: TrainConfig) -> float:
+def learning_rate(step: int, progress: float, config: OptimizerConfig) -> float:
     """Linear warm-up over `warmup_steps`, times a half cosine from `learning_rate` to `final_learning_rate`.
 
     `step` counts from 0; `progress` is the share of all epochs that lies behind, in [0, 1].

@@ -28,8 +28,10 @@ class Place:
     epoch: int = 0
     step_in_epoch: int = 0
     seconds: float = 0.0  # spent training, over all sittings
-    audio_seconds: float = 0.0  # heard
-    best: list[tuple[float, int]] = field(default_factory=list)  # (dev WER in percent, step) of the checkpoints kept, best first
+    heard: float = 0.0  # of training data so far: seconds of audio, or tokens of text
+    best: list[tuple[float, int]] = field(
+        default_factory=list
+    )  # (dev WER in percent, or perplexity; step) of the checkpoints kept, best first
 
 
 class MovingAverage:

@@ -13,55 +13,49 @@ import shutil
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader
 
 from asr.config import Config, DecodeConfig
-from asr.config_file import dump_config, load_config
 from asr.errors import AsrError, ConfigError
-from asr.files import write_atomically
 from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedModel, load_model, load_weights, read_tensors, save_model
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import Batch, BatchDataset, BatchSampler
-from asr.text.tokenizer import Tokenizer
 from asr.train.card import model_card
 from asr.train.evaluation import attention_picture, evaluate
 from asr.train.examples import measured, read_utterances, trainable
-from asr.train.journal import Journal, Measurement
+from asr.train.journal import Journal
+from asr.train.run import (
+    Interrupted,
+    claim_folder,
+    claim_tokenizer,
+    make_accelerator,
+    make_optimizer,
+    resume,
+    save_checkpoint,
+    step_seed,
+)  # fmt: skip
 from asr.train.schedule import learning_rate
 from asr.train.signals import Interruption
-from asr.train.state import MovingAverage, Place, load_state, save_state
-
-STATES_KEPT = 2  # checkpoints to resume from: the newest, and the one before in case of damage
-
-
-class Interrupted(AsrError):
-    """Training was asked to stop, and has left a checkpoint to go on from."""
-
-    exit_code = 130
+from asr.train.state import MovingAverage, Place
 
 
 class Trainer:
     """One run: a config, its data, its network, and the folder that they live in."""
 
     def __init__(self, config: Config, restart: bool = False):
-        bf16 = config.train.precision == "bf16" or (
-            config.train.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        )
-        # Told that there is no GPU, accelerate joins several processes by gloo; otherwise each would train alone.
-        self.accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())
+        self.accelerator = make_accelerator(config.train.precision)
         self.config, self.folder = config, config.output
         self.journal = Journal(self.folder, self.accelerator.is_main_process)
         if self.accelerator.is_main_process:
-            self._claim_folder(restart)
+            claim_folder(config, restart, MAY_CHANGE)
         self.accelerator.wait_for_everyone()
 
         train, dev = read_utterances(config.data.train, "data.train"), read_utterances(config.data.dev, "data.dev")
-        self.tokenizer = self._tokenizer([u.text or "" for u in train])
+        pieces = config.train.start_from / TOKENIZER if config.train.start_from else config.tokenizer.model
+        self.tokenizer = claim_tokenizer(config, pieces, self.accelerator, lambda: [u.text or "" for u in train])
         torch.manual_seed(config.seed)
         self.network = LAS(config.model, len(self.tokenizer))
         if config.train.start_from:
@@ -88,10 +82,10 @@ class Trainer:
         network = self.network.to(accelerator.device)
         average = LAS(self.config.model, len(self.tokenizer)).to(accelerator.device)
         averaging = MovingAverage(network, average, config.ema_decay)
-        optimizer = torch.optim.AdamW(_decayed(network, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98))
-        place = self._start(network, averaging, optimizer)
+        optimizer = make_optimizer(network, config)
+        place = resume(self.folder, network, averaging, optimizer) or self._start(network, averaging)
         model = accelerator.prepare_model(network)
-        self.journal.begin(self.config, place, network, self.data.examples, accelerator.num_processes)
+        self.journal.begin(self._introduction(), place)
 
         sampler = BatchSampler(
             self.data.examples, config.batch_seconds, config.device_seconds, self.config.seed, config.epochs,
@@ -109,7 +103,7 @@ class Trainer:
                 share = batch.share
                 network.train()
                 # One seed for each step and process: no random state to save, none to lose.
-                torch.manual_seed(_seed(self.config.seed, place.step, accelerator.process_index, sum(share.examples)))
+                torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index, sum(share.examples)))
                 with contextlib.nullcontext() if share.last else accelerator.no_sync(model):
                     sums += self._backward(model, batch)
                 self.journal.skipped("training", list(batch.skipped))
@@ -130,7 +124,7 @@ class Trainer:
                 now = time.monotonic()
                 place.step += 1
                 place.seconds, clock = place.seconds + now - clock, now
-                place.audio_seconds += share.seconds
+                place.heard += share.seconds
                 ends_epoch = share.step + 1 == share.steps
                 place.epoch, place.step_in_epoch = (share.epoch + 1, 0) if ends_epoch else (share.epoch, share.step + 1)
                 # One exchange between the processes: their losses, and what any of them wants to do next.
@@ -139,7 +133,12 @@ class Trainer:
                 sums.zero_()
                 total, attention, ctc = (loss / share.tokens for loss in losses)
                 rate = optimizer.param_groups[0]["lr"]
-                self.journal.step(place, progress, Measurement(total, attention, ctc, float(norm), rate, share.seconds))
+                figures = {
+                    "loss": total, "attention_loss": attention, "ctc_loss": ctc, "gradient_norm": float(norm),
+                    "learning_rate": rate, "audio_seconds": share.seconds,
+                }  # fmt: skip
+                shown = f"loss {total:.3f} · ctc {ctc:.3f} · grad {norm:.2f} · {place.heard / place.seconds:.0f}× real time"
+                self.journal.step(place, progress, figures, shown)
 
                 evaluated = ends_epoch and (place.epoch % config.evaluate_epochs == 0 or place.epoch == config.epochs)
                 if evaluated:
@@ -156,7 +155,8 @@ class Trainer:
         """Gradients of one share; returns the sums of its three losses (3,)."""
         device = self.accelerator.device
         features, frames = self.network.frontend(batch.waveforms.to(device, non_blocking=True), batch.samples.to(device))
-        features = augment_features(features, frames, batch.dice.to(device), self.config.augment)
+        if batch.share.epoch >= self.config.augment.start_epoch:
+            features = augment_features(features, frames, batch.dice.to(device), self.config.augment)
         losses = model(
             features, frames, batch.targets.to(device), batch.target_lengths.to(device),
             self.config.train.label_smoothing, self.config.train.scheduled_sampling,
@@ -168,41 +168,14 @@ class Trainer:
 
     # ------------------------------------------------------------ before the loop
 
-    def _claim_folder(self, restart: bool) -> None:
-        """Make the run's folder ours: new, emptied on request, or with a run of the same config in it.
-
-        What a run left that never came to a checkpoint (a mistyped path, say) binds nobody.
-        """
-        record = self.folder / "config.yaml"
-        if restart:
-            for name in ("states", "best", "model", "tensorboard"):
-                shutil.rmtree(self.folder / name, ignore_errors=True)
-            for name in ("config.yaml", "tokenizer.model", "log.jsonl"):
-                (self.folder / name).unlink(missing_ok=True)
-        if not any((self.folder / "states").glob("step-*")):
-            (self.folder / "tokenizer.model").unlink(missing_ok=True)
-        elif record.is_file():
-            before, now = (c.model_dump(mode="json") for c in (load_config(Config, record), self.config))
-            changed = [
-                f"{a}.{b}" for a in ("model", "tokenizer", "data", "augment", "train") for b in now[a] if before[a].get(b) != now[a][b]
-            ]
-            changed = [key for key in changed if key not in RESUMABLE] + ["seed"] * (before["seed"] != now["seed"])
-            if changed:
-                raise ConfigError(
-                    f"{self.folder}: holds a run with another {', '.join(changed)}: choose another folder with output=DIR, or begin anew with --restart"
-                )
-        write_atomically(record, dump_config(self.config))
-
-    def _tokenizer(self, texts: list[str]) -> Tokenizer:
-        """The run's own, the one the config names, or one learnt from the training text."""
-        path = self.folder / "tokenizer.model"
-        if self.accelerator.is_main_process and not path.is_file():
-            start = self.config.train.start_from
-            named = start / TOKENIZER if start else self.config.tokenizer.model
-            tokenizer = Tokenizer.load(named) if named else Tokenizer.train(texts, self.config.tokenizer)
-            write_atomically(path, tokenizer.serialized)
-        self.accelerator.wait_for_everyone()
-        return Tokenizer.load(path)
+    def _introduction(self) -> list[str]:
+        examples, config = self.data.examples, self.config.train
+        hours, millions = sum(e.seconds for e in examples) / 3600, sum(p.numel() for p in self.network.parameters()) / 1e6
+        left_out = f", {self.journal.skips['data.train']} left out" if self.journal.skips["data.train"] else ""
+        lines = [f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.epochs} epochs"]
+        if (processes := self.accelerator.num_processes) > 1:
+            lines.append(f"on {processes} processes, {config.batch_seconds:g} s of audio a step over all of them")
+        return lines
 
     def _remember_audio(self) -> None:
         for what, data in (("data.train", self.data), ("data.dev", self.dev)):
@@ -228,11 +201,8 @@ class Trainer:
             raise ConfigError("data.train: no recording could be read")
         frontend.fit(total, squares, frames)
 
-    def _start(self, network: nn.Module, averaging: MovingAverage, optimizer: torch.optim.Optimizer) -> Place:
-        """Go back to the newest checkpoint, or begin."""
-        states = sorted((self.folder / "states").glob("step-*"))
-        if states:
-            return load_state(states[-1], network, averaging.average, optimizer)
+    def _start(self, network: nn.Module, averaging: MovingAverage) -> Place:
+        """The beginning of a run."""
         if not self.config.train.start_from:
             self._fit_normalisation()
         averaging.average.load_state_dict(network.state_dict())
@@ -242,15 +212,7 @@ class Trainer:
 
     def _save(self, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, place: Place) -> None:
         if self.accelerator.is_main_process:
-            folder = self.folder / "states"
-            try:
-                save_state(folder / f"step-{place.step:08d}", network, average, optimizer, place)
-            except OSError as e:
-                kept = sorted(folder.glob("step-*"))
-                still = f"; {kept[-1]} is whole, and the same command goes on from it" if kept else ""
-                raise AsrError(f"{e.filename}: checkpoint not written: {e.strerror}{still}") from None
-            for old in sorted(folder.glob("step-*"))[:-STATES_KEPT]:
-                shutil.rmtree(old, ignore_errors=True)
+            save_checkpoint(self.folder, network, average, optimizer, place)
         self.accelerator.wait_for_everyone()
 
     def _evaluate(self, average: LAS, place: Place) -> None:
@@ -265,7 +227,9 @@ class Trainer:
         kept = {step for _, step in best}
         if self.accelerator.is_main_process:
             picture = attention_picture(model, torch.from_numpy(self.dev.read(0)), self.dev.examples[0].tokens)
-            self.journal.evaluation(place, result, picture)
+            cer = 100 * result.characters.rate
+            shown = f"dev WER {wer:.2f} % · CER {cer:.2f} %{' (best so far)' if best[0][1] == place.step else ''}"
+            self.journal.evaluation(place, {"dev_wer": wer, "dev_cer": cer}, shown, picture)
             if place.step in kept:
                 save_model(self.folder / "best" / f"step-{place.step:08d}", model)
             for folder in (self.folder / "best").glob("step-*"):
@@ -300,22 +264,10 @@ class Trainer:
         return TrainedModel(network, self.tokenizer, self.config.folder_config())
 
 
-RESUMABLE = {  # keys that may change when a run goes on: how often it is looked at, and what fits in memory
+MAY_CHANGE = {  # when a run goes on: how often it is looked at, and what fits in memory
     "data.cache_hours", "data.workers", "train.checkpoint_minutes", "train.evaluate_epochs", "train.keep_best", "train.dev_beam",
     "train.device_seconds", "data.dev",
 }  # fmt: skip
-
-
-def _seed(*numbers: int) -> int:
-    """One seed out of several numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-def _decayed(network: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Parameter groups: weight matrices decay, biases and norms do not."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
 def _mean(networks: list[LAS]) -> LAS:

@@ -13,19 +13,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from asr.config import AttentionConfig, DecodeConfig, SpellerConfig
+from asr.config import AttentionConfig, DecodeConfig, LanguageModelConfig, SpellerConfig
 from asr.decode import beam as beam_module
 from asr.decode.beam import Hypothesis, beam_search, longest_output
 from asr.decode.ctc import NEVER
 from asr.decode.greedy import greedy_search
 from asr.model.attention import Memory
+from asr.model.lm import LanguageModel
 from asr.model.speller import Speller, SpellerState
 from asr.text.tokenizer import BLANK, EOS
 
-KINDS = ["location", "multihead", "none"]
+KINDS = ["location", "multihead", "none", "multihead without input feeding"]
 STATES = 8  # the listener's size H
 ATTENTION_ONLY = DecodeConfig(ctc_weight=0, beam=5)
 JOINT = DecodeConfig(ctc_weight=0.3, beam=5, length_bonus=0.4, coverage_bonus=0.2, eos_threshold=1.2)
+FUSED = JOINT.model_copy(update={"lm_weight": 0.6})
 
 
 class Case(NamedTuple):
@@ -35,32 +37,36 @@ class Case(NamedTuple):
     states: Tensor  # (B, T, H)
     lengths: Tensor  # (B,)
     ctc: Tensor  # (B, T, V)
+    lm: LanguageModel
 
     def search(self, config: DecodeConfig) -> list[list[Hypothesis]]:
-        return beam_search(self.speller, self.speller.memory(self.states, self.lengths), self.lengths, config, self.ctc)
+        return beam_search(self.speller, self.speller.memory(self.states, self.lengths), self.lengths, config, self.ctc, self.lm)
 
     def greedy(self, max_tokens_per_state: float = 1.0) -> list[list[Hypothesis]]:
         return greedy_search(self.speller, self.speller.memory(self.states, self.lengths), self.lengths, max_tokens_per_state)
 
     def alone(self, b: int) -> Case:
         t = int(self.lengths[b])
-        return Case(self.speller, self.states[b : b + 1, :t], self.lengths[b : b + 1], self.ctc[b : b + 1, :t])
+        return Case(self.speller, self.states[b : b + 1, :t], self.lengths[b : b + 1], self.ctc[b : b + 1, :t], self.lm)
 
 
 def make_case(kind: str, lengths: list[int], vocabulary: int, seed: int = 0) -> Case:
     """A random speller, sharpened so that its choices and its attention are distinct; padding is garbage."""
     torch.manual_seed(seed)
+    kind, *without = kind.split(" without ")
     config = AttentionConfig.model_validate({"kind": kind, "size": 8, "heads": 2, "location_channels": 2, "location_width": 5})
-    speller = Speller(vocabulary, STATES, SpellerConfig(embedding=8, hidden=16, layers=2), config).double().eval()
+    shape_of_speller = SpellerConfig(embedding=8, hidden=16, layers=2, input_feeding=not without)
+    speller = Speller(vocabulary, STATES, shape_of_speller, config).double().eval()
+    lm = LanguageModel(vocabulary, LanguageModelConfig(embedding=8, hidden=12, layers=2)).double().eval()
     with torch.no_grad():
-        for parameter in speller.parameters():
+        for parameter in [*speller.parameters(), *lm.parameters()]:
             parameter.mul_(3.0)
         speller.output.bias[BLANK] += 3.0  # a search has to refuse it
     shape = (len(lengths), max(lengths))
     states, ctc = torch.randn(*shape, STATES).double() * 2, (torch.randn(*shape, vocabulary) * 2).log_softmax(2)
     for b, length in enumerate(lengths):
         states[b, length:], ctc[b, length:] = 1e3, torch.nan
-    return Case(speller, states, torch.tensor(lengths), ctc)
+    return Case(speller, states, torch.tensor(lengths), ctc, lm)
 
 
 @torch.no_grad()
@@ -74,14 +80,17 @@ def scored(case: Case, tokens: list[int], config: DecodeConfig) -> Hypothesis:
         case.ctc.double().transpose(0, 1), targets, case.lengths, torch.tensor([len(tokens)]), reduction="sum"
     )
     ctc = max(-loss.item(), NEVER) if config.ctc_weight else None
-    score = (1 - config.ctc_weight) * attention + config.ctc_weight * (ctc or 0.0)
-    return Hypothesis(tokens, score + config.length_bonus * len(tokens) + config.coverage_bonus * covered, attention, ctc)
+    lm = -case.lm(targets, torch.tensor([len(tokens)])).item() if config.lm_weight else None
+    score = (1 - config.ctc_weight) * attention + config.ctc_weight * (ctc or 0.0) + config.lm_weight * (lm or 0.0)
+    return Hypothesis(tokens, score + config.length_bonus * len(tokens) + config.coverage_bonus * covered, attention, ctc, lm)
 
 
 def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
     assert [h.tokens for h in found] == [h.tokens for h in expected]
     for a, b in zip(found, expected, strict=True):
-        assert (a.score, a.attention_score, a.ctc_score) == pytest.approx((b.score, b.attention_score, b.ctc_score), abs=1e-4)
+        assert (a.score, a.attention_score, a.ctc_score, a.lm_score) == pytest.approx(
+            (b.score, b.attention_score, b.ctc_score, b.lm_score), abs=1e-4
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,6 +101,8 @@ def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
         {"ctc_weight": 0.4},
         {"ctc_weight": 0, "length_bonus": 2.0, "coverage_bonus": 1.5},
         {"ctc_weight": 0.3, "length_bonus": -0.5, "coverage_bonus": 0.7},
+        {"ctc_weight": 0, "lm_weight": 0.8},
+        {"ctc_weight": 0.4, "lm_weight": 0.5, "length_bonus": 0.6},
     ],
 )
 def test_a_wide_beam_finds_every_transcript_in_order(kind: str, weights: dict[str, float]) -> None:
@@ -103,7 +114,7 @@ def test_a_wide_beam_finds_every_transcript_in_order(kind: str, weights: dict[st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("config", [ATTENTION_ONLY, JOINT], ids=["attention", "joint"])
+@pytest.mark.parametrize("config", [ATTENTION_ONLY, JOINT, FUSED], ids=["attention", "joint", "fused"])
 def test_scores_are_those_of_teacher_forcing(kind: str, config: DecodeConfig) -> None:
     case = make_case(kind, [12, 7], vocabulary=12, seed=1)
     for b, hypotheses in enumerate(case.search(config)):
@@ -126,7 +137,7 @@ def test_a_wider_beam_finds_better() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("config", [ATTENTION_ONLY, JOINT], ids=["attention", "joint"])
+@pytest.mark.parametrize("config", [ATTENTION_ONLY, JOINT, FUSED], ids=["attention", "joint", "fused"])
 def test_an_utterance_does_not_see_its_batch(kind: str, config: DecodeConfig) -> None:
     case = make_case(kind, [10, 1, 6, 13, 3], vocabulary=9, seed=4)
     together = case.search(config)
@@ -139,9 +150,9 @@ def test_an_utterance_does_not_see_its_batch(kind: str, config: DecodeConfig) ->
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_dropping_what_is_done_changes_nothing(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_case("location", [2, 14, 5, 9], vocabulary=9, seed=5)
-    expected = case.search(JOINT)
+    expected = case.search(FUSED)
     monkeypatch.setattr(beam_module, "DROP_SHARE", share)
-    for found, hypotheses in zip(case.search(JOINT), expected, strict=True):
+    for found, hypotheses in zip(case.search(FUSED), expected, strict=True):
         assert_same(found, hypotheses)
 
 
@@ -153,11 +164,30 @@ def test_no_ctc_scores_or_no_weight_for_them_is_attention_only() -> None:
     assert without[0][0].ctc_score is None
 
 
+def test_the_language_model_has_its_say() -> None:
+    """What is likelier as text wins, though the speller finds it less likely; without a language model its weight is nothing."""
+    case = make_case("location", [6], vocabulary=9)
+    config = DecodeConfig(beam=30, ctc_weight=0, length_bonus=3.0)
+    fusing = config.model_copy(update={"lm_weight": 2.0})
+    plain, fused = case.search(config)[0][0], case.search(fusing)[0][0]
+    memory = case.speller.memory(case.states, case.lengths)
+    assert beam_search(case.speller, memory, case.lengths, fusing)[0][0] == plain  # there is none
+    assert plain.tokens != fused.tokens
+    assert fused.attention_score + 3 * len(fused.tokens) < plain.score
+    log_p = {
+        h: -case.lm(torch.tensor([h], dtype=torch.long), torch.tensor([len(h)])).item() for h in (tuple(plain.tokens), tuple(fused.tokens))
+    }
+    assert fused.lm_score == pytest.approx(log_p[tuple(fused.tokens)])
+    assert fused.lm_score > log_p[tuple(plain.tokens)]
+
+
 # ---------------------------------------------------------------- by hand
 
 
 class Table:
     """A speller whose step i has the same log-probabilities whatever was written; the last row serves all later steps."""
+
+    output = torch.nn.Linear(1, 6)  # of which the search asks the size of the vocabulary
 
     def __init__(self, *rows: dict[int, float], vocabulary: int = 6):
         self.steps = 0
@@ -245,8 +275,8 @@ def test_impossible_for_ctc_still_yields_a_transcript() -> None:
 
 def test_an_empty_batch_is_fine() -> None:
     case = make_case("location", [3], vocabulary=9)
-    none = Case(case.speller, case.states[:0], case.lengths[:0], case.ctc[:0])
-    assert none.search(JOINT) == none.greedy() == []
+    none = case._replace(states=case.states[:0], lengths=case.lengths[:0], ctc=case.ctc[:0])
+    assert none.search(JOINT) == none.search(FUSED) == none.greedy() == []
 
 
 @pytest.mark.parametrize("config", [ATTENTION_ONLY, JOINT], ids=["attention", "joint"])

@@ -89,3 +89,27 @@ def test_scheduled_sampling_feeds_back_own_tokens(tiny: ModelConfig, batch: tupl
     sampled, _ = network.speller(states, lengths, targets, sampling=0.99)
     torch.testing.assert_close(sampled[:, 0], forced[:, 0])  # the first token is always the start
     assert not torch.allclose(sampled[:, 1:], forced[:, 1:])
+
+
+def test_without_input_feeding_a_sentence_at_once_is_step_by_step(tiny: ModelConfig, batch: tuple) -> None:
+    torch.manual_seed(0)
+    tree = tiny.model_dump()
+    tree["attention"]["kind"], tree["speller"] = "multihead", tree["speller"] | {"input_feeding": False, "layers": 2}
+    network = LAS(ModelConfig.model_validate(tree), 12).eval()
+    features, frames, targets, _ = batch
+    with torch.no_grad():
+        states, lengths = network.listener(features, frames)
+        logits, weights = network.speller(states, lengths, targets)
+        memory = network.speller.memory(states, lengths)
+        state = network.speller.start(memory)
+        for i, fed in enumerate(torch.nn.functional.pad(targets, (1, 0), value=EOS).T):
+            log_probs, state = network.speller.step(fed[:, None], state, memory)
+            torch.testing.assert_close(log_probs[:, 0], logits[:, i].log_softmax(1))
+            torch.testing.assert_close(state.weights[:, 0], weights[:, i])
+
+
+def test_location_attention_needs_input_feeding(tiny: ModelConfig) -> None:
+    tree = tiny.model_dump()
+    tree["speller"]["input_feeding"] = False
+    with pytest.raises(ValueError, match="multihead"):
+        ModelConfig.model_validate(tree)

@@ -34,7 +34,7 @@ def advance(network: nn.Module, averaging: MovingAverage, optimizer: torch.optim
 def test_goes_on_to_the_bit(tmp_path: Path) -> None:
     network, averaging, optimizer = fresh()
     advance(network, averaging, optimizer, range(5))
-    place = Place(step=5, epoch=1, step_in_epoch=2, seconds=1.5, audio_seconds=9.0, best=[(7.5, 4), (8.0, 2)])
+    place = Place(step=5, epoch=1, step_in_epoch=2, seconds=1.5, heard=9.0, best=[(7.5, 4), (8.0, 2)])
     save_state(tmp_path / "state", network, averaging.average, optimizer, place)
     advance(network, averaging, optimizer, range(5, 9))
 

@@ -1,0 +1,189 @@
+"""Training a language model, from a recipe to a model folder. Read `LMTrainer.run` from top to bottom.
+
+It has the manners of `asr.train.trainer`: checkpoints to go on from, one seed for each step, the averaged weights judged on dev text.
+
+Shapes: B sentences, L tokens.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from asr.config import LMRecipe
+from asr.model.checkpoint import TrainedLM, load_lm, save_lm
+from asr.model.lm import LanguageModel
+from asr.train.journal import Journal
+from asr.train.run import (
+    Interrupted,
+    claim_folder,
+    claim_tokenizer,
+    make_accelerator,
+    make_optimizer,
+    resume,
+    save_checkpoint,
+    step_seed,
+)
+from asr.train.schedule import learning_rate
+from asr.train.sentences import Sentences, SentenceSampler, read_sentences
+from asr.train.signals import Interruption
+from asr.train.state import MovingAverage, Place
+
+MAY_CHANGE = {"train.checkpoint_minutes", "train.evaluate_steps", "data.dev"}  # when a run goes on
+
+
+class LMTrainer:
+    """One run: a recipe, its text, its network, and the folder that they live in."""
+
+    def __init__(self, config: LMRecipe, restart: bool = False):
+        self.config, self.folder = config, config.output
+        self.accelerator = make_accelerator(config.train.precision)
+        self.journal = Journal(self.folder, self.accelerator.is_main_process)
+        if self.accelerator.is_main_process:
+            claim_folder(config, restart, MAY_CHANGE)
+        self.accelerator.wait_for_everyone()
+        train, dev = read_sentences(config.data.train, "data.train"), read_sentences(config.data.dev, "data.dev")
+        self.tokenizer = claim_tokenizer(config, config.tokenizer.model, self.accelerator, lambda: train)
+        self.data = Sentences(train, self.tokenizer, config.data.max_tokens)
+        self.dev = Sentences(dev, self.tokenizer, max_tokens=1_000_000)
+        torch.manual_seed(config.seed)
+        self.network = LanguageModel(len(self.tokenizer), config.model)
+
+    def run(self) -> Path:
+        """Train, or go on training, to the end; returns the folder of the finished model.
+
+        Raises Interrupted after Ctrl-C or SIGTERM, with a checkpoint written.
+        """
+        config, accelerator, device = self.config.train, self.accelerator, self.accelerator.device
+        network = self.network.to(device)
+        average = LanguageModel(len(self.tokenizer), self.config.model).to(device)
+        average.load_state_dict(network.state_dict())
+        averaging = MovingAverage(network, average, config.ema_decay)
+        optimizer = make_optimizer(network, config)
+        place = resume(self.folder, network, averaging, optimizer) or Place()
+        model = accelerator.prepare_model(network)
+        self.journal.begin(self._introduction(), place)
+        sampler = SentenceSampler(self.data, config.batch_tokens, self.config.seed, config.epochs, place.epoch, place.step_in_epoch)
+        last_checkpoint = clock = time.monotonic()
+
+        with Interruption() as interruption, self.journal.display(config.epochs):
+            for epoch, step, steps, batch in sampler:
+                network.train()
+                torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index))
+                progress = (epoch + step / steps) / config.epochs
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(place.step, progress, config)
+                # Every process takes its share, one sentence at least, and they average their gradients.
+                share = batch[accelerator.process_index :: accelerator.num_processes] or batch[:1]
+                tokens = int(self.data.lengths[batch].sum()) + len(batch)
+                sentences, lengths = (x.to(device) for x in self.data.batch(share))
+                loss = model(sentences, lengths).sum()
+                accelerator.backward(loss * (accelerator.num_processes / tokens))
+                norm = nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+                if torch.isfinite(norm):
+                    optimizer.step()
+                    averaging.update(place.step)
+                else:
+                    self.journal.say(f"step {place.step}: left out, its gradient is not finite")
+                optimizer.zero_grad(set_to_none=True)
+
+                now = time.monotonic()
+                place.step += 1
+                place.seconds, clock = place.seconds + now - clock, now
+                place.heard += tokens
+                ends_epoch = step + 1 == steps
+                place.epoch, place.step_in_epoch = (epoch + 1, 0) if ends_epoch else (epoch, step + 1)
+                wishes = torch.tensor([interruption.asked, now - last_checkpoint > 60 * config.checkpoint_minutes], device=device)
+                total, stop, due = accelerator.reduce(torch.cat([loss.detach()[None], wishes.to(loss)]), "sum").tolist()
+                figures = {"loss": total / tokens, "gradient_norm": float(norm), "learning_rate": optimizer.param_groups[0]["lr"]}
+                shown = f"loss {total / tokens:.3f} · grad {norm:.2f} · {place.heard / place.seconds / 1000:.0f} k tokens a second"
+                self.journal.step(place, progress, figures, shown)
+
+                finished = ends_epoch and epoch + 1 == config.epochs
+                evaluated = finished or place.step % config.evaluate_steps == 0
+                if evaluated:
+                    self._evaluate(average, place)
+                if evaluated or stop or due:
+                    if accelerator.is_main_process:
+                        save_checkpoint(self.folder, network, average, optimizer, place)
+                    accelerator.wait_for_everyone()
+                    last_checkpoint = time.monotonic()
+                if stop and not finished:
+                    raise Interrupted(f"stopped at step {place.step}; the same command goes on from there")
+                clock = time.monotonic()
+        return self._finish(place)
+
+    def _introduction(self) -> list[str]:
+        data, millions = self.data, sum(p.numel() for p in self.network.parameters()) / 1e6
+        cut = f", {data.cut} cut to {self.config.data.max_tokens} tokens" if data.cut else ""
+        return [
+            f"training on {len(data)} sentences ({data.words / 1e6:.2f} M words, {data.total / 1e6:.2f} M tokens{cut}), "
+            f"{millions:.1f} M parameters, {self.config.train.epochs} epochs"
+        ]
+
+    def _evaluate(self, average: LanguageModel, place: Place) -> None:
+        """Perplexity of the averaged weights on the dev text; keeps them if they are the best."""
+        nats = negative_log_likelihood(average, self.dev, self.config.train.batch_tokens)
+        words, pieces = perplexity(nats, self.dev.words + len(self.dev)), perplexity(nats, self.dev.total)
+        best = not place.best or words < place.best[0][0]
+        shown = f"dev perplexity {words:.1f} a word, {pieces:.2f} a piece{' (best so far)' if best else ''}"
+        self.journal.evaluation(place, {"dev_perplexity": words, "dev_piece_perplexity": pieces}, shown)
+        if best:
+            place.best = [(words, place.step)]
+            if self.accelerator.is_main_process:
+                save_lm(self.folder / "best" / f"step-{place.step:08d}", self._trained(average))
+                for folder in (self.folder / "best").glob("step-*"):
+                    if folder.name != f"step-{place.step:08d}":
+                        shutil.rmtree(folder, ignore_errors=True)
+
+    def _finish(self, place: Place) -> Path:
+        """The best weights, rounded to the 16 bits that they are kept in, with a card."""
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            network = load_lm(self.folder / "best" / f"step-{place.best[0][1]:08d}", self.accelerator.device).network
+            network.load_state_dict({name: tensor.half() for name, tensor in network.state_dict().items()})
+            nats = negative_log_likelihood(network, self.dev, self.config.train.batch_tokens)
+            words = perplexity(nats, self.dev.words + len(self.dev))
+            self.journal.say(f"the weights of step {place.best[0][1]}: dev perplexity {words:.1f} a word")
+            save_lm(self.folder / "model", self._trained(network, self._card(place, words)), half=True)
+        self.accelerator.wait_for_everyone()
+        return self.folder / "model"
+
+    def _trained(self, network: LanguageModel, card: str = "") -> TrainedLM:
+        return TrainedLM(network, self.tokenizer, self.config.folder_config(), card)
+
+    def _card(self, place: Place, words: float) -> str:
+        config, data, dev = self.config, self.data, self.dev
+        names = [", ".join(f"`{p.name}`" for p in paths) for paths in (config.data.train, config.data.dev)]
+        return f"""# Model card
+
+A language model, trained with `las-asr` {version("las-asr")} for the search of a speech recogniser of the same pieces.
+
+| | |
+|---|---|
+| training text | {names[0]}: {len(data)} sentences, {data.words} words |
+| development text | {names[1]}: {len(dev)} sentences, {dev.words} words; chooses the weights |
+| dev perplexity | {words:.1f} a word, end-of-sentence counted |
+| network | LSTM, {config.model.layers} x {config.model.hidden} units, {len(self.tokenizer)} pieces |
+| training | {place.heard / data.total:.2f} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
+"""
+
+
+@torch.inference_mode()
+def negative_log_likelihood(network: LanguageModel, sentences: Sentences, batch_tokens: int) -> float:
+    """-log p of all sentences together, ends counted (nats)."""
+    network.eval()
+    device = network.output.weight.device
+    plan = SentenceSampler(sentences, batch_tokens, seed=0, epochs=1).plan(0)
+    return sum(float(network(*(x.to(device) for x in sentences.batch(batch))).double().sum()) for batch in plan)
+
+
+def perplexity(nats: float, count: int) -> float:
+    """e to the nats of each of `count` things."""
+    return math.exp(min(nats / count, 700.0))

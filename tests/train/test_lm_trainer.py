@@ -1,0 +1,162 @@
+"""Training a language model, from outside and from inside: counts, perplexity, resuming, errors."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from asr.config import LMRecipe, TokenizerConfig
+from asr.config_file import load_recipe
+from asr.errors import ConfigError, ModelError
+from asr.model.checkpoint import load_lm, load_model, read_tensors
+from asr.text.tokenizer import Tokenizer
+from asr.train import lm_trainer
+from asr.train.lm_trainer import LMTrainer, negative_log_likelihood
+from asr.train.run import Interrupted
+from asr.train.sentences import Sentences, SentenceSampler, read_sentences
+
+WORDS = ["LOW", "MID", "HIGH"]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """After LOW comes MID, after MID comes HIGH, always: a model that has learnt it is sure of all but the end."""
+    random = np.random.default_rng(0)
+    lines = [" ".join(WORDS[(start + i) % 3] for i in range(random.integers(1, 6))) for start in random.integers(0, 3, 200)]
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(lines) + "\n\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def lm_config(text: Path, tmp_path: Path) -> LMRecipe:
+    return LMRecipe.model_validate(
+        {
+            "kind": "language_model",
+            "output": str(tmp_path / "run"),
+            "data": {"train": [str(text)], "dev": [str(text)]},
+            "tokenizer": {"kind": "char", "vocab_size": 20},
+            "model": {"embedding": 8, "hidden": 24},
+            "train": {"epochs": 6, "batch_tokens": 300, "learning_rate": 0.02, "warmup_steps": 5, "evaluate_steps": 20, "ema_decay": 0.9},
+        }
+    )
+
+
+def test_a_run_learns_and_tells_its_perplexity(lm_config: LMRecipe) -> None:
+    model = load_lm(LMTrainer(lm_config).run())
+    sentences = Sentences(read_sentences(lm_config.data.dev, "data.dev"), model.tokenizer, 1000)
+    nats = negative_log_likelihood(model.network, sentences, 500)
+    with torch.no_grad():  # one by one, by the definition
+        assert nats == pytest.approx(sum(model.network(*sentences.batch([i])).item() for i in range(len(sentences))), rel=1e-5)
+    words = math.exp(nats / (sentences.words + len(sentences)))
+    assert words < 3  # of five that are possible: three to start with, then go on or end
+    log = [json.loads(line) for line in (lm_config.output / "log.jsonl").read_text().splitlines()]
+    assert f"| dev perplexity | {words:.1f} a word" in model.card
+    assert min(line["dev_perplexity"] for line in log if "dev_perplexity" in line) == pytest.approx(words, rel=0.01)  # 16-bit weights
+
+
+def test_stopped_and_resumed_equals_never_stopped(lm_config: LMRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = LMTrainer(lm_config).run()
+
+    class Impatient(SentenceSampler):
+        def __iter__(self) -> Iterator[tuple[int, int, int, list[int]]]:
+            for i, item in enumerate(super().__iter__()):
+                if i == 7:
+                    asked.append(True)
+                yield item
+
+    asked: list[bool] = []
+
+    class Interruption:
+        asked = property(lambda self: bool(asked))
+
+        def __enter__(self) -> Interruption:
+            return self
+
+        def __exit__(self, *error: object) -> None: ...
+
+    other = lm_config.model_copy(update={"output": tmp_path / "other"})
+    with monkeypatch.context() as patch:
+        patch.setattr(lm_trainer, "SentenceSampler", Impatient)
+        patch.setattr(lm_trainer, "Interruption", Interruption)
+        with pytest.raises(Interrupted, match="stopped at step 8"):
+            LMTrainer(other).run()
+    resumed = LMTrainer(other).run()
+    one, two = (read_tensors(folder / "model.safetensors") for folder in (whole, resumed))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_another_recipe_does_not_take_over(lm_config: LMRecipe) -> None:
+    LMTrainer(lm_config).run()
+    bigger = lm_config.model_copy(update={"model": lm_config.model.model_copy(update={"hidden": 32})})
+    with pytest.raises(ConfigError, match=r"another model\.hidden"):
+        LMTrainer(bigger)
+
+
+def test_a_recognisers_pieces_must_be_its_own(lm_config: LMRecipe, tiny_folder: Path) -> None:
+    recogniser = load_model(tiny_folder)
+    short = lm_config.model_copy(update={"train": lm_config.train.model_copy(update={"epochs": 1})})
+    with pytest.raises(ModelError, match="its pieces are not the recogniser's"):
+        recogniser.with_lm(LMTrainer(short).run())
+    pieces = TokenizerConfig(kind="char", vocab_size=20, model=tiny_folder / "tokenizer.model")
+    own = short.model_copy(update={"output": short.output.parent / "own", "tokenizer": pieces})
+    fused = recogniser.with_lm(LMTrainer(own).run())
+    assert fused.lm is not None
+    assert fused.with_lm(None).lm is None
+
+
+def test_a_recipe_says_what_it_is_for(lm_config: LMRecipe, tmp_path: Path) -> None:
+    from asr.config_file import dump_config
+
+    path = tmp_path / "lm.yaml"
+    path.write_text(dump_config(lm_config))
+    assert load_recipe(path) == lm_config
+    assert load_recipe(path, ["train.epochs=9"]).train.epochs == 9
+    path.write_text("kind: language_model\naugment: {warp: 0}\n")
+    with pytest.raises(ConfigError, match=r"augment: unknown key"):
+        load_recipe(path)
+
+
+# ---------------------------------------------------------------- text
+
+
+def test_sentences_come_from_text_and_manifests(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("ONE TWO\n\n  THREE \n", encoding="utf-8")
+    (tmp_path / "b.json").write_text('{"audio_filepath": "x.wav", "text": "FOUR"}\n', encoding="utf-8")
+    assert read_sentences([tmp_path / "a.txt", tmp_path / "b.json"], "data.train") == ["ONE TWO", "THREE", "FOUR"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "no such file"), (b"\xff\xfe\x00", "UTF-8"), (b"\n \n", "holds no text")],
+)
+def test_text_that_cannot_be_used_is_named(content: bytes | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"a\.txt: .*{message}"):
+        read_sentences([path], "data.train")
+    with pytest.raises(ConfigError, match=r"data\.dev names no text"):
+        read_sentences([], "data.dev")
+
+
+def test_batches_hold_every_sentence_once_and_keep_their_size() -> None:
+    texts = ["LOW " * (1 + i % 7) for i in range(60)]
+    tokenizer = Tokenizer.train(texts, TokenizerConfig(kind="char", vocab_size=20))
+    sentences = Sentences(texts, tokenizer, max_tokens=20)
+    assert sentences.cut == sum(len(tokenizer.encode(t)) > 20 for t in texts) > 0
+    assert sentences.total == sum(min(20, len(tokenizer.encode(t))) + 1 for t in texts)
+    plan = SentenceSampler(sentences, 100, seed=1, epochs=1).plan(0)
+    assert sorted(i for batch in plan for i in batch) == list(range(60))
+    for batch in plan:
+        padded, lengths = sentences.batch(batch)
+        assert (padded.shape[1] + 1) * len(batch) <= 100
+        for row, length, i in zip(padded.tolist(), lengths.tolist(), batch, strict=True):
+            assert row[:length] == tokenizer.encode(texts[i])[:20]
+            assert not any(row[length:])
