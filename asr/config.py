@@ -179,6 +179,25 @@ class DecodeConfig(Section):
     """longest transcript, in tokens for each listener state"""
 
 
+class SegmentConfig(Section):
+    """How a long recording is cut at its pauses."""
+
+    longest_seconds: PositiveFloat = 18.0
+    """speech is cut at the quietest place before it gets longer (s)"""
+    join_seconds: NonNegativeFloat = 0.6
+    """stretches of speech parted by no longer a pause are heard together (s)"""
+    pause_seconds: PositiveFloat = 0.25
+    """quiet that ends a stretch of speech (s)"""
+    pad_seconds: NonNegativeFloat = 0.2
+    """what is kept of the quiet around a segment (s)"""
+    shortest_seconds: NonNegativeFloat = 0.1
+    """shorter sounds are no speech (s)"""
+    threshold: Fraction = 0.5
+    """probability from which a frame begins a stretch of speech"""
+    hysteresis: Fraction = 0.15
+    """the stretch goes on while the probability is no more than so much below the threshold"""
+
+
 class ModelFolderConfig(Section):
     """`config.yaml` of a model folder."""
 
@@ -246,7 +265,7 @@ class OptimizerConfig(Section):
     ema_decay: Fraction = 0.999
     """weights that are evaluated and kept are a moving average with this decay; 0 for the raw weights"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a GPU that has it, fp32 elsewhere. bf16 is faster on CPUs with AVX512-BF16 or AMX too"""
+    """auto: bf16 where the GPU, or the CPU (AVX512-BF16, AMX), computes in it, fp32 elsewhere"""
     checkpoint_minutes: PositiveFloat = 10.0
     """time between two checkpoints; one is also written at every evaluation and on Ctrl-C (min)"""
 

@@ -87,7 +87,7 @@ def tone_config(tones: tuple[Path, Path], tmp_path: Path) -> Config:
             "tokenizer": {"kind": "char", "vocab_size": 20},
             "model": TINY,
             "augment": {"time_width": 10, "frequency_width": 4},
-            "train": {"epochs": 3, "batch_seconds": 6, "warmup_steps": 5, "evaluate_epochs": 1, "ema_decay": 0.9},
+            "train": {"epochs": 3, "batch_seconds": 6, "warmup_steps": 5, "evaluate_epochs": 1, "ema_decay": 0.9, "precision": "fp32"},
             "decode": {"beam": 3},
         }
     )

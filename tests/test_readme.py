@@ -10,8 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from asr.cli import app
-from asr.config import Config
-from asr.config_file import load_config
+from asr.config_file import load_recipe
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "recipes").rglob("README.md")), ROOT / "manifests" / "README.md"]
@@ -58,7 +57,7 @@ def test_every_command_and_option_exists(page: Path) -> None:
 def test_every_override_is_a_knob(page: Path) -> None:
     for words in commands(page):
         if words[1] == "train":
-            load_config(Config, ROOT / words[2], [w for w in words[3:] if not w.startswith("-")])
+            load_recipe(ROOT / words[2], [w for w in words[3:] if not w.startswith("-")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -95,11 +95,12 @@ def prepare_librispeech(data: Path, output: Path, subsets: Sequence[str] = (), p
     if not there:
         raise UsageError(
             f"{data}: holds no LibriSpeech: give the folder around its subsets ({', '.join(UTTERANCES)}), or have some fetched: "
-            "--download --subsets train-clean-100,dev-clean"
+            f"asr prepare librispeech --data {data} --download --subsets train-clean-100,dev-clean"
         )
     absent = [name for name in subsets if name not in there]
     if absent:
-        raise UsageError(f"{corpus}: {', '.join(absent)} not there, only {', '.join(there)}: have it fetched with --download")
+        fetch = f"asr prepare librispeech --data {data} --download --subsets {','.join(absent)}"
+        raise UsageError(f"{corpus}: {', '.join(absent)} not there, only {', '.join(there)}: have it fetched: {fetch}")
     genders = read_genders(corpus / "SPEAKERS.TXT")
     found = [_read_subset(corpus / name, genders, progress) for name in there if not subsets or name in subsets]
     for subset in found:

@@ -32,10 +32,17 @@ class Interrupted(AsrError):
 
 
 def make_accelerator(precision: str) -> Accelerator:
-    """Devices, processes and precision. `auto` is bf16 where a GPU has it, fp32 elsewhere."""
-    bf16 = precision == "bf16" or (precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+    """Devices, processes and precision. `auto` is bf16 where the hardware computes in it, fp32 elsewhere."""
+    bf16 = precision == "bf16" or (precision == "auto" and _has_bf16())
     # Told that there is no GPU, accelerate joins several processes by gloo; otherwise each would train alone.
     return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())
+
+
+def _has_bf16() -> bool:
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def claim_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str]) -> None:

@@ -2,8 +2,15 @@
 
     python recipes/librispeech/mini_data.py --data data --output data/mini
 
-`--data` holds the folders below, each with a manifest of its own (JSON lines), `LibriSpeech/` in its official layout and `an4/`.
-It writes
+`--data` holds `LibriSpeech/` in its official layout (parts of train-clean-100 and dev-clean will do) and whatever there is of
+
+    an4/                                              as CMU packs it
+    arctic/ commonvoice/ commonvoice-v1/ kathleen/ ljspeech/ storybook/ vctk/ vctk-noisy/
+    pseudo/ synthetic-kokoro/ noise/                  machine-labelled speech, synthetic speech (synthesize.py), noise
+    commonvoice-more/                                 Common Voice to develop on
+    text/lm_prose.txt text/train_clean_100.txt        upper-case sentences, one a line
+
+each with a manifest of its own name (`arctic/arctic.json`, JSON lines). What is not there is told and done without. It writes
 
     real.json         transcribed speech to train on
     pseudo.json       speech whose transcripts another recogniser made
@@ -12,10 +19,13 @@ It writes
     cv-dev.json       Common Voice: accents and home microphones; never trained on
     noise.json        background noise for augmentation
     lm.txt            text for the language model, a sentence a line
+    unigram256.model  tokens learnt from lm.txt; one that is there already is left as it is, for a model may have been trained with it
 
-Kept apart from training: every utterance with the text of one in cv-dev.json; and, since most Common Voice clips come without
-their speakers' names, every Common Voice clip whose number is close to one of cv-dev.json. People record several sentences in a
-row and their clips get neighbouring numbers: among clips with names, those of one speaker lie within 12 of each other.
+Kept apart from training: every utterance with the text of one in dev-clean.json or cv-dev.json; and, since most Common Voice clips
+come without their speakers' names, every Common Voice clip whose number is close to one of cv-dev.json. People record several
+sentences in a row and their clips get neighbouring numbers: among clips with names, those of one speaker lie within 12 of each
+other. (The clips of Common Voice's first version, `cv1dev-…`, have no such numbers: of them only the texts are compared.) The runs
+of eight words that dev-clean shares with the training texts and with lm.txt are counted and shown.
 """
 
 from __future__ import annotations
@@ -23,17 +33,26 @@ from __future__ import annotations
 import argparse
 import bisect
 import dataclasses
-import re
+import random
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+from asr.config import TokenizerConfig
+from asr.errors import AsrError, UsageError
 from asr.files import write_atomically
 from asr.prepare.an4 import prepare_an4
 from asr.prepare.librispeech import prepare_librispeech
 from asr.speech.manifest import Utterance, read_manifest, write_manifest
+from asr.text.tokenizer import Tokenizer
 
 REAL = ("arctic", "commonvoice", "commonvoice-v1", "kathleen", "ljspeech", "storybook", "vctk", "vctk-noisy")
 DEV = "commonvoice-more"  # the only Common Voice clips with speakers' names
+TEXTS = ("lm_prose.txt", "train_clean_100.txt")
+CLIP = "common_voice_en_"
 NEIGHBOURS = 25  # Common Voice numbers this close to a dev clip's may be the same speaker's
+SHARED_WORDS = 8  # a run of so many words in common is hardly chance
+TOKEN_LINES = 200_000  # the pieces hardly change with more
 
 
 def main() -> None:
@@ -41,48 +60,84 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("data/mini"))
     arguments = parser.parse_args()
-    data, output = arguments.data, arguments.output
+    try:
+        make(arguments.data, arguments.output)
+    except AsrError as e:
+        print(f"error: {e}", file=sys.stderr)
+        sys.exit(e.exit_code)
 
-    librispeech = {s.name: s for s in prepare_librispeech(data, output / "librispeech", ["train-clean-100", "dev-clean"])}
-    prepare_an4(data / "an4", output / "an4")
-    real = list(librispeech["train-clean-100"].utterances) + read_manifest(output / "an4" / "train_all.json", need_text=True)
+
+def make(data: Path, output: Path) -> None:
+    """Write all of the recipe's files. Raises UsageError without LibriSpeech, AsrError for a manifest that cannot be used."""
+    if not data.is_dir():
+        raise UsageError(f"--data {data}: no such folder")
+    librispeech = {s.name: s.utterances for s in prepare_librispeech(data, output / "librispeech", ["train-clean-100", "dev-clean"])}
+    dev, cv_dev = librispeech["dev-clean"], read(data, DEV)
+    real = librispeech["train-clean-100"] + read_an4(data, output)
     for corpus in REAL:
         real += read(data, corpus)
-    dev = read(data, DEV)
-    numbers = sorted(n for u in dev if (n := clip_number(u)) is not None)
-    texts = {u.text for u in dev} | {u.text for u in librispeech["dev-clean"].utterances}
-    parts = {"real": real, "pseudo": read(data, "pseudo"), "synthetic": read(data, "synthetic-kokoro")}
-    for name, utterances in parts.items():
-        kept = [u for u in utterances if u.text not in texts and not is_neighbour(u, numbers)]
-        write_manifest(output / f"{name}.json", kept)
-        tell(f"{name}.json", kept, f"; {len(utterances) - len(kept)} left out for the sake of the dev sets")
-    for name, utterances in (
-        ("dev-clean", librispeech["dev-clean"].utterances),
-        ("cv-dev", dev),
-        ("noise", read(data, "noise", text=False)),
-    ):
-        write_manifest(output / f"{name}.json", utterances)
-        tell(f"{name}.json", utterances)
 
-    lines = [line for name in ("lm_prose.txt", "train_clean_100.txt") for line in (data / "text" / name).read_text().splitlines()]
-    lines += [u.text or "" for u in real if u.text not in texts]
-    write_atomically(output / "lm.txt", "\n".join(line for line in lines if line not in texts) + "\n")
+    dev_texts = {u.text or "" for u in dev + cv_dev}
+    numbers = sorted(n for u in cv_dev if (n := clip_number(u)) is not None)
+    trained_on: list[str] = []
+    for name, utterances in {"real": real, "pseudo": read(data, "pseudo"), "synthetic": read(data, "synthetic-kokoro")}.items():
+        kept = [u for u in utterances if u.text not in dev_texts and not is_neighbour(u, numbers)]
+        write(output, name, kept, f"; {len(utterances) - len(kept)} left out for the sake of the dev sets")
+        trained_on += [u.text or "" for u in kept]
+    write(output, "dev-clean", dev)
+    write(output, "cv-dev", cv_dev)
+    write(output, "noise", read(data, "noise", text=False))
+
+    lines = [line for line in [*read_texts(data / "text"), *(u.text or "" for u in real)] if line not in dev_texts]
+    write_atomically(output / "lm.txt", "\n".join(lines) + "\n")
     print(f"lm.txt: {len(lines)} lines, {sum(len(line.split()) for line in lines)} words")
-    shared = longest_shared(lines, [u.text or "" for u in librispeech["dev-clean"].utterances], 10)
-    print(f"runs of 10 words that dev-clean shares with lm.txt: {len(shared)}" + "".join(f"\n  {run}" for run in sorted(shared)[:10]))
+    references = [u.text or "" for u in dev]
+    for name, texts in (("lm.txt", lines), ("the training texts", trained_on)):
+        shared = longest_shared(texts, references, SHARED_WORDS)
+        examples = "".join(f"\n  {run}" for run in sorted(shared)[:10])
+        print(f"runs of {SHARED_WORDS} words that dev-clean shares with {name}: {len(shared)}{examples}")
+    make_tokens(output / "unigram256.model", lines)
+
+
+# ---------------------------------------------------------------- what is read
 
 
 def read(data: Path, corpus: str, text: bool = True) -> list[Utterance]:
-    """A corpus's manifest, each utterance marked with the corpus's name."""
-    return [
-        dataclasses.replace(u, extra={**u.extra, "corpus": corpus}) for u in read_manifest(data / corpus / f"{corpus}.json", need_text=text)
-    ]
+    """A corpus's manifest, each utterance marked with the corpus's name; nothing, and a word about it, where it is not there."""
+    path = data / corpus / f"{corpus}.json"
+    if not path.is_file():
+        print(f"{path}: not there: done without", file=sys.stderr)
+        return []
+    return [dataclasses.replace(u, extra={**u.extra, "corpus": corpus}) for u in read_manifest(path, need_text=text)]
+
+
+def read_an4(data: Path, output: Path) -> list[Utterance]:
+    """AN4's official training part, where it is there."""
+    if not (data / "an4").is_dir():
+        print(f"{data / 'an4'}: not there: done without", file=sys.stderr)
+        return []
+    prepare_an4(data / "an4", output / "an4")
+    return read_manifest(output / "an4" / "train_all.json", need_text=True)
+
+
+def read_texts(folder: Path) -> list[str]:
+    """Lines of the text files that are there."""
+    lines: list[str] = []
+    for path in (folder / name for name in TEXTS):
+        if path.is_file():
+            lines += path.read_text(encoding="utf-8").splitlines()
+        else:
+            print(f"{path}: not there: done without", file=sys.stderr)
+    return lines
+
+
+# ---------------------------------------------------------------- what is kept apart
 
 
 def clip_number(u: Utterance) -> int | None:
     """37029621 of common_voice_en_37029621; None for what is no Common Voice clip."""
-    match = re.fullmatch(r"common_voice_en_(\d+)", u.id)
-    return int(match[1]) if match else None
+    number = u.id.removeprefix(CLIP)
+    return int(number) if u.id.startswith(CLIP) and number.isascii() and number.isdigit() else None
 
 
 def is_neighbour(u: Utterance, numbers: list[int]) -> bool:
@@ -94,21 +149,43 @@ def is_neighbour(u: Utterance, numbers: list[int]) -> bool:
     return i < len(numbers) and numbers[i] <= n + NEIGHBOURS
 
 
-def longest_shared(lines: list[str], others: list[str], words: int) -> set[str]:
+def longest_shared(lines: Iterable[str], others: Iterable[str], words: int) -> set[str]:
     """Runs of so many words that stand in both."""
 
     def runs(line: str) -> set[str]:
         w = line.split()
         return {" ".join(w[i : i + words]) for i in range(len(w) - words + 1)}
 
-    wanted = set().union(*map(runs, others))
+    wanted: set[str] = set().union(*map(runs, others))
     return {run for line in lines for run in runs(line) if run in wanted}
 
 
-def tell(name: str, utterances: list[Utterance], more: str = "") -> None:
+# ---------------------------------------------------------------- what is written
+
+
+def write(output: Path, name: str, utterances: list[Utterance], more: str = "") -> None:
+    """Write a manifest and say what is in it; one of nothing is not written, and an old one goes: no recipe could read it."""
+    path = output / f"{name}.json"
+    if not utterances:
+        path.unlink(missing_ok=True)
+        print(f"{name}.json: nothing to write: take it out of the recipe{more}")
+        return
+    write_manifest(path, utterances)
     hours = sum(u.duration or 0.0 for u in utterances) / 3600
     speakers = len({u.speaker for u in utterances if u.speaker})
-    print(f"{name}: {len(utterances)} utterances, {hours:.2f} h, {speakers} named speakers{more}")
+    print(f"{name}.json: {len(utterances)} utterances, {hours:.2f} h, {speakers} named speakers{more}")
+
+
+def make_tokens(path: Path, lines: list[str]) -> None:
+    """Learn 256 pieces from lines chosen by chance (always the same), unless there is a token model already."""
+    if path.exists():
+        print(f"{path.name}: there already, left as it is")
+        return
+    chosen = list(lines)
+    random.Random(1).shuffle(chosen)
+    tokenizer = Tokenizer.train(chosen[:TOKEN_LINES], TokenizerConfig(kind="unigram", vocab_size=256))
+    write_atomically(path, tokenizer.serialized)
+    print(f"{path.name}: {len(tokenizer)} pieces")
 
 
 if __name__ == "__main__":

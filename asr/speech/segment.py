@@ -1,0 +1,182 @@
+"""Where somebody speaks: a stream of samples to segments of speech, short enough to be heard at once.
+
+A recogniser trained on sentences breaks on hours, and writes words over silence. So silero-vad says for every 32 ms how probable
+speech is, and the stream is cut where it is least so. Memory holds one segment and one block, however long the stream.
+
+Shapes: N samples, S frames of 512 samples.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.config import SegmentConfig
+from asr.speech.audio import Samples
+
+RATE = 16_000  # Hz: silero-vad's, and no other
+FRAME = 512  # samples that it judges at once
+CONTEXT = 64  # samples before them that it hears as well
+BLOCK_FRAMES = 512  # frames in one call: 16 s
+
+
+@dataclass(frozen=True)
+class SpeechSegment:
+    """A piece of a recording in which somebody speaks."""
+
+    start: float
+    """seconds from the start of the recording"""
+    samples: Samples
+    """(N,) at 16 kHz"""
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / RATE
+
+
+class VoiceActivity:
+    """silero-vad over a stream: each call goes on from the last."""
+
+    def __init__(self) -> None:
+        import onnxruntime
+
+        # Its file alone: importing the package would set torch to one thread.
+        package = importlib.util.find_spec("silero_vad")
+        if package is None or package.origin is None:
+            raise ModuleNotFoundError("silero-vad is not installed: pip install silero-vad")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        path = Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
+        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._hidden = self._cell = np.zeros((1, 1, 128), np.float32)
+        self._context = np.zeros(CONTEXT, np.float32)
+
+    def __call__(self, samples: Samples) -> NDArray[np.float32]:
+        """(512 S,) samples at 16 kHz -> the probability of speech in each frame (S,)."""
+        frames = samples.reshape(-1, FRAME)
+        before = np.concatenate([self._context[None], frames[:-1, -CONTEXT:]])
+        self._context = frames[-1, -CONTEXT:].copy()
+        feeds = {"input": np.concatenate([before, frames], axis=1), "h": self._hidden, "c": self._cell}
+        probabilities, self._hidden, self._cell = self._session.run(["speech_probs", "hn", "cn"], feeds)
+        return np.asarray(probabilities, np.float32).reshape(-1)
+
+
+def speech_segments(blocks: Iterable[Samples], config: SegmentConfig) -> Iterator[SpeechSegment]:
+    """Cut a stream of samples at 16 kHz into segments of speech, in order and without overlap.
+
+    No sample that is probably speech is left out or stands in two segments.
+    """
+    cutter = _Cutter(config)
+    for samples, probabilities in _judged(blocks):
+        yield from cutter.take(samples, probabilities)
+    yield from cutter.end()
+
+
+def _judged(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, NDArray[np.float32]]]:
+    """Blocks of whole frames with the probability of speech in each frame; the last frame is filled up with silence."""
+    detector: VoiceActivity | None = None
+    held: list[Samples] = []
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= BLOCK_FRAMES * FRAME:
+            samples = np.concatenate(held)
+            whole = len(samples) // FRAME * FRAME
+            detector = detector or VoiceActivity()
+            yield samples[:whole], detector(samples[:whole])
+            held = [samples[whole:]]
+    rest = np.concatenate(held) if held else np.zeros(0, np.float32)
+    if len(rest):
+        rest = np.pad(rest, (0, -len(rest) % FRAME))
+        yield rest, (detector or VoiceActivity())(rest)
+
+
+class _Cutter:
+    """Where the cutting stands. Positions are frames from the start of the stream.
+
+    A stretch of speech starts when the probability rises over `threshold` and ends when it has been below `threshold - hysteresis` for
+    `pause_seconds`. Stretches are joined into a segment while they fit into `longest_seconds` and no longer gap parts them.
+    """
+
+    def __init__(self, config: SegmentConfig):
+        self.config = config
+        frames = RATE / FRAME  # a second
+        self.pause = max(1, round(config.pause_seconds * frames))
+        self.gap = round(config.join_seconds * frames)
+        self.longest = max(2, int(config.longest_seconds * frames))
+        self.pad = round(config.pad_seconds * frames)
+        self.shortest = max(1, round(config.shortest_seconds * frames))
+        self.samples = np.zeros(0, np.float32)
+        self.probabilities = np.zeros(0, np.float32)
+        self.first = 0  # the frame that both begin with
+        self.now = 0  # the next frame to be looked at
+        self.speech: int | None = None  # where the stretch under way began
+        self.quiet = 0  # frames since its last speech
+        self.waiting: tuple[int, int] | None = None  # stretches joined so far: from, to
+        self.done = 0  # no segment may begin before
+
+    def take(self, samples: Samples, probabilities: NDArray[np.float32]) -> Iterator[SpeechSegment]:
+        self.samples = np.concatenate([self.samples, samples])
+        self.probabilities = np.concatenate([self.probabilities, probabilities])
+        low = self.config.threshold - self.config.hysteresis
+        for probability in probabilities.tolist():
+            if self.speech is None:
+                if probability >= self.config.threshold:
+                    self.speech, self.quiet = self.now, 0
+            else:
+                self.quiet = self.quiet + 1 if probability < low else 0
+            self.now += 1
+            if self.speech is not None:
+                if self.quiet >= self.pause:
+                    yield from self._stretch(self.speech, self.now - self.quiet)
+                    self.speech = None
+                elif self.now - self.speech >= self.longest:
+                    cut = self._quietest(self.speech + self.longest // 2, self.now)
+                    yield from self._stretch(self.speech, cut)
+                    self.speech = cut
+            elif self.waiting and self.now - self.waiting[1] > self.gap + 2 * self.pad:
+                yield from self._emit(self.now)
+        self._forget()
+
+    def end(self) -> Iterator[SpeechSegment]:
+        if self.speech is not None:
+            yield from self._stretch(self.speech, self.now - self.quiet)
+        yield from self._emit(self.now)
+
+    def _stretch(self, start: int, end: int) -> Iterator[SpeechSegment]:
+        """A stretch of speech is whole: join it to what waits, or let that go first."""
+        if end - start < self.shortest and not (self.waiting and start == self.waiting[1]):
+            return
+        if self.waiting and (start - self.waiting[1] > self.gap or end - self.waiting[0] > self.longest):
+            yield from self._emit(start)
+        self.waiting = (self.waiting[0] if self.waiting else start, end)
+
+    def _emit(self, following: int) -> Iterator[SpeechSegment]:
+        """The segment that waits, with a little of what is around it; `following` is where other speech begins."""
+        if self.waiting is None:
+            return
+        start, end = self.waiting
+        start = max(self.done, start - self.pad)
+        end = min(end + self.pad, max(end, (end + following) // 2), self.first + len(self.probabilities))
+        self.waiting, self.done = None, end
+        yield SpeechSegment(start * FRAME / RATE, self.samples[(start - self.first) * FRAME : (end - self.first) * FRAME].copy())
+
+    def _quietest(self, start: int, end: int) -> int:
+        """The frame from `start` to `end` around which speech is least probable: a stretch too long is cut there."""
+        around = np.convolve(self.probabilities[start - self.first : end - self.first], np.ones(3) / 3, mode="same")
+        around[:1] = around[-1:] = np.inf  # half their surroundings are unknown
+        return start + int(around.argmin())
+
+    def _forget(self) -> None:
+        """Drop what no segment can need any more."""
+        begins = [p for p in (self.speech, self.waiting[0] if self.waiting else None) if p is not None]
+        keep = max(self.first, self.done, min(begins, default=self.now) - self.pad)
+        keep = min(keep, self.now)
+        self.samples = self.samples[(keep - self.first) * FRAME :]
+        self.probabilities = self.probabilities[keep - self.first :]
+        self.first = keep

@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+"""What each part of a recipe buys: trains variants of it one after another on the same budget, and writes a table.
+
+    python recipes/librispeech/ablations.py recipes/librispeech/mini.yaml --list
+    python recipes/librispeech/ablations.py recipes/librispeech/mini.yaml --set train.epochs=4 --table ablations.md
+    python recipes/librispeech/ablations.py recipes/librispeech/mini.yaml --set train.epochs=4 --table ablations.md --only baseline no-ctc
+
+Each variant is an `asr train` of its own in a folder under `--output`, then an `asr evaluate` on the dev manifests with the recipe's search.
+The same command goes on where it was stopped: a variant that is finished is not trained again, one that was broken off is continued.
+A variant that fails is told of and counted, and the others go on. The table is written anew after every variant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from asr.config import Config
+from asr.config_file import load_config
+from asr.errors import AsrError, UsageError
+from asr.files import write_atomically
+from asr.model.checkpoint import load_model
+from asr.score.wer import word_errors
+from asr.speech.manifest import read_manifest
+
+RESAMPLES = 2_000  # of the bootstrap
+INTERRUPTED = 130  # exit code of `asr train` after Ctrl-C
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A change to the recipe."""
+
+    name: str
+    what: str
+    changes: Callable[[Config], list[str] | None]  # from the recipe to `key=value`; None where it has no such part to change
+
+
+def changed(*changes: str) -> Callable[[Config], list[str] | None]:
+    return lambda recipe: list(changes)
+
+
+def without(word: str) -> Callable[[Config], list[str] | None]:
+    """Leaves out the training manifests that have `word` in their names."""
+
+    def changes(recipe: Config) -> list[str] | None:
+        kept = [str(path) for path in recipe.data.train if word not in path.stem]
+        return [f"data.train={json.dumps(kept)}"] if 0 < len(kept) < len(recipe.data.train) else None
+
+    return changes
+
+
+VARIANTS = (
+    Variant("baseline", "the recipe", changed()),
+    Variant("baseline-seed", "the recipe, another seed: how far chance goes", lambda recipe: [f"seed={recipe.seed + 1}"]),
+    Variant("no-ctc", "without CTC, in training and in the search", changed("model.ctc_weight=0", "decode.ctc_weight=0")),
+    Variant("no-masks", "without SpecAugment", changed("augment.frequency_masks=0", "augment.time_masks=0")),
+    Variant(
+        "no-noise", "without noise", lambda recipe: ["augment.noise=[]", "augment.noise_probability=0"] if recipe.augment.noise else None
+    ),
+    Variant("no-pseudo", "without machine-labelled speech", without("pseudo")),
+    Variant("no-synthetic", "without synthetic speech", without("synthetic")),
+    Variant(
+        "input-feeding",
+        "input feeding, multi-head attention",
+        changed("model.speller.input_feeding=true", "model.attention.kind=multihead"),
+    ),
+    Variant(
+        "location",
+        "input feeding, location-aware attention",
+        changed("model.speller.input_feeding=true", "model.attention.kind=location"),
+    ),
+    Variant(
+        "reduction-4",
+        "listener's rate / 4",
+        lambda recipe: ["model.listener.stem_strides=[2,2]", f"model.listener.pyramid={[1] * len(recipe.model.listener.pyramid)}"],
+    ),
+    Variant("pieces-128", "128 pieces", changed("tokenizer.vocab_size=128", "tokenizer.model=null")),
+    Variant("pieces-500", "500 pieces", changed("tokenizer.vocab_size=500", "tokenizer.model=null")),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished variant came to."""
+
+    wer: float  # percent, over all utterances of the dev manifests
+    low: float  # of the WER's 95 % interval, percent
+    high: float
+    hours: float  # of speech heard in training
+    speed: float  # seconds of audio a second in training, evaluations not counted
+    parameters: int
+
+
+class Ablations:
+    """The runs of a recipe's variants."""
+
+    def __init__(self, recipe: Path, common: Sequence[str], output: Path):
+        """Raises ConfigError when the recipe, or a common change to it, cannot be used."""
+        self.recipe, self.common, self.output = recipe, list(common), output
+        self.base = load_config(Config, recipe, self.common)
+
+    def result(self, variant: Variant) -> Result:
+        """Train and score a variant, as far as that is not done yet.
+
+        Raises AsrError with the last line of `asr`'s complaint when it fails, KeyboardInterrupt when it was stopped.
+        """
+        folder = self.output / variant.name
+        changes = [*self.common, *(variant.changes(self.base) or []), f"output={folder}"]
+        wanted = load_config(Config, self.recipe, changes)
+        if (folder / "model").is_dir():
+            if load_config(Config, folder / "config.yaml").model_copy(update={"output": folder}) != wanted:
+                raise UsageError(f"{folder}: holds a finished run with other settings: choose another --output, or delete it")
+        else:
+            self._asr("train", str(self.recipe), *changes, log=folder.with_suffix(".log"))
+        errors = np.concatenate([self._errors(folder, i, manifest) for i, manifest in enumerate(wanted.data.dev)])
+        low, high = interval(errors)
+        heard, seconds = training(folder / "log.jsonl")
+        parameters = sum(p.numel() for p in load_model(folder / "model").network.parameters())
+        return Result(rate(errors), low, high, heard / 3600, heard / seconds, parameters)
+
+    def _errors(self, folder: Path, number: int, manifest: Path) -> np.ndarray:
+        """(N, 2) word errors and words of each utterance of a dev manifest, transcribed unless that was done before."""
+        written, partial = folder / f"dev-{number}.json", folder / f".dev-{number}.json"
+        if not written.is_file():
+            arguments = ("--model", str(folder / "model"), "--manifest", str(manifest), "--output", str(partial))
+            self._asr("evaluate", *arguments, log=folder.with_suffix(".log"))
+            partial.rename(written)
+        utterances = read_manifest(written, need_text=True)
+        counts = [word_errors([u.text or ""], [str(u.extra["pred_text"])]) for u in utterances]
+        return np.array([(c.errors, c.reference_length) for c in counts], dtype=float)
+
+    def _asr(self, *arguments: str, log: Path) -> None:
+        """Run `asr` with its words going to `log`."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "a", encoding="utf-8") as f:
+            print("$ asr", shlex.join(arguments), file=f, flush=True)
+            process = subprocess.Popen([sys.executable, "-m", "asr", *arguments], stdout=f, stderr=subprocess.STDOUT)
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:  # which the terminal sends to `asr` too: it leaves a checkpoint
+                process.wait()
+                raise
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code:
+            lines = log.read_text(encoding="utf-8").split("$ asr ")[-1].split("\n")
+            said = next((line for line in reversed(lines[1:]) if line.strip()), "it said nothing").removeprefix("error: ")
+            raise AsrError(f"asr {arguments[0]} failed ({code}): {said} (all of it in {log})")
+
+
+def rate(errors: np.ndarray) -> float:
+    """Utterances' word errors and words (N, 2) -> WER in percent."""
+    return 100 * float(errors[:, 0].sum() / errors[:, 1].sum())
+
+
+def interval(errors: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of the WER in percent: utterances are drawn anew, with replacement (Bisani and Ney 2004)."""
+    random = np.random.default_rng(seed)
+    draws = [rate(errors[random.integers(len(errors), size=len(errors))]) for _ in range(RESAMPLES)]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def training(log: Path) -> tuple[float, float]:
+    """From a run's log: seconds of audio heard, and seconds that took."""
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return sum(r.get("audio_seconds", 0.0) for r in records), max(r["seconds"] for r in records if "seconds" in r)
+
+
+def table(results: dict[str, Result | str], common: Sequence[str], recipe: Path) -> Iterator[str]:
+    """Markdown: a row for each variant that was run; one that failed says why."""
+    yield f"Measured by `{Path(__file__).name} {recipe}{''.join(f' --set {shlex.quote(c)}' for c in common)}` on {machine()}."
+    yield ""
+    yield "| variant | | dev WER | 95 % interval | speech heard | training, × real time | parameters |"
+    yield "|---|---|---|---|---|---|---|"
+    for variant in VARIANTS:
+        match results.get(variant.name):
+            case Result() as r:
+                figures = f"{r.wer:.2f} % | {r.low:.2f} – {r.high:.2f} | {r.hours:.1f} h | {r.speed:.1f} | {r.parameters / 1e6:.2f} M"
+                yield f"| `{variant.name}` | {variant.what} | {figures} |"
+            case str(why):
+                yield f"| `{variant.name}` | {variant.what} | failed: {why.splitlines()[0].replace('|', '/')} | | | | |"
+
+
+def machine() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} {platform.machine()} cores"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--set", dest="common", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="changes common to all")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these variants alone")
+    parser.add_argument("--output", type=Path, default=Path("runs/ablations"), help="folder of the runs (default: runs/ablations)")
+    parser.add_argument("--table", type=Path, help="write the table here (default: print it)")
+    parser.add_argument("--list", action="store_true", help="show the variants and what they change, and do nothing")
+    options = parser.parse_args(arguments)
+    try:
+        names = [v.name for v in VARIANTS]
+        if unknown := [name for name in options.only or [] if name not in names]:
+            raise UsageError(f"there is no variant {', '.join(unknown)}: choose from {', '.join(names)}")
+        ablations = Ablations(options.recipe, options.common, options.output)
+    except AsrError as e:
+        parser.exit(e.exit_code, f"error: {e}\n")
+
+    chosen = [v for v in VARIANTS if not options.only or v.name in options.only]
+    if options.list:
+        for variant in chosen:
+            changes = variant.changes(ablations.base)
+            print(f"{variant.name:14} {variant.what}: {'not for this recipe' if changes is None else shlex.join(changes) or 'no change'}")
+        return
+
+    results: dict[str, Result | str] = {}
+    for variant in chosen:
+        if variant.changes(ablations.base) is None:
+            print(f"{variant.name}: left out, the recipe has no such part", flush=True)
+            continue
+        try:
+            print(f"{variant.name}: {variant.what}", flush=True)
+            results[variant.name] = found = ablations.result(variant)
+            print(f"  dev WER {found.wer:.2f} %", flush=True)
+        except AsrError as e:
+            results[variant.name] = str(e)
+            print(f"  failed, going on without it: {e}", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            parser.exit(INTERRUPTED, f"stopped in {variant.name}: the same command goes on from there\n")
+        if options.table:
+            write_atomically(options.table, "\n".join(table(results, options.common, options.recipe)) + "\n")
+    if results and not options.table:
+        print(*table(results, options.common, options.recipe), sep="\n")
+    if failed := [name for name, result in results.items() if isinstance(result, str)]:
+        parser.exit(1, f"{len(failed)} of {len(results)} variants failed: {', '.join(failed)}\n")
+
+
+if __name__ == "__main__":
+    main()

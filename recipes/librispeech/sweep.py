@@ -1,0 +1,68 @@
+"""The weights of the search, tried on development speech: every combination, best first.
+
+    python recipes/librispeech/sweep.py --model runs/mini/model --language-model runs/lm/model --manifest data/mini/dev-clean.json \\
+        --ctc 0.2 0.4 --lm 0 0.3 0.5 --bonus 0 0.5 --every 8
+
+Weights chosen here are tuned on that speech: report its error rates as development figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from pathlib import Path
+
+import torch
+
+from asr.decode.recognize import best_texts, recognize
+from asr.model.checkpoint import load_model
+from asr.score.wer import word_errors
+from asr.speech.audio import load_audio
+from asr.speech.batches import by_length
+from asr.speech.manifest import read_manifest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--language-model", type=Path)
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th utterance")
+    parser.add_argument("--beam", type=int, default=8)
+    parser.add_argument("--ctc", type=float, nargs="+", default=[0.2, 0.4])
+    parser.add_argument("--lm", type=float, nargs="+", default=[0.0, 0.3])
+    parser.add_argument("--bonus", type=float, nargs="+", default=[0.0])
+    arguments = parser.parse_args()
+
+    model = load_model(arguments.model)
+    if arguments.language_model:
+        model = model.with_lm(arguments.language_model)
+    utterances = read_manifest(arguments.manifest, need_text=True)[:: arguments.every]
+    waveforms = [torch.from_numpy(load_audio(u.audio_filepath, offset=u.offset, duration=u.duration)) for u in utterances]
+    batches = by_length([len(w) / 16_000 for w in waveforms], 120.0)
+    rows = []
+    for ctc, lm, bonus in itertools.product(arguments.ctc, arguments.lm, arguments.bonus):
+        search = {"beam": arguments.beam, "ctc_weight": ctc, "lm_weight": lm, "length_bonus": bonus}
+        config = model.config.decode.model_copy(update=search)
+        began = time.perf_counter()
+        texts = dict(
+            pair
+            for batch in batches
+            for pair in zip(batch, best_texts(recognize(model, [waveforms[i] for i in batch], config)), strict=True)
+        )
+        took = time.perf_counter() - began
+        counts = word_errors([u.text or "" for u in utterances], [texts[i] for i in range(len(utterances))])
+        rows.append(
+            (
+                counts.rate,
+                f"{ctc:5g} {lm:5g} {bonus:6g} {100 * counts.rate:8.2f} %  {counts.deletions:5} {counts.insertions:5}  {took:5.0f} s",
+            )
+        )
+        print(rows[-1][1], flush=True)
+    print("\n  ctc    lm  bonus        WER    del   ins")
+    print("\n".join(line for _, line in sorted(rows)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Ablations: what each variant changes, the table, and that a failed or a finished variant holds nothing up."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from asr.config import Config
+from asr.config_file import dump_config, load_config
+from asr.model.las import LAS
+from asr.score.wer import word_errors
+from asr.speech.manifest import read_manifest
+from asr.text.tokenizer import Tokenizer
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "librispeech"
+
+
+@pytest.fixture(scope="module")
+def ablations() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("ablations", RECIPES / "ablations.py")
+    assert spec
+    assert spec.loader
+    module = sys.modules["ablations"] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def recipe(tone_config: Config, tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_config(tone_config), encoding="utf-8")
+    return path
+
+
+def flat(config: Config) -> dict[str, object]:
+    """`section.key` -> value, all the way down."""
+
+    def walk(tree: dict[str, object], prefix: str) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key, value in tree.items():
+            found |= walk(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        return found
+
+    return walk(config.model_dump(mode="json"), "")
+
+
+def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleType) -> None:
+    manifests = {name: f"data/mini/{name}.json" for name in ("real", "pseudo", "synthetic")}
+    pinned = [  # so that the recipe may change
+        f"data.train={list(manifests.values())}", "augment.noise=[noise.json]", "augment.noise_probability=0.3",
+        "model.listener.stem_strides=[2,2]", "model.listener.pyramid=[1,2,1,1]", "model.attention.kind=multihead",
+        "model.speller.input_feeding=false", "tokenizer.model=pieces.model", "tokenizer.vocab_size=256",
+    ]  # fmt: skip
+    mini = RECIPES / "mini.yaml"
+    base = load_config(Config, mini, pinned)
+    before = flat(base)
+    expected = {
+        "baseline": [],
+        "baseline-seed": ["seed"],
+        "no-ctc": ["model.ctc_weight", "decode.ctc_weight"],
+        "no-masks": ["augment.frequency_masks", "augment.time_masks"],
+        "no-noise": ["augment.noise", "augment.noise_probability"],
+        "no-pseudo": ["data.train"],
+        "no-synthetic": ["data.train"],
+        "input-feeding": ["model.speller.input_feeding"],
+        "location": ["model.speller.input_feeding", "model.attention.kind"],
+        "reduction-4": ["model.listener.pyramid"],  # the stem has the strides already
+        "pieces-128": ["tokenizer.vocab_size", "tokenizer.model"],
+        "pieces-500": ["tokenizer.vocab_size", "tokenizer.model"],
+    }
+    found = {}
+    for variant in ablations.VARIANTS:
+        changed = load_config(Config, mini, pinned + variant.changes(base))
+        after = flat(changed)
+        found[variant.name] = sorted(key for key in after if after[key] != before[key])
+        match variant.name:
+            case "no-pseudo":
+                assert after["data.train"] == [manifests["real"], manifests["synthetic"]]
+            case "no-synthetic":
+                assert after["data.train"] == [manifests["real"], manifests["pseudo"]]
+            case "reduction-4":
+                assert (base.model.listener.reduction, changed.model.listener.reduction) == (8, 4)
+                assert len(changed.model.listener.pyramid) == len(base.model.listener.pyramid)
+    assert found == {name: sorted(keys) for name, keys in expected.items()}
+
+
+def test_interval_is_that_of_the_mean_over_utterances(ablations: ModuleType) -> None:
+    random = np.random.default_rng(3)
+    errors = np.stack([random.binomial(10, 0.2, 900), np.full(900, 10)], axis=1).astype(float)
+    low, high = ablations.interval(errors)
+    middle = ablations.rate(errors)
+    margin = 1.96 * 100 * np.std(errors[:, 0] / 10) / np.sqrt(900)
+    assert middle == pytest.approx(100 * errors[:, 0].sum() / 9000)
+    assert (low, high) == (pytest.approx(middle - margin, abs=0.12), pytest.approx(middle + margin, abs=0.12))
+    assert ablations.interval(np.array([[1.0, 4.0]] * 30)) == (25, 25)
+
+
+def rows(table: Path) -> dict[str, list[str]]:
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.read_text(encoding="utf-8").splitlines()]
+    return {line[0].strip("`"): line[1:] for line in lines if line[0].startswith("`")}
+
+
+def test_table_goes_on_after_a_failure_and_is_not_made_twice(
+    ablations: ModuleType,
+    recipe: Path,
+    tone_config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    broken = ablations.Variant("broken", "a variant that cannot be", ablations.changed("train.start_from=nowhere"))
+    none = ablations.Variant("none", "not for this recipe", lambda recipe: None)
+    monkeypatch.setattr(ablations, "VARIANTS", (broken, none, ablations.VARIANTS[0]))
+    table, runs = tmp_path / "table.md", tmp_path / "runs"
+    command = [str(recipe), "--set", "train.epochs=2", "--output", str(runs), "--table", str(table)]
+
+    with pytest.raises(SystemExit) as stopped:
+        ablations.main(command)
+    assert stopped.value.code == 1
+    said = capsys.readouterr()
+    assert "1 of 2 variants failed: broken" in said.err
+    assert "none: left out" in said.out
+    found = rows(table)
+    assert list(found) == ["broken", "baseline"]
+    assert found["broken"][1].startswith("failed: asr train failed (")
+    assert "nowhere" in found["broken"][1]
+
+    what, wer, interval, heard, speed, parameters = found["baseline"]
+    hypotheses = read_manifest(runs / "baseline" / "dev-0.json")
+    counts = word_errors([u.text or "" for u in hypotheses], [u.extra["pred_text"] for u in hypotheses])
+    assert len(hypotheses) == 12
+    assert wer == f"{100 * counts.rate:.2f} %"
+    low, high = map(float, interval.split(" – "))
+    assert low <= 100 * counts.rate <= high
+    seconds = sum(u.duration or 0 for u in read_manifest(tone_config.data.train[0]))
+    assert ablations.training(runs / "baseline" / "log.jsonl")[0] == pytest.approx(2 * seconds, rel=1e-4)
+    assert heard == "0.0 h"
+    assert float(speed) > 0
+    vocabulary = len(Tokenizer.load(runs / "baseline" / "tokenizer.model"))
+    assert parameters == f"{sum(p.numel() for p in LAS(tone_config.model, vocabulary).parameters()) / 1e6:.2f} M"
+    assert what == "the recipe"
+
+    trained = (runs / "baseline" / "model" / "model.safetensors").stat().st_mtime_ns
+    with pytest.raises(SystemExit):
+        ablations.main([*command, "--only", "broken", "baseline"])
+    assert rows(table)["baseline"] == found["baseline"]
+    assert (runs / "baseline" / "model" / "model.safetensors").stat().st_mtime_ns == trained
+    assert (runs / "baseline.log").read_text(encoding="utf-8").count("$ asr") == 2  # train and evaluate, once each
+
+    with pytest.raises(SystemExit):
+        ablations.main([str(recipe), "--set", "train.epochs=3", "--output", str(runs), "--only", "baseline"])
+    assert "holds a finished run with other settings" in capsys.readouterr().err
+
+
+def test_a_stop_ends_all(
+    ablations: ModuleType, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopping = tmp_path / "python"
+    stopping.write_text("#!/bin/sh\nexit 130\n", encoding="utf-8")  # as `asr train` does after Ctrl-C
+    stopping.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(stopping))
+    with pytest.raises(SystemExit) as stopped:
+        ablations.main([str(recipe), "--output", str(tmp_path / "runs"), "--only", "baseline", "no-ctc"])
+    assert stopped.value.code == 130
+    assert "stopped in baseline" in capsys.readouterr().err
+    assert not (tmp_path / "runs" / "no-ctc.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--only", "no-such"], "error: there is no variant no-such: choose from baseline, "),
+        (["--set", "train.epoch=3"], "train.epoch: unknown key"),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(
+    ablations: ModuleType, recipe: Path, tmp_path: Path, arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        ablations.main([str(recipe), "--output", str(tmp_path / "runs"), *arguments])
+    assert stopped.value.code == 2
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
