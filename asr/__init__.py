@@ -3,6 +3,7 @@
     >>> import asr
     >>> transcriber = asr.Transcriber()                      # the embedded English model
     >>> print(transcriber.transcribe("recording.flac").text)
+    >>> asr.score.evaluate(references, hypotheses).systems[0].words.rate
 
 Names are imported when they are first used, so that `import asr` and `asr --help` are quick.
 """
@@ -24,7 +25,6 @@ _HOMES = {
     "load_model": "asr.model.checkpoint",
     "Transcriber": "asr.transcribe",
     "Transcript": "asr.transcript",
-    "score": "asr.score.wer",
     "Trainer": "asr.train.trainer",
 }
 
@@ -45,11 +45,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from asr import score
     from asr.config import Config, DecodeConfig
     from asr.config_file import load_config
     from asr.errors import AsrError
     from asr.model.checkpoint import load_model
-    from asr.score.wer import score
     from asr.speech.audio import load_audio
     from asr.speech.manifest import Utterance, read_manifest, write_manifest
     from asr.train.trainer import Trainer
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "score":
+        return import_module("asr.score")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'asr' has no attribute {name!r}")

@@ -1,1 +1,33 @@
-"""How good it is."""
+"""How good it is: error rates with their confidence, comparisons of systems, and reports.
+
+    >>> import asr
+    >>> found = asr.score.evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"])
+    >>> found.systems[0].words.rate
+    0.25
+
+`read_texts` reads references and hypotheses from files, `write_report` writes report.json, report.md and report.html.
+"""
+
+from asr.score.comparison import Comparison
+from asr.score.evaluation import Evaluation, SystemResult, evaluate
+from asr.score.groups import Group
+from asr.score.report import report, write_report
+from asr.score.texts import Texts, read_texts
+from asr.score.wer import ErrorCounts, Score, character_errors, score, word_errors
+
+__all__ = [
+    "Comparison",
+    "ErrorCounts",
+    "Evaluation",
+    "Group",
+    "Score",
+    "SystemResult",
+    "Texts",
+    "character_errors",
+    "evaluate",
+    "read_texts",
+    "report",
+    "score",
+    "word_errors",
+    "write_report",
+]

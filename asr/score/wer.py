@@ -22,6 +22,11 @@ class ErrorCounts:
     insertions: int
 
     @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Hits, substitutions, deletions, insertions."""
+        return self.hits, self.substitutions, self.deletions, self.insertions
+
+    @property
     def reference_length(self) -> int:
         return self.hits + self.substitutions + self.deletions
 

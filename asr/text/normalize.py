@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_APOSTROPHES = re.compile(r"[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07]")
+APOSTROPHES = re.compile(r"[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07]")
 _SPELLED_OUT = str.maketrans(
     {"ß": "SS", "Æ": "AE", "æ": "AE", "Œ": "OE", "œ": "OE", "Ø": "O", "ø": "O", "Đ": "D", "đ": "D", "Ł": "L", "ł": "L"}
 )
@@ -21,7 +21,7 @@ def normalize_librispeech(text: str) -> str:
     >>> normalize_librispeech("“Well-known,” said Zoë; it’s 5 o'clock.")
     "WELL KNOWN SAID ZOE IT'S O'CLOCK"
     """
-    text = _APOSTROPHES.sub("'", text).translate(_SPELLED_OUT)
+    text = APOSTROPHES.sub("'", text).translate(_SPELLED_OUT)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in INVISIBLE).upper()
     text = _STRAY_APOSTROPHE.sub(" ", re.sub(r"[^A-Z']", " ", text))
     return " ".join(text.split())

@@ -1,0 +1,69 @@
+"""Compounds: words that differ in nothing but where they are parted ("every one" / "everyone").
+
+They count as errors like all others. How many there are is told beside, since a reader may care little about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from asr.score.alignment import Row
+
+
+def find_compounds(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
+    """Pairs (words of the reference, words of the hypothesis) within stretches of errors that are equal but for their spaces.
+
+    >>> from asr.score.alignment import align
+    >>> list(find_compounds(align("EVERY ONE WENT HOME".split(), "EVERYONE GOES HOME".split())))
+    [('EVERY ONE', 'EVERYONE')]
+    """
+    expected: list[str] = []
+    heard: list[str] = []
+    for kind, word, other in rows:
+        if kind == "=":
+            if len(expected) + len(heard) > 2:
+                yield from _in_stretch(expected, heard)
+            if expected or heard:
+                expected, heard = [], []
+            continue
+        if kind != "i":
+            expected.append(word)
+        if kind != "d":
+            heard.append(other)
+    if len(expected) + len(heard) > 2:
+        yield from _in_stretch(expected, heard)
+
+
+def compound_errors(reference: str, hypothesis: str) -> int:
+    """Word errors that one such pair makes: the longer side's words.
+
+    >>> compound_errors("EVERY ONE", "EVERYONE")
+    2
+    """
+    return max(len(reference.split()), len(hypothesis.split()))
+
+
+def _in_stretch(reference: Sequence[str], hypothesis: Sequence[str]) -> Iterator[tuple[str, str]]:
+    start = 0  # hypothesis words before this are taken
+    i = 0
+    while i < len(reference):
+        for j in range(start, len(hypothesis)):
+            lengths = _same_letters(reference[i:], hypothesis[j:])
+            if lengths:
+                yield " ".join(reference[i : i + lengths[0]]), " ".join(hypothesis[j : j + lengths[1]])
+                i, start = i + lengths[0] - 1, j + lengths[1]
+                break
+        i += 1
+
+
+def _same_letters(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[int, int] | None:
+    """How many words from the start of each spell the same, parted otherwise; None where they do not."""
+    one, other, i, j = reference[0], hypothesis[0], 1, 1
+    while one != other:
+        if len(one) < len(other) and other.startswith(one) and i < len(reference):
+            one, i = one + reference[i], i + 1
+        elif len(other) < len(one) and one.startswith(other) and j < len(hypothesis):
+            other, j = other + hypothesis[j], j + 1
+        else:
+            return None
+    return (i, j) if i + j > 2 else None

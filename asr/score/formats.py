@@ -1,0 +1,171 @@
+"""Forms in which references and hypotheses come, told apart by their content.
+
+    json    manifests, JSON lines, or one JSON array of objects: {"audio_filepath": "a1.wav", "text": "HELLO", "pred_text": "HALLO"}
+    trn     sclite's: the words, then the id in parentheses          HELLO WORLD (anna-a1)
+    kaldi   the id, then the words                                   anna-a1 HELLO WORLD
+    tsv     columns apart by tabs, with a header, or id and text     a1.wav<tab>HELLO WORLD
+    csv     columns apart by commas or semicolons, with a header     id,text
+    lines   one utterance a line, without ids                        HELLO WORLD
+
+A parser gives records: dictionaries with the line that each starts on. What their keys mean is for `texts.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Collection, Iterator
+from typing import Any, Literal, TypeAlias
+
+Format: TypeAlias = Literal["json", "trn", "kaldi", "tsv", "csv", "lines"]
+FORMATS: tuple[Format, ...] = ("json", "trn", "kaldi", "tsv", "csv", "lines")
+
+Record: TypeAlias = tuple[int, dict[str, Any]]
+
+ID, TEXT = "id", "text"
+"""keys of the records of forms that name none themselves"""
+
+_TRN = re.compile(r"^(?P<text>.*?)\s*\((?P<id>[^()\s]+)\)\s*$")
+_JSON_START = re.compile(r'\s*(?:\{\s*(?:"|\}|$)|\[\s*(?:\{|\]|$))')
+_ID_IN_FRONT = re.compile(r"(?=.*\d)(?=.*[^\d.,])\S{3,}|\d{4,}")  # 84-121123-0000, utt_7, 00012; not 5, 1,000 or the
+
+
+class FormatProblem(ValueError):
+    """A line that is not as its form would have it."""
+
+    def __init__(self, line: int, problem: str):
+        super().__init__(problem)
+        self.line = line
+
+
+def detect(content: str, keys: Collection[str], known_ids: Collection[str] = ()) -> Format:
+    """The form of a file.
+
+    `keys` are what a column of text may be called. `known_ids`, the references' when a hypothesis is read, tell ids in front of the
+    words from words.
+
+    >>> detect("HELLO WORLD (anna-a1)\\n", ["text"])
+    'trn'
+    """
+    if _JSON_START.match(content):
+        return "json"
+    lines = [line for line in _split(content) if line.strip()]
+    if lines and all(_TRN.match(line) for line in lines):
+        return "trn"
+    if lines and all("\t" in line.strip("\r\n") for line in lines):
+        return "tsv"
+    if lines and any(_header(lines[0], delimiter, keys) for delimiter in ",;"):
+        return "csv"
+    first = [line.split(maxsplit=1)[0] for line in lines]
+    if first and len(set(first)) == len(first):
+        if known_ids and 2 * sum(word in known_ids for word in first) >= len(first):
+            return "kaldi"
+        if any(len(line.split()) > 1 for line in lines) and all(_ID_IN_FRONT.fullmatch(word) for word in first):
+            return "kaldi"
+    return "lines"
+
+
+def parse(content: str, form: Format, keys: Collection[str]) -> Iterator[Record]:
+    """Records of a file. Raises FormatProblem with the line."""
+    if form == "json":
+        yield from _array(content) if content.lstrip().startswith("[") else _objects(content)
+    elif form in ("csv", "tsv"):
+        yield from _table(content, form, keys)
+    elif form == "lines":
+        for number, line in enumerate(_split(content), start=1):
+            yield number, {TEXT: line}
+    else:
+        for number, line in enumerate(_split(content), start=1):
+            if not line.strip():
+                continue
+            if form == "kaldi":
+                name, *words = line.split(maxsplit=1)
+                yield number, {ID: name, TEXT: words[0] if words else ""}
+                continue
+            found = _TRN.match(line)
+            if not found:
+                raise FormatProblem(number, "no id in parentheses at the end, expected `the words (speaker-utterance)`")
+            yield number, {ID: found["id"], TEXT: found["text"]}
+
+
+def _split(content: str) -> list[str]:
+    """Lines, parted at line ends alone: a text may hold any other white space."""
+    lines = content.replace("\r\n", "\n").split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def _objects(content: str) -> Iterator[Record]:
+    for number, line in enumerate(_split(content), start=1):
+        if line.strip():
+            yield number, _object(line, number)
+
+
+def _object(line: str, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as e:
+        raise FormatProblem(number, f"not JSON: {e.msg}") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits; brackets in brackets in brackets
+        raise FormatProblem(number, "not JSON that can be read") from None
+    return _checked(record, number)
+
+
+def _array(content: str) -> Iterator[Record]:
+    decoder, at, number, counted = json.JSONDecoder(), content.index("[") + 1, 1, 0
+    while True:
+        while at < len(content) and content[at] in " \t\r\n,":
+            at += 1
+        number, counted = number + content.count("\n", counted, at), at
+        if content[at : at + 1] == "]":
+            return
+        try:
+            record, at = decoder.raw_decode(content, at)
+        except json.JSONDecodeError as e:
+            raise FormatProblem(content.count("\n", 0, e.pos) + 1, f"not JSON: {e.msg}") from None
+        except (ValueError, RecursionError):
+            raise FormatProblem(number, "not JSON that can be read") from None
+        yield number, _checked(record, number)
+
+
+def _checked(record: Any, number: int) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        shown = json.dumps(record, ensure_ascii=False)
+        raise FormatProblem(number, f"is {shown if len(shown) <= 40 else shown[:37] + '…'}, expected a JSON object")
+    return record
+
+
+# ---------------------------------------------------------------- tables
+
+
+def _header(line: str, delimiter: str, keys: Collection[str]) -> list[str] | None:
+    """The columns' names, where this line is a header: two or more different names, of which one is that of a text."""
+    cells = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter))]
+    return cells if len(cells) > 1 and len(set(cells)) == len(cells) and any(cell in keys for cell in cells) else None
+
+
+def _table(content: str, form: Format, keys: Collection[str]) -> Iterator[Record]:
+    lines = _split(content)
+    start = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    delimiters = "\t" if form == "tsv" else ",;"
+    first = lines[start] if lines else ""
+    delimiter, names = next(((d, found) for d in delimiters if (found := _header(first, d, keys))), (delimiters[0], None))
+    texts = (line + "\n" for line in lines[start:])
+    quoted = form == "csv"  # tab-separated transcripts hold bare quotation marks
+    reader = csv.reader(texts, delimiter=delimiter) if quoted else csv.reader(texts, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    columns = names or [ID, TEXT]
+    began = start + 1
+    try:
+        for row in reader:
+            number, began = began, start + reader.line_num + 1
+            if not any(cell.strip() for cell in row) or (names and number == start + 1):
+                continue
+            if len(row) != len(columns):
+                expected = f"{len(columns)} as in the header" if names else "an id and a text"
+                raise FormatProblem(number, f"{len(row)} columns, expected {expected}")
+            yield number, dict(zip(columns, (cell.strip() for cell in row), strict=True))
+    except csv.Error as e:
+        raise FormatProblem(began, f"not a table: {e}") from None

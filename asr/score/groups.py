@@ -1,0 +1,111 @@
+"""Groups of utterances: those of one speaker, of one duration, of any key's value."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.errors import UsageError
+from asr.score.bootstrap import Bootstrap
+from asr.score.wer import ErrorCounts
+
+DURATION_EDGES = (2.0, 5.0, 10.0, 15.0, 20.0, 30.0)
+"""seconds; a bin begins at its lower edge"""
+LENGTH_EDGES = (1, 6, 11, 21, 41)
+"""words of the reference"""
+NOT_TOLD = "(not told)"
+"""value of an utterance that lacks the key"""
+MANY_VALUES = 12  # different fractional numbers, beyond which a key is cut into bins of equal size
+BINS = 5
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures of the utterances that share a value."""
+
+    value: str
+    utterances: int
+    words: ErrorCounts
+    low: float | None
+    """interval of the word error rate; None for a single utterance"""
+    high: float | None
+
+
+def check_keys(keys: Sequence[str], details: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The keys that utterances have. Raises UsageError where one of `keys` is none of them."""
+    known = {key for one in details for key in one} | {"length"}
+    for key in keys:
+        if key not in known:
+            raise UsageError(f"--by {key}: no utterance has this key; there are {', '.join(sorted(known))}")
+    return known
+
+
+def label(keys: Sequence[str], details: Sequence[Mapping[str, Any]], lengths: Sequence[int]) -> dict[str, list[str]]:
+    """Every utterance's value of every key; speaker and duration where known, and length, are there unasked.
+
+    `lengths` are words of the references. Raises UsageError for a key that no utterance has.
+    """
+    known = check_keys(keys, details)
+    wanted = ["speaker", "duration", "length", *keys]
+    labels = {}
+    for key in dict.fromkeys(k for k in wanted if k in known):
+        values = list(lengths) if key == "length" else [one.get(key) for one in details]
+        labels[key] = _labels(key, values)
+    return labels
+
+
+def _labels(key: str, values: list[Any]) -> list[str]:
+    if key == "length":
+        return [_length_bin(value) for value in values]
+    if key == "duration":
+        return [NOT_TOLD if value is None else _bin(value, DURATION_EDGES, " s") for value in values]
+    numbers = {value for value in values if isinstance(value, float)}
+    if len(numbers) > MANY_VALUES and all(isinstance(value, int | float | None) for value in values):
+        edges = np.unique(np.quantile([v for v in values if v is not None], np.arange(1, BINS) / BINS)).tolist()
+        return [NOT_TOLD if value is None else _bin(value, edges) for value in values]
+    return [NOT_TOLD if value is None else str(value) for value in values]
+
+
+def _bin(value: float, edges: Sequence[float], unit: str = "") -> str:
+    """`2-5 s`: from 2 to less than 5."""
+    i = bisect.bisect_right(edges, value)
+    if i == 0:
+        return f"< {edges[0]:g}{unit}"
+    return f"≥ {edges[-1]:g}{unit}" if i == len(edges) else f"{edges[i - 1]:g}-{edges[i]:g}{unit}"
+
+
+def _length_bin(words: int) -> str:
+    i = bisect.bisect_right(LENGTH_EDGES, words)
+    if i == 0:
+        return "0 words"
+    low = LENGTH_EDGES[i - 1]
+    return f"> {low - 1} words" if i == len(LENGTH_EDGES) else f"{low}-{LENGTH_EDGES[i] - 1} words"
+
+
+def measure(labels: Sequence[str], words: npt.NDArray[np.int64], bootstrap: Bootstrap) -> tuple[Group, ...]:
+    """Figures of each group, from words (n, 4): hits, substitutions, deletions, insertions of every utterance."""
+    values, which = np.unique(np.array(labels, dtype=object).astype(str), return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    ends = np.cumsum(np.bincount(which, minlength=len(values)))
+    found = []
+    for value, members in zip(values, np.split(order, ends[:-1]), strict=True):
+        counts = words[members]
+        errors, lengths = counts[:, 1:].sum(axis=1), counts[:, :3].sum(axis=1)
+        spread = bootstrap.interval(errors, lengths)
+        total = ErrorCounts(*(int(n) for n in counts.sum(axis=0)))
+        ends_at = (spread.low, spread.high) if spread else (None, None)
+        found.append(Group(str(value), len(members), total, *ends_at))
+    return tuple(sorted(found, key=lambda group: _place(group.value)))
+
+
+def _place(value: str) -> tuple[int, list[tuple[int, float, str]]]:
+    """Bins by their edges, names with numbers in them by these, what is not told last."""
+    rank = {"<": 0, "≥": 2, ">": 2}.get(value[:1], 1) if value[1:2] == " " else 1
+    parts = re.findall(r"\d+(?:\.\d+)?|[^\d]+", value)
+    return (3 if value == NOT_TOLD else rank), [(0, float(part), "") if part[0].isdigit() else (1, 0.0, part) for part in parts]

@@ -1,0 +1,96 @@
+"""Which hypothesis goes with which reference: nothing is dropped without being told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Literal, TypeAlias
+
+from asr.errors import UsageError
+from asr.score.texts import Texts
+
+Missing: TypeAlias = Literal["delete", "skip"]
+
+
+@dataclass(frozen=True)
+class Matched:
+    """References and what each system made of them, in the references' order."""
+
+    ids: list[str]
+    references: list[str]
+    hypotheses: list[list[str | None]]
+    """of each system; None where it has none"""
+    missing: list[tuple[str, ...]]
+    """of each system: ids of references without a hypothesis"""
+    extra: list[tuple[str, ...]]
+    """of each system: ids of hypotheses without a reference, which count for nothing"""
+    details: list[dict[str, Any]]
+
+
+def match(references: Texts, systems: Sequence[Texts], missing: Missing = "delete") -> Matched:
+    """Put them together by id, or, where a side has none, by order.
+
+    With `missing="skip"` an utterance that some system has no hypothesis for is left out for all, so that all are measured on the same.
+    Raises UsageError when a file without ids has another number of lines, or nothing is left.
+    """
+    ids = list(references.texts)
+    found = [_by_id(references, system) for system in systems]
+    lacking = [tuple(name for name in ids if texts.get(name) is None) for texts in found]
+    extra = [tuple(name for name in texts if name not in references.texts) for texts in found]
+    for system, without in zip(systems, lacking, strict=True):
+        if len(without) == len(ids) and len(system):
+            theirs, ours = next(iter(system.texts)), ids[0]
+            raise UsageError(f'{system.file or system.name}: no id is one of the references\': here is "{theirs}", there "{ours}"')
+    if missing == "skip":
+        left_out = {name for without in lacking for name in without}
+        ids = [name for name in ids if name not in left_out]
+        if not ids:
+            raise UsageError("no utterance is left that has a hypothesis")
+    details = [_details(name, references, systems) for name in ids]
+    return Matched(
+        ids, [references.texts[name] or "" for name in ids], [[t.get(name) for name in ids] for t in found], lacking, extra, details
+    )
+
+
+def _by_id(references: Texts, system: Texts) -> Mapping[str, str | None]:
+    """The system's texts by the references' ids."""
+    if references.numbered == system.numbered and not (references.numbered and len(references) != len(system)):
+        return system.texts
+    if len(references) != len(system):
+        of, other = (references, system) if references.numbered else (system, references)
+        raise UsageError(
+            f"{of.file or 'references'}: has no ids, so it must have a line for every line of {other.file or 'the hypotheses'}: "
+            f"{len(of)} here, {len(other)} there"
+        )
+    return dict(zip(references.texts, system.texts.values(), strict=True))
+
+
+def _details(name: str, references: Texts, systems: Sequence[Texts]) -> dict[str, Any]:
+    """Keys of the reference; what it lacks, from the systems' files."""
+    known: dict[str, Any] = {}
+    for side in (*reversed(systems), references):
+        known.update(side.details.get(name, {}))
+    return known
+
+
+def name_systems(files: Sequence[str], names: Sequence[str] = ()) -> list[str]:
+    """A short name for each file: its own, or as much of its path as tells it from the others.
+
+    >>> name_systems(["runs/a/hyp.json", "runs/b/hyp.json", "whisper.trn"])
+    ['a/hyp', 'b/hyp', 'whisper']
+    """
+    if names:
+        if len(names) != len(files) or len(set(names)) != len(names):
+            raise UsageError(f"{len(names)} names ({', '.join(names)}) for {len(files)} systems: expected a different one for each")
+        return list(names)
+    parts = [PurePath(file).with_suffix("").parts or (file,) for file in files]
+    depth = [1] * len(files)
+    while True:
+        short = ["/".join(p[-d:]) for p, d in zip(parts, depth, strict=True)]
+        again = [i for i, name in enumerate(short) if short.count(name) > 1 and depth[i] < len(parts[i])]
+        if not again:
+            break
+        for i in again:
+            depth[i] += 1
+    return [name if short.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(short, start=1)]

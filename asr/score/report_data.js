@@ -1,0 +1,98 @@
+"use strict";
+
+/* What the page knows, and the small tools that all of it uses. The columns are packed by html.py.
+ *
+ * Nothing here or in the other scripts sets HTML: texts become text nodes, addresses go through encodeURIComponent. */
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const systems = data.systems;
+const utteranceCount = data.ids.length;
+for (const system of systems) system.missing = new Set(system.missing);
+
+/* --- Reading the columns --- */
+
+/** The reference's words as they were compared. */
+function wordsOf(row) {
+  return data.words[row] ? data.words[row].split(" ") : [];
+}
+
+/** The alignment of one system's hypothesis: columns [kind, reference word, hypothesis word], kind one of "=", "s", "d", "i". */
+function alignmentOf(system, row) {
+  const packed = system.alignments[row];
+  if (typeof packed !== "string") return packed;
+  if (packed === "") return [];
+  const words = wordsOf(row);
+  const columns = [];
+  let next = 0;
+  for (const part of packed.split(" ")) {
+    const heard = part.slice(1);
+    if (part[0] === "~") columns.push(["s", words[next++], heard]);
+    else if (part[0] === "-") columns.push(["d", words[next++], heard]);
+    else if (part[0] === "+") columns.push(["i", "", heard]);
+    else for (let n = Number(part); n > 0; n--, next++) columns.push(["=", words[next], words[next]]);
+  }
+  return columns;
+}
+
+/** Whether the alignment holds an error of this kind ("s", "d", "i"); answers without unpacking it. */
+function hasKind(system, row, kind) {
+  const packed = system.alignments[row];
+  if (typeof packed !== "string") return packed.some((column) => column[0] === kind);
+  const mark = { s: "~", d: "-", i: "+" }[kind];
+  return packed.startsWith(mark) || packed.includes(` ${mark}`);
+}
+
+/** The text of a hypothesis as it was compared. */
+function heardText(system, row) {
+  return alignmentOf(system, row).filter((column) => column[0] !== "d").map((column) => column[2]).join(" ");
+}
+
+/** The address of a recording, or null. Whatever the path holds, it stays a path: no other site and no script can be meant by it. */
+function audioAddress(row) {
+  const rest = data.audio.rest[row];
+  return rest === null || rest === undefined ? null : fileAddress(data.audio.prefix + rest);
+}
+
+function fileAddress(path) {
+  if (path.startsWith("file:///")) return path;
+  const slashed = /^[A-Za-z]:[\\/]/.test(path) ? `/${path.replaceAll("\\", "/")}` : path; // Windows' C:\ becomes /C:/
+  const parts = slashed.split("/").map((part) => (/^[A-Za-z]:$/.test(part) ? part : encodeURIComponent(part)));
+  return parts.join("/").replace(/^\/+/, location.protocol === "file:" ? "file:///" : "/");
+}
+
+/* --- Making elements --- */
+
+/** An HTML element; children that are strings become text, null ones are left out. "onclick" and its like take functions. */
+function element(tag, attributes, ...children) {
+  return complete(document.createElement(tag), attributes, children);
+}
+
+/** The same in SVG. */
+function shape(tag, attributes, ...children) {
+  return complete(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function complete(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/* --- Writing numbers --- */
+
+function percent(rate, digits = 1) {
+  return rate === null || rate === undefined ? "–" : `${(100 * rate).toFixed(digits)}\u00a0%`;
+}
+
+const grouped = new Intl.NumberFormat("en");
+function count(number, one) {
+  return one === undefined ? grouped.format(number) : `${grouped.format(number)}\u00a0${one}${number === 1 ? "" : "s"}`;
+}
+
+/** The class that gives an element the colour of a system. */
+function series(number) {
+  return `series-${number % 6}`;
+}

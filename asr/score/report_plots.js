@@ -1,0 +1,237 @@
+"use strict";
+
+/* The plots, as SVG at the size that they have on the screen, so that text stays readable on a phone. */
+
+const ORDERED = ["duration", "length"]; // keys whose groups are steps of a scale: drawn left to right
+const AXES = { duration: "duration of the utterance", length: "words in the reference" };
+const ROWS_AT_FIRST = 20;
+const openCharts = new Set(); // keys of which all rows are shown
+
+/** All plots, drawn anew: at the start and whenever the width changes. */
+function drawCharts() {
+  const box = document.getElementById("charts");
+  const keys = [...new Set(systems.flatMap((system) => Object.keys(system.groups)))];
+  const wanted = [
+    ...ORDERED.filter((key) => keys.includes(key)).map((key) => () => columnChart(key)),
+    ...(utteranceCount ? [distributionChart] : []),
+    ...keys.filter((key) => !ORDERED.includes(key)).map((key) => () => rowChart(key)),
+  ];
+  const cards = wanted.map((draw) => ({ draw, card: element("figure", { class: "card chart" }) }));
+  box.replaceChildren(...cards.map(({ card }) => card));
+  const width = cards.length ? cards[0].card.clientWidth - 32 : 0; // less the card's padding
+  for (const { draw, card } of cards) card.append(...draw()(Math.max(width, 240)));
+  if (!cards.length) box.append(element("p", { class: "none" }, "There is nothing to plot."));
+}
+
+/* --- Three kinds of plot; each gives a function from a width to the figure's children --- */
+
+/** Error rate against the steps of a scale, with intervals; behind it, grey, how many utterances there are. */
+function columnChart(key) {
+  return (width) => {
+    const lines = systems.map((system) => system.groups[key] ?? []);
+    const values = valuesOf(lines);
+    const frame = frameOf(width, 220, 44, 42);
+    const top = topOf(lines);
+    const y = (rate) => frame.bottom - (Math.min(rate, top) / top) * frame.height;
+    const band = frame.width / values.length;
+    const middle = (number) => frame.left + (number + 0.5) * band;
+    const sizes = values.map((value) => Math.max(...lines.map((groups) => find(groups, value)?.utterances ?? 0)));
+    const largest = Math.max(...sizes, 1);
+
+    const drawing = [
+      ...sizes.map((size, n) => {
+        const height = 0.4 * frame.height * (size / largest);
+        return shape("rect", { class: "amount", x: middle(n) - 0.4 * band, y: frame.bottom - height, width: 0.8 * band, height });
+      }),
+      ...horizontalGrid(frame, top, y),
+      ...bandLabels(frame, values, band, middle),
+      axisTitle(frame, AXES[key] ?? key),
+    ];
+    lines.forEach((groups, number) => {
+      const shift = (number - (lines.length - 1) / 2) * Math.min(10, band / (lines.length + 1));
+      const points = values.map((value, n) => ({ value, group: find(groups, value), x: middle(n) + shift })).filter((p) => p.group && p.group.rate !== null);
+      const path = points.map((p) => `${p.x},${y(p.group.rate)}`).join(" ");
+      drawing.push(
+        shape("g", { class: `line ${series(number)}` },
+          shape("polyline", { points: path }),
+          ...points.map((p) => shape("g", {},
+            shape("title", {}, describe(systems[number].name, p.group)),
+            p.group.low === null ? null : shape("line", { class: "whisker", x1: p.x, x2: p.x, y1: y(p.group.low), y2: y(p.group.high) }),
+            shape("circle", { cx: p.x, cy: y(p.group.rate), r: 4 }))),
+        ));
+    });
+    return [
+      caption(`Word error rate by ${key}`, "Grey: how many utterances."),
+      picture(frame, `Word error rate by ${key}: ${lines.map((groups, n) => spoken(systems[n].name, groups)).join(". ")}`, drawing),
+    ];
+  };
+}
+
+/** Error rate of each group of a key without an order (speakers, subsets), worst first; a press shows the group's utterances. */
+function rowChart(key) {
+  return (width) => {
+    const lines = systems.map((system) => system.groups[key] ?? []);
+    const worstOf = (value) => Math.max(...lines.map((groups) => find(groups, value)?.rate ?? -1));
+    const all = valuesOf(lines).map((value) => ({ value, rate: worstOf(value) })).sort((a, b) => b.rate - a.rate).map((entry) => entry.value);
+    const values = openCharts.has(key) ? all : all.slice(0, ROWS_AT_FIRST);
+    const height = 12 + 10 * lines.length; // of one row
+    const labels = Math.min(0.35 * width, 14 + 7 * Math.max(...values.map((value) => value.length), 1));
+    const frame = frameOf(width, height * values.length + 46, labels, 40);
+    const top = topOf(lines.map((groups) => groups.filter((group) => values.includes(group.value))));
+    const x = (rate) => frame.left + (Math.min(rate, top) / top) * frame.width;
+    const letters = Math.floor((labels - 8) / 7);
+
+    const drawing = [
+      ...ticks(top).flatMap((rate) => [
+        shape("line", { class: "grid", x1: x(rate), x2: x(rate), y1: frame.top, y2: frame.bottom }),
+        shape("text", { class: "tick", x: x(rate), y: frame.bottom + 16, "text-anchor": "middle" }, percent(rate, 0)),
+      ]),
+      axisTitle(frame, "word error rate"),
+      ...values.map((value, n) => {
+        const middle = frame.top + (n + 0.5) * height;
+        const groups = lines.map((line) => find(line, value));
+        const said = groups.map((group, number) => group && describe(systems[number].name, group)).filter(Boolean).join("\n");
+        const show = () => filterByGroup(key, value);
+        return shape("g", {
+            class: "row", role: "button", tabindex: 0, "aria-label": `${said}. Show these utterances`, onclick: show,
+            onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); show(); } },
+          },
+          shape("title", {}, said),
+          shape("rect", { class: "hover", x: 0, y: middle - height / 2, width, height, rx: 4 }),
+          shape("text", { class: "label", x: labels - 8, y: middle + 4, "text-anchor": "end" }, shortened(value, letters)),
+          ...groups.map((group, number) => {
+            if (!group || group.rate === null) return null;
+            const line = middle + (number - (lines.length - 1) / 2) * 9;
+            return shape("g", { class: `line ${series(number)}` },
+              group.low === null ? null : shape("line", { class: "whisker", x1: x(group.low), x2: x(group.high), y1: line, y2: line }),
+              shape("circle", { cx: x(group.rate), cy: line, r: 4 }));
+          }));
+      }),
+    ];
+    const note = all.length > values.length ? `The ${values.length} worst of ${count(all.length)}.` : "Worst first.";
+    const open = () => { openCharts.add(key); drawCharts(); };
+    return [
+      caption(`Word error rate by ${key}`, `${note} Press a line for its utterances.`),
+      picture(frame, null, drawing),
+      all.length > values.length ? element("button", { type: "button", onclick: open }, `Show all ${count(all.length)}`) : null,
+    ].filter(Boolean);
+  };
+}
+
+/** How many of the utterances are right, a little wrong, very wrong. */
+function distributionChart() {
+  return (width) => {
+    const labels = ["0", ...Array.from({ length: 10 }, (_, n) => `${10 * n + 10}`), "more"];
+    // 0 stands alone; then (0, 10 %], (10, 20 %] … and what is above 100 %. The small term keeps 0.3 out of the next bin.
+    const binOf = (rate) => (rate === 0 ? 0 : Math.min(Math.ceil(10 * rate - 1e-9), 11));
+    const shares = systems.map((system) => {
+      const bins = new Array(labels.length).fill(0);
+      const rates = system.rates.filter((rate) => rate !== null);
+      for (const rate of rates) bins[binOf(rate)] += 1 / rates.length;
+      return bins;
+    });
+    const frame = frameOf(width, 220, 44, 42);
+    const top = Math.max(...shares.flat(), 0.01) * 1.05;
+    const y = (share) => frame.bottom - (share / top) * frame.height;
+    const band = frame.width / labels.length;
+    const middle = (number) => frame.left + (number + 0.5) * band;
+    const thick = Math.min(26, (0.8 * band) / systems.length);
+
+    const bars = shares.flatMap((bins, number) => bins.map((share, n) => {
+      const left = middle(n) + (number - systems.length / 2) * thick;
+      const range = n === 0 ? "no errors" : n === 11 ? "above 100 %" : `above ${10 * (n - 1)} up to ${10 * n} %`;
+      return shape("rect", { class: `column ${series(number)}`, x: left, y: y(share), width: Math.max(thick - 1, 1), height: frame.bottom - y(share) },
+        shape("title", {}, `${systems[number].name}, ${range}: ${percent(share)} of the utterances`));
+    }));
+    const right = shares.map((bins, number) => `${systems[number].name} has no error in ${percent(bins[0])} of the utterances`).join(", ");
+    return [
+      caption("How the errors lie", "Share of the utterances by their own error rate."),
+      picture(frame, `${right}.`, [
+        ...horizontalGrid(frame, top, y),
+        ...bars,
+        ...bandLabels(frame, labels, band, middle),
+        axisTitle(frame, "word error rate of the utterance, up to … %"),
+      ]),
+    ];
+  };
+}
+
+/* --- Parts of a plot --- */
+
+/** Where in the picture the data lies; the rest is for labels. */
+function frameOf(width, height, left, below) {
+  const frame = { left, right: width - 14, top: 10, bottom: height - below, outerWidth: width, outerHeight: height };
+  return { ...frame, width: frame.right - frame.left, height: frame.bottom - frame.top };
+}
+
+function picture(frame, label, drawing) {
+  const size = { width: frame.outerWidth, height: frame.outerHeight, viewBox: `0 0 ${frame.outerWidth} ${frame.outerHeight}` };
+  return shape("svg", label ? { ...size, role: "img", "aria-label": label } : { ...size, role: "group" }, ...drawing);
+}
+
+function caption(title, note) {
+  const names = systems.length > 1 ? systems.map((system, n) => element("span", { class: "name" }, element("i", { class: `dot ${series(n)}` }), system.name)) : [];
+  return element("figcaption", {}, element("h3", {}, title), element("p", { class: "note" }, note, " ", ...names));
+}
+
+function horizontalGrid(frame, top, y) {
+  return ticks(top).flatMap((value) => [
+    shape("line", { class: "grid", x1: frame.left, x2: frame.right, y1: y(value), y2: y(value) }),
+    shape("text", { class: "tick", x: frame.left - 6, y: y(value) + 4, "text-anchor": "end" }, percent(value, value < 0.01 && value > 0 ? 1 : 0)),
+  ]);
+}
+
+/** Names under the bands, as many as there is room for. */
+function bandLabels(frame, values, band, middle) {
+  const step = Math.ceil((7 * Math.max(...values.map((value) => value.length), 1) + 4) / band);
+  return values.map((value, n) => (n % step ? null : shape("text", { class: "tick", x: middle(n), y: frame.bottom + 16, "text-anchor": "middle" }, value)));
+}
+
+function axisTitle(frame, text) {
+  return shape("text", { class: "tick", x: (frame.left + frame.right) / 2, y: frame.outerHeight - 6, "text-anchor": "middle" }, text);
+}
+
+/** About four round values from zero to the top. */
+function ticks(top) {
+  const rough = top / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999);
+  return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, n) => n * step);
+}
+
+/** The end of the scale: all rates fit, and most of the intervals. A few very wide ones may not press all the others flat. */
+function topOf(lines) {
+  const groups = lines.flat();
+  const rate = Math.max(...groups.map((group) => group.rate ?? 0), 0);
+  const high = Math.max(...groups.map((group) => group.high ?? 0), rate);
+  return Math.max(Math.min(high, 1.5 * rate), 0.01) * 1.05;
+}
+
+function valuesOf(lines) {
+  return [...new Set(lines.flatMap((groups) => groups.map((group) => group.value)))];
+}
+
+function find(groups, value) {
+  return groups.find((group) => group.value === value);
+}
+
+function describe(name, group) {
+  const interval = group.low === null ? "" : ` (${percent(group.low)} to ${percent(group.high)})`;
+  return `${group.value}: ${name} ${percent(group.rate)}${interval}, ${count(group.utterances, "utterance")}`;
+}
+
+function spoken(name, groups) {
+  return `${name}: ${groups.map((group) => `${group.value} ${percent(group.rate)}`).join(", ")}`;
+}
+
+function shortened(text, letters) {
+  return text.length > letters ? `${text.slice(0, Math.max(letters - 1, 1))}…` : text;
+}
+
+let drawnWidth = 0;
+new ResizeObserver(([entry]) => {
+  const width = Math.round(entry.contentRect.width);
+  if (width === drawnWidth) return;
+  drawnWidth = width;
+  requestAnimationFrame(drawCharts);
+}).observe(document.getElementById("charts"));

@@ -1,0 +1,249 @@
+"""Texts of utterances, read from a file of any form that `formats.py` knows.
+
+An utterance is known by its `id`; where a file gives a path instead, by the file's name without its ending, as in manifests. Files of
+plain lines have no ids: there the first line goes with the first.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, TypeAlias
+
+from asr.errors import UsageError
+from asr.score.formats import FORMATS, ID, Format, FormatProblem, detect, parse
+
+Role: TypeAlias = Literal["reference", "hypothesis"]
+
+_SHARED_KEYS = ("transcript", "transcription", "sentence")
+TEXT_KEYS: dict[Role, tuple[str, ...]] = {
+    "reference": ("text", "reference", "ref", *_SHARED_KEYS),
+    "hypothesis": ("pred_text", "hypothesis", "hyp", "prediction", "pred", "text", *_SHARED_KEYS),
+}
+"""Keys under which a text is looked for, the first that the file has; so one file may hold both sides."""
+
+ID_KEYS = ("id", "utt_id", "utterance_id", "utt", "utterance", "key")
+PATH_KEYS = ("audio_filepath", "audio", "file", "filename", "path", "wav")
+SPEAKER_KEYS = ("speaker", "speaker_id", "spk", "spk_id")
+
+_PROBLEMS_SHOWN = 20
+_SCALARS = (str, int, float)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One side of a comparison: the references, or what one system made of the recordings."""
+
+    texts: Mapping[str, str | None]
+    """text by id, in the file's order; None for a hypothesis that the file has no text for"""
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """every other key, by id: duration (s), speaker, audio_filepath (as seen from here), …"""
+    numbered: bool = False
+    """ids are but the numbers of lines"""
+    file: str = ""
+    form: str = ""
+    key: str = ""
+    """under which the file has its texts"""
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def texts_in_order(
+    ids: Sequence[str], texts: Sequence[str | None], details: Sequence[Mapping[str, Any]] = (), name: str = "", file: str = ""
+) -> Texts:
+    """Texts that are at hand as lists. An id that comes again gets its number: `a1`, `a1 (2)`.
+
+    Of `details`, in which paths are as seen from here, strings and numbers are kept.
+    """
+    seen: Counter[str] = Counter()
+    unique = []
+    for one in ids:
+        seen[one] += 1
+        unique.append(one if seen[one] == 1 else f"{one} ({seen[one]})")
+    kept = ({key: value for key, value in one.items() if isinstance(value, _SCALARS)} for one in details)
+    return Texts(dict(zip(unique, texts, strict=True)), dict(zip(unique, kept, strict=True)) if details else {}, name=name, file=file)
+
+
+def read_sides(
+    reference: Path,
+    hypotheses: Sequence[Path],
+    forms: tuple[str | None, str | None] = (None, None),
+    keys: tuple[str | None, str | None] = (None, None),
+) -> tuple[Texts, list[Texts]]:
+    """References and each system's hypotheses; without a file of hypotheses both are in the one manifest.
+
+    `forms` and `keys` are those of references and of hypotheses. Raises what `read_texts` raises.
+    """
+    references = read_texts(reference, "reference", forms[0], keys[0])
+    if not hypotheses:
+        if references.form not in ("json", "csv", "tsv"):
+            raise UsageError(f"{reference}: a {references.form} file holds one text an utterance: name a file of hypotheses too")
+        return references, [read_texts(reference, "hypothesis", forms[0], keys[1] or "pred_text")]
+    if [str(path) for path in (reference, *hypotheses)].count("-") > 1:
+        raise UsageError("-: standard input can be read but once")
+    systems = [read_texts(path, "hypothesis", forms[1], keys[1], references.texts.keys()) for path in hypotheses]
+    for path, system in zip(hypotheses, systems, strict=True):
+        if str(path) == str(reference) and system.key == references.key:
+            raise UsageError(f"{path}: is given as reference and as hypotheses, and has no `pred_text`")
+    return references, systems
+
+
+def read_texts(
+    path: Path, role: Role = "reference", form: str | None = None, key: str | None = None, known_ids: Collection[str] = ()
+) -> Texts:
+    """Read a file; `-` is standard input.
+
+    The form is told by the content unless `form` forces one. `key` names the key or column of the text where none of `TEXT_KEYS` is
+    meant. Raises UsageError, a line for every line of the file that cannot be used.
+    """
+    content = _content(path)
+    chosen = next((known for known in FORMATS if known == form), None)
+    if form and not chosen:
+        raise UsageError(f"format {form}: expected one of {', '.join(FORMATS)}")
+    keys = (key.lower(), key) if key else TEXT_KEYS[role]
+    chosen = chosen or detect(content, keys, known_ids)
+    records: list[tuple[int, dict[str, Any]]] = []
+    try:
+        records.extend(parse(content, chosen, keys))
+    except FormatProblem as e:
+        raise UsageError(f"{path}:{e.line}: {e}") from None
+    if not records:
+        raise UsageError(f"{path}:1: the file is empty, expected a {role} a line")
+    text_key = next((k for k in keys if any(k in record for _, record in records)), None)
+    if text_key is None:
+        shown = ", ".join(list(records[0][1])[:8])
+        raise UsageError(f"{path}:{records[0][0]}: no {role}: expected one of the keys {', '.join(dict.fromkeys(keys))}; here are {shown}")
+    return _collect(path, role, chosen, records, text_key)
+
+
+def _content(path: Path) -> str:
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path}: is a folder, expected a file of texts") from None
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read: {e.strerror}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = data.count(b"\n", 0, e.start) + 1
+        raise UsageError(f"{path}:{line}: not UTF-8 text") from None
+
+
+def _collect(path: Path, role: Role, form: Format, records: list[tuple[int, dict[str, Any]]], text_key: str) -> Texts:
+    texts: dict[str, str | None] = {}
+    details: dict[str, dict[str, Any]] = {}
+    lines: dict[str, int] = {}
+    problems: list[str] = []
+    has_details = form in ("json", "csv", "tsv")
+    names = _names(records) if has_details else None if form == "lines" else [record[ID] for _, record in records]
+    sides = {*TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"], text_key}
+    folder = path.parent
+    problem: str | None
+    for i, (line, record) in enumerate(records):
+        name = names[i] if names else str(i + 1)
+        text = record.get(text_key)
+        more = {k: v for k, v in record.items() if k not in sides and isinstance(v, _SCALARS)} if has_details else {}
+        if name is None:
+            problem = "no id: expected id or audio_filepath"
+        elif name in texts:
+            problem = f'id "{name}" is also that of line {lines[name]}'
+        elif text is None and role == "reference":
+            problem = f"{text_key} is missing"
+        elif text is not None and not isinstance(text, str):
+            problem = f"{text_key} is {str(text)[:40]}, expected a string"
+        elif text is not None and _is_broken(text):
+            problem = f"{text_key} is not valid Unicode"
+        else:
+            problem = _mend(more, folder) if more else None
+        if problem or name is None:
+            problems.append(f"{path}:{line}: {problem}")
+            continue
+        texts[name], lines[name] = text, line
+        if more:
+            details[name] = more
+    if problems:
+        rest = [f"… and {len(problems) - _PROBLEMS_SHOWN} lines more"] if len(problems) > _PROBLEMS_SHOWN else []
+        raise UsageError("\n".join(problems[:_PROBLEMS_SHOWN] + rest))
+    if form == "kaldi":
+        _add_kaldi(path, details)
+    return Texts(texts, details, names is None, str(path), form, text_key)
+
+
+def _names(records: list[tuple[int, dict[str, Any]]]) -> list[str | None] | None:
+    """An id for each record, or None where the file gives no ids at all.
+
+    Paths become the file's name without its ending (and the offset, as in manifests), unless two would then be the same.
+    """
+    keys = [*ID_KEYS, *PATH_KEYS]
+    found = [
+        next(((k, record[k]) for k in keys if isinstance(record.get(k), str | int) and record[k] != ""), None) for _, record in records
+    ]
+    if not any(found):
+        return None
+    short: list[str | None] = []
+    whole: list[str | None] = []
+    for one, (_, record) in zip(found, records, strict=True):
+        key, value = one or ("", "")
+        name = str(value)
+        offset = record.get("offset")
+        place = f"-{offset:.2f}" if isinstance(offset, int | float) and offset else ""
+        is_path = key in PATH_KEYS or _is_recording(name)
+        whole.append((name + (place if is_path else "")) or None)
+        short.append((PurePosixPath(name).stem + place if is_path else name) or None)
+    return short if len(set(short)) == len(short) else whole
+
+
+def _is_recording(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".sph", ".webm", ".mp4", ".wma")
+
+
+def _is_broken(text: str) -> bool:
+    """Half a character, which JSON can write and no file could hold."""
+    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _mend(more: dict[str, Any], folder: Path) -> str | None:
+    """Numbers as numbers, paths as seen from here, one name for the speaker; or what is wrong."""
+    for key in ("duration", "offset"):
+        if key in more:
+            try:
+                seconds = math.nan if isinstance(more[key], bool) else float(more[key])
+            except (ValueError, OverflowError):
+                seconds = math.nan
+            if not math.isfinite(seconds) or seconds < 0:
+                return f'{key} is "{str(more[key])[:40]}", expected seconds (a number)'
+            more[key] = seconds
+    speaker = next((more[key] for key in SPEAKER_KEYS if key in more), None)
+    if speaker is not None:
+        more["speaker"] = str(speaker)
+    audio = next((more[key] for key in PATH_KEYS if isinstance(more.get(key), str) and more[key]), None)
+    if audio:
+        more["audio_filepath"] = str(folder / audio)
+    broken = next((key for key, value in more.items() if _is_broken(key) or (isinstance(value, str) and _is_broken(value))), None)
+    return f"{broken!r} is not valid Unicode" if broken else None
+
+
+def _add_kaldi(path: Path, details: dict[str, dict[str, Any]]) -> None:
+    """Speakers and durations from the files that stand beside `text` in a Kaldi data folder."""
+    for name, key in (("utt2spk", "speaker"), ("utt2dur", "duration")):
+        beside = path.parent / name
+        if str(path) == "-" or not beside.is_file():
+            continue
+        for number, line in enumerate(beside.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            cells = line.split()
+            if len(cells) != 2:
+                raise UsageError(f"{beside}:{number}: expected an id and its {key}")
+            more = {key: cells[1]}
+            problem = _mend(more, path.parent)
+            if problem:
+                raise UsageError(f"{beside}:{number}: {problem}")
+            details.setdefault(cells[0], {}).update(more)

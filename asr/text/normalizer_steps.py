@@ -1,0 +1,193 @@
+"""A normaliser of one's own: a YAML file of steps, done in order.
+
+    name: broadcast                # default: the file's name
+    version: 2                     # default: 1
+    description: broadcast news, without fillers
+    steps:
+      - unicode: NFKC                                  # or NFC, NFD, NFKD
+      - straighten_apostrophes                         # ’ ‘ ʼ ` ´ become '
+      - remove_accents                                 # café becomes cafe
+      - lower                                          # or upper
+      - replace: {pattern: '\\[[^\\]]*\\]', by: ' '}      # a regular expression of Python; `by` may be left out
+      - remove_punctuation: {keep: "'", by: ' '}       # punctuation and symbols; these are the defaults
+      - replace_words: {mister: mr, gonna: going to}   # whole words
+      - remove_words: [uh, um, mhm]
+      - collapse_spaces
+      - librispeech                                    # the built-in normaliser as one step
+
+A step without settings is written by its name alone. Words are parted at white space.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from asr.errors import ConfigError, UsageError
+from asr.text.normalize import APOSTROPHES, normalize_librispeech
+
+Change: TypeAlias = Callable[[str], str]
+
+
+class _Problem(ValueError):
+    """What is wrong with a step."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a file, as a function."""
+
+    name: str
+    version: str
+    description: str
+    definition: str
+    """the steps as they were written, as JSON"""
+    changes: tuple[Change, ...] = field(repr=False)
+
+    def __call__(self, text: str) -> str:
+        for change in self.changes:
+            text = change(text)
+        return text
+
+
+def read_steps(path: Path) -> Steps:
+    """Read a file of steps. Raises UsageError where it is not to be had, ConfigError with file and line where it is wrong."""
+    try:
+        source = path.read_text(encoding="utf-8-sig")
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read: {e.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None
+    try:
+        content = yaml.safe_load(source)
+        root: Any = yaml.compose(source, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as e:
+        mark = getattr(e, "problem_mark", None)
+        raise ConfigError(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {getattr(e, 'problem', None) or 'cannot be read'}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("steps"), list) or not content["steps"]:
+        raise ConfigError(f"{path}:1: expected a key `steps` with a list of steps")
+    unknown = sorted(map(str, content.keys() - {"name", "version", "description", "steps"}))
+    if unknown:
+        raise ConfigError(f"{path}:1: {unknown[0]} is not a key; expected name, version, description, steps")
+    nodes = next(value for key, value in root.value if key.value == "steps").value
+    changes = []
+    for step, node in zip(content["steps"], nodes, strict=True):
+        try:
+            changes.append(_change(step))
+        except _Problem as e:
+            raise ConfigError(f"{path}:{node.start_mark.line + 1}: {e}") from None
+    description = str(content.get("description") or f"{len(changes)} steps of {path.name}")
+    definition = json.dumps(content["steps"], sort_keys=True, default=str)
+    return Steps(str(content.get("name") or path.stem), str(content.get("version", 1)), description, definition, tuple(changes))
+
+
+def _change(step: Any) -> Change:
+    if isinstance(step, str):
+        name, setting = step, None
+    elif isinstance(step, dict) and len(step) == 1:
+        name, setting = next(iter(step.items()))
+    else:
+        raise _Problem("a step is a name, or `name: setting`")
+    if name in _PLAIN and setting is None:
+        return _PLAIN[name]
+    if name in _SET:
+        return _SET[name](setting)
+    if name in _PLAIN:
+        raise _Problem(f"{name} takes no setting")
+    raise _Problem(f"{name} is not a step; expected one of {', '.join(sorted([*_PLAIN, *_SET]))}")
+
+
+# ---------------------------------------------------------------- steps without settings
+
+
+def _collapse_spaces(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _remove_accents(text: str) -> str:
+    split = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", "".join(c for c in split if unicodedata.category(c) != "Mn"))
+
+
+def _straighten_apostrophes(text: str) -> str:
+    return APOSTROPHES.sub("'", text)
+
+
+_PLAIN: dict[str, Change] = {
+    "collapse_spaces": _collapse_spaces,
+    "librispeech": normalize_librispeech,
+    "lower": str.lower,
+    "remove_accents": _remove_accents,
+    "straighten_apostrophes": _straighten_apostrophes,
+    "upper": str.upper,
+}
+
+# ---------------------------------------------------------------- steps with settings
+
+
+def _unicode(setting: Any) -> Change:
+    if setting not in ("NFC", "NFD", "NFKC", "NFKD"):
+        raise _Problem(f"unicode is {setting!r}, expected NFC, NFD, NFKC or NFKD")
+    return lambda text: unicodedata.normalize(setting, text)
+
+
+def _remove_punctuation(setting: Any) -> Change:
+    told = _settings("remove_punctuation", setting or {}, {"keep": "'", "by": " "})
+    keep, by = told["keep"], told["by"]
+
+    def change(text: str) -> str:
+        return "".join(by if unicodedata.category(c)[0] in "PS" and c not in keep else c for c in text)
+
+    return change
+
+
+def _replace(setting: Any) -> Change:
+    told = _settings("replace", setting, {"pattern": None, "by": ""})
+    try:
+        pattern = re.compile(told["pattern"])
+        pattern.sub(told["by"], "")
+        re.compile(told["pattern"] + "|").sub(told["by"], "")  # a pattern that matches nothing here still has its groups looked at
+    except (re.error, IndexError) as e:
+        raise _Problem(f"replace: {e}") from None
+    return lambda text: pattern.sub(told["by"], text)
+
+
+def _replace_words(setting: Any) -> Change:
+    if not isinstance(setting, dict) or not all(isinstance(part, str) for pair in setting.items() for part in pair):
+        raise _Problem("replace_words: expected `{word: words}`, all of them strings (quote yes, no, on, off and numbers)")
+    return lambda text: " ".join(setting.get(word, word) for word in text.split())
+
+
+def _remove_words(setting: Any) -> Change:
+    if not isinstance(setting, list) or not all(isinstance(word, str) for word in setting):
+        raise _Problem("remove_words: expected a list of strings (quote yes, no, on, off and numbers)")
+    unwanted = frozenset(setting)
+    return lambda text: " ".join(word for word in text.split() if word not in unwanted)
+
+
+def _settings(step: str, given: Any, defaults: dict[str, str | None]) -> dict[str, str]:
+    """Settings of a step, with its defaults; None marks one that must be given."""
+    if not isinstance(given, dict) or given.keys() - defaults.keys():
+        raise _Problem(f"{step}: expected {{{', '.join(defaults)}}}")
+    told: dict[str, str] = {}
+    for key, value in (defaults | given).items():
+        if not isinstance(value, str):
+            raise _Problem(f"{step}: {key} is {'missing' if value is None else repr(value) + ', expected a string'}")
+        told[key] = value
+    return told
+
+
+_SET: dict[str, Callable[[Any], Change]] = {
+    "remove_punctuation": _remove_punctuation,
+    "remove_words": _remove_words,
+    "replace": _replace,
+    "replace_words": _replace_words,
+    "unicode": _unicode,
+}
