@@ -212,7 +212,7 @@ def evaluate(
     ]
     change = load_normalizer(normalizer)
     check_report_path(report)
-    check_keys(by or [], [{**known, "duration": None} for known in details])
+    check_keys(by or [], [{**known, "duration": 0.0} for known in details])
     texts: list[str | None] = [None] * len(utterances)
     lengths = [u.duration for u in utterances]
     seconds = failed = 0.0

@@ -106,6 +106,18 @@ def an4(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def dev_clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of LibriSpeech dev-clean, unpacked: the folder around `LibriSpeech`."""
+    archive = SHARED_DATA / "librispeech-dev-clean-part.tar"
+    if not archive.is_file():
+        pytest.skip("LibriSpeech dev-clean is not on this machine")
+    folder = tmp_path_factory.mktemp("librispeech")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with a tiny, untrained network."""
     torch.manual_seed(0)

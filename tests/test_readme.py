@@ -32,14 +32,14 @@ def test_the_first_command_transcribes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first[:2] == ["asr", "transcribe"]
     result = CliRunner().invoke(app, first[1:])
     assert result.exit_code == 0
-    assert "FIVE FIVE FIVE" in result.stdout
+    assert "THE OLD MAN WALKED SLOWLY" in result.stdout
 
 
 def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
     for block in blocks(ROOT / "README.md", "python"):
         exec(block, {})
-    assert "FIVE FIVE FIVE" in capsys.readouterr().out
+    assert "THE OLD MAN WALKED SLOWLY" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

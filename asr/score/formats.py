@@ -28,7 +28,7 @@ ID, TEXT = "id", "text"
 
 _TRN = re.compile(r"^(?P<text>.*?)\s*\((?P<id>[^()\s]+)\)\s*$")
 _JSON_START = re.compile(r'\s*(?:\{\s*(?:"|\}|$)|\[\s*(?:\{|\]|$))')
-_ID_IN_FRONT = re.compile(r"(?=.*\d)(?=.*[^\d.,])\S{3,}|\d{4,}")  # 84-121123-0000, utt_7, 00012; not 5, 1,000 or the
+_ID_IN_FRONT = re.compile(r"(?=.*\d)(?=.*[^\d.,])\S{2,}|\d{4,}")  # 84-121123-0000, utt_7, 00012; not 5, 1,000 or the
 
 
 class FormatProblem(ValueError):
@@ -143,7 +143,10 @@ def _checked(record: Any, number: int) -> dict[str, Any]:
 
 def _header(line: str, delimiter: str, keys: Collection[str]) -> list[str] | None:
     """The columns' names, where this line is a header: two or more different names, of which one is that of a text."""
-    cells = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter))]
+    try:
+        cells = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return None
     return cells if len(cells) > 1 and len(set(cells)) == len(cells) and any(cell in keys for cell in cells) else None
 
 

@@ -39,7 +39,7 @@ class Group:
 
 def check_keys(keys: Sequence[str], details: Sequence[Mapping[str, Any]]) -> set[str]:
     """The keys that utterances have. Raises UsageError where one of `keys` is none of them."""
-    known = {key for one in details for key in one} | {"length"}
+    known = {key for one in details for key, value in one.items() if value is not None} | {"length"}
     for key in keys:
         if key not in known:
             raise UsageError(f"--by {key}: no utterance has this key; there are {', '.join(sorted(known))}")

@@ -38,9 +38,9 @@ def match(references: Texts, systems: Sequence[Texts], missing: Missing = "delet
     found = [_by_id(references, system) for system in systems]
     lacking = [tuple(name for name in ids if texts.get(name) is None) for texts in found]
     extra = [tuple(name for name in texts if name not in references.texts) for texts in found]
-    for system, without in zip(systems, lacking, strict=True):
-        if len(without) == len(ids) and len(system):
-            theirs, ours = next(iter(system.texts)), ids[0]
+    for system, texts, others in zip(systems, found, extra, strict=True):
+        if texts and len(others) == len(texts):
+            theirs, ours = next(iter(texts)), ids[0]
             raise UsageError(f'{system.file or system.name}: no id is one of the references\': here is "{theirs}", there "{ours}"')
     if missing == "skip":
         left_out = {name for without in lacking for name in without}
@@ -93,4 +93,5 @@ def name_systems(files: Sequence[str], names: Sequence[str] = ()) -> list[str]:
             break
         for i in again:
             depth[i] += 1
-    return [name if short.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(short, start=1)]
+    named = [name if short.count(name) == 1 else PurePath(file).name for name, file in zip(short, files, strict=True)]
+    return [name if named.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(named, start=1)]

@@ -61,10 +61,10 @@ def _is_one_file(path: Path) -> bool:
 
 def as_json(data: dict[str, Any]) -> bytes:
     """The report as JSON, an utterance a line, so that reports can be told apart line by line."""
-    head = json.dumps({**data, "utterances": []}, ensure_ascii=False, allow_nan=False, indent=1)
+    head = json.dumps({**data, "utterances": []}, ensure_ascii=False, allow_nan=False, indent=1).removesuffix("[]\n}")
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-    lines = ",\n".join(map(encode, data["utterances"]))
-    return f"{head.removesuffix('[]' + chr(10) + '}')}[\n{lines}\n]}}\n".encode("utf-8", "replace")
+    lines = (encode(utterance).encode("utf-8", "replace") for utterance in data["utterances"])
+    return head.encode("utf-8", "replace") + b"[\n" + b",\n".join(lines) + b"\n]}\n"
 
 
 def report(found: Evaluation, folder: Path | None = None) -> dict[str, Any]:

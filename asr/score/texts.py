@@ -80,11 +80,12 @@ def read_sides(
 
     `forms` and `keys` are those of references and of hypotheses. Raises what `read_texts` raises.
     """
-    references = read_texts(reference, "reference", forms[0], keys[0])
+    content = _content(reference)
+    references = _read(reference, content, "reference", forms[0], keys[0])
     if not hypotheses:
         if references.form not in ("json", "csv", "tsv"):
             raise UsageError(f"{reference}: a {references.form} file holds one text an utterance: name a file of hypotheses too")
-        return references, [read_texts(reference, "hypothesis", forms[0], keys[1] or "pred_text")]
+        return references, [_read(reference, content, "hypothesis", forms[0], keys[1] or "pred_text")]
     if [str(path) for path in (reference, *hypotheses)].count("-") > 1:
         raise UsageError("-: standard input can be read but once")
     systems = [read_texts(path, "hypothesis", forms[1], keys[1], references.texts.keys()) for path in hypotheses]
@@ -102,7 +103,10 @@ def read_texts(
     The form is told by the content unless `form` forces one. `key` names the key or column of the text where none of `TEXT_KEYS` is
     meant. Raises UsageError, a line for every line of the file that cannot be used.
     """
-    content = _content(path)
+    return _read(path, _content(path), role, form, key, known_ids)
+
+
+def _read(path: Path, content: str, role: Role, form: str | None, key: str | None, known_ids: Collection[str] = ()) -> Texts:
     chosen = next((known for known in FORMATS if known == form), None)
     if form and not chosen:
         raise UsageError(f"format {form}: expected one of {', '.join(FORMATS)}")

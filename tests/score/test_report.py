@@ -1,0 +1,196 @@
+"""Reports: the JSON holds to its schema, the Markdown shows as tables, and `asr score` writes, prints and exits as it should."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner, Result
+
+from asr.cli import app
+from asr.score import evaluate, report, write_report
+from asr.score.evaluation import Evaluation
+from asr.score.texts import Texts, read_sides
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "asr" / "score" / "report.schema.json").read_text(encoding="utf-8"))
+
+
+def run(*arguments: object, stdin: str | None = None) -> Result:
+    result = CliRunner().invoke(app, ["score", *map(str, arguments)], input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
+    return result
+
+
+def found() -> Evaluation:
+    """Two systems, with every odd case in it."""
+    references = ["EVERY ONE GO HOME", "<b>|x|</b> `A` *B*", "", "ONLY HERE", "...", "GO ON"]
+    first = ["EVERYONE GO", "<b>|x|</b> `A` B", "UH", None, "UH", "GO ON"]
+    second = ["EVERY ONE GO HOME", "X", "", "ONLY", "...", ""]
+    details = [{"speaker": f"s{i}", "duration": 1.5 * i, "audio_filepath": f"clips/{i}.wav", "place": "a|b"} for i in range(6)]
+    return evaluate(references, first, second, names=["ours", "<theirs>"], details=details, by=["place"], samples=50, title="A & <B>")
+
+
+def test_the_json_holds_to_its_schema(tmp_path: Path) -> None:
+    (path,) = write_report(found(), tmp_path / "r.json")
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"NaN|Infinity", text)
+    written = json.loads(text)
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(written, SCHEMA)
+    assert json.loads(json.dumps(report(found(), tmp_path) | {"created": ""})) == written | {"created": ""}
+    ours = written["systems"][0]
+    assert ours["missing"] == ["4"]
+    third = written["utterances"][2]["systems"][0]
+    assert (third["rate"], third["errors"], third["alignment"]) == (None, 1, [["i", "", "UH"]])
+    assert written["utterances"][3]["systems"][0]["hypothesis"] is None
+    assert written["utterances"][0]["groups"] == {"speaker": "s0", "duration": "< 2 s", "length": "1-5 words", "place": "a|b"}
+
+
+def test_nothing_but_empty_references_is_null() -> None:
+    data = report(evaluate([""], ["UH"], [""]))
+    jsonschema.validate(json.loads(json.dumps(data, allow_nan=False)), SCHEMA)
+    assert data["systems"][0]["words"]["rate"] is None
+    assert data["comparisons"][0]["difference"] is None
+
+
+def test_recordings_are_seen_from_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_report(found(), Path("out/deep/r.json"))
+    data = json.loads(Path("out/deep/r.json").read_text(encoding="utf-8"))
+    assert data["utterances"][1]["audio"] == "../../clips/1.wav"
+
+
+def test_the_markdown_is_tables(tmp_path: Path) -> None:
+    (path,) = write_report(found(), tmp_path / "r.md")
+    text = path.read_text(encoding="utf-8")
+    assert r"\<theirs\>" in text
+    assert "ours: 1 id without a hypothesis: `4`" in text
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.M):
+        widths = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(widths) == 1, table
+    assert text.count("<details>") == text.count("</details>")
+
+
+def test_a_folder_gets_all_three(tmp_path: Path) -> None:
+    files = write_report(found(), tmp_path / "report")
+    assert [file.name for file in files] == ["report.json", "report.md", "report.html"]
+    assert all(file.stat().st_size > 500 for file in files)
+
+
+def test_reports_of_the_same_texts_are_the_same(tmp_path: Path) -> None:
+    one, other = (report(found(), tmp_path) | {"created": ""} for _ in range(2))
+    assert one == other
+
+
+# ---------------------------------------------------------------- the command
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    manifest = [{"audio_filepath": f"{i}.wav", "text": "A B C D", "gender": "fm"[i % 2]} for i in range(4)]
+    (tmp_path / "ref.json").write_text("\n".join(map(json.dumps, manifest)), encoding="utf-8")
+    (tmp_path / "a.trn").write_text("A B C D (0)\nA X C D (1)\nA B C D (2)\nZ (9)\n", encoding="utf-8")
+    (tmp_path / "b.tsv").write_text("".join(f"{i}.wav\ta b c d\n" for i in range(4)), encoding="utf-8")
+    return tmp_path
+
+
+def test_one_system_is_printed(files: Path) -> None:
+    result = run(files / "ref.json", files / "a.trn", "--by", "gender")
+    assert result.exit_code == 0
+    row = next(line for line in result.stdout.splitlines() if "WER" in line)
+    assert [cell.strip() for cell in row.split("│")][2:8] == ["31.25 %", "5", "16", "1", "4", "0"]
+    assert "WER, 95 % interval: " in result.stdout
+    assert "confusions: B → X 1" in result.stdout
+    assert re.search(r"│ f +│ +2 │ +8 │ +0.00 %", result.stdout)
+    assert result.stderr.splitlines() == [
+        "a: no hypothesis for id 3: their words count as deleted",
+        "a: no reference for id 9: they count for nothing",
+    ]
+
+
+def test_two_systems_are_compared(files: Path) -> None:
+    result = run(files / "ref.json", files / "a.trn", files / "b.tsv", "--normalizer", "librispeech", "--name", "ours", "--name", "theirs")
+    assert result.exit_code == 0
+    assert "theirs is ahead of ours by 31.25 points of WER" in result.stdout
+    assert "librispeech 1 (" in result.stdout
+
+
+def test_capitals_on_one_side_alone_are_noticed(files: Path) -> None:
+    assert "--normalizer librispeech" in run(files / "ref.json", files / "b.tsv").stderr
+
+
+@pytest.mark.parametrize(("limit", "code"), [("31.3", 0), ("31.2", 1)])
+def test_fail_above(limit: str, code: int, files: Path) -> None:
+    result = run(files / "ref.json", files / "a.trn", "--fail-above", limit)
+    assert result.exit_code == code
+    assert ("error: a: WER is 31.25 %, above 31.2 %" in result.stderr) == bool(code)
+
+
+def test_a_manifest_with_both_sides_needs_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "both.json"
+    path.write_text(json.dumps({"audio_filepath": "a.wav", "text": "A B", "pred_text": "A"}), encoding="utf-8")
+    assert "50.00 %" in run(path).stdout
+    assert "50.00 %" in run("-", stdin=path.read_text(encoding="utf-8")).stdout
+
+
+def test_reports_are_written_and_told(files: Path) -> None:
+    result = run(files / "ref.json", files / "a.trn", "--report", files / "out")
+    assert "report written to " in result.stderr
+    assert {file.name for file in (files / "out").iterdir()} == {"report.json", "report.md", "report.html"}
+    run(files / "ref.json", files / "a.trn", "--report", files / "one.md")
+    assert (files / "one.md").read_text(encoding="utf-8").startswith("## Word error rate")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["ref.json", "nowhere.json"], "nowhere.json: no such file"),
+        (["ref.json"], "no hypothesis: expected one of the keys pred_text"),
+        (["a.trn"], "a trn file holds one text an utterance"),
+        (["ref.json", "ref.json"], "is given as reference and as hypotheses"),
+        (["ref.json", "a.trn", "--by", "age"], "--by age: no utterance has this key"),
+        (["ref.json", "a.trn", "--normalizer", "x"], 'normalizer "x": expected none'),
+        (["ref.json", "a.trn", "--report", "r.pdf"], "r.pdf: expected a folder, or a file that ends in .json, .md, .html"),
+        (["ref.json", "a.trn", "--report", "a.trn"], "a.trn: expected a folder, or a file"),
+        (["ref.json", "a.trn", "--missing", "x"], "missing is x, expected delete or skip"),
+        (["ref.json", "a.trn", "--hyp-format", "json"], "a.trn:1: not JSON"),
+        (["ref.json", "a.trn", "--hyp-key", "words"], "no hypothesis: expected one of the keys words"),
+    ],
+)
+def test_what_is_wrong_is_one_line(arguments: list[str], expected: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert expected in line
+
+
+def test_evaluate_ends_in_the_same_report(tiny_folder: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(16_000), 16_000)
+    (tmp_path / "m.json").write_text(json.dumps({"audio_filepath": "a.wav", "text": "low!", "room": "hall"}), encoding="utf-8")
+    command = ["evaluate", "--model", tiny_folder, "--manifest", tmp_path / "m.json", "--normalizer", "librispeech"]
+    written = [*command, "--by", "room", "--report", tmp_path / "out", "--output", tmp_path / "hyp.json", "--fail-above", "1000"]
+    result = CliRunner().invoke(app, list(map(str, written)))
+    assert result.exit_code == 0, result.output
+    data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    jsonschema.validate(data, SCHEMA)
+    assert data["utterances"][0]["audio"] == "../a.wav"
+    assert data["utterances"][0]["duration"] == 1.0
+    assert data["systems"][0]["groups"]["room"][0]["value"] == "hall"
+    again = report(evaluate(*_sides(tmp_path / "hyp.json"), normalizer="librispeech"))
+    assert again["systems"][0]["words"] == data["systems"][0]["words"]
+    refused = CliRunner().invoke(app, list(map(str, [*command, "--by", "floor"])))
+    assert refused.exit_code == 2
+    assert "--by floor: no utterance has this key; there are audio_filepath, duration, length, offset, room" in refused.stderr
+
+
+def _sides(path: Path) -> list[Texts]:
+    references, systems = read_sides(path, [])
+    return [references, *systems]

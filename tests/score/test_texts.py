@@ -1,0 +1,215 @@
+"""Files of references and hypotheses: the same texts in every form, and what is said about bad ones."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr.errors import UsageError
+from asr.score.formats import detect
+from asr.score.matching import match, name_systems
+from asr.score.texts import Texts, read_sides, read_texts, texts_in_order
+
+TEXTS = {"anna-1": "HELLO WORLD", "anna-2": 'SHE SAID "NO", TWICE', "bob-1": "", "bob-2": "GO"}
+
+
+def as_manifest(texts: dict[str, str], key: str = "text") -> str:
+    return "".join(json.dumps({"audio_filepath": f"clips/{name}.wav", key: text}) + "\n" for name, text in texts.items())
+
+
+def as_array(texts: dict[str, str]) -> str:
+    return json.dumps([{"id": name, "text": text} for name, text in texts.items()], indent=2)
+
+
+def as_csv(texts: dict[str, str], tmp: Path, delimiter: str = ",") -> str:
+    with open(tmp / "t.csv", "w", newline="", encoding="utf-8") as f:
+        csv.writer(f, delimiter=delimiter).writerows([["File", "Transcript"], *((f"{name}.flac", text) for name, text in texts.items())])
+    return (tmp / "t.csv").read_text(encoding="utf-8")
+
+
+def in_every_form(tmp: Path) -> dict[str, tuple[str, str]]:
+    """Form and content by a name."""
+    return {
+        "manifest": ("json", as_manifest(TEXTS)),
+        "array": ("json", as_array(TEXTS)),
+        "trn": ("trn", "".join(f"{text} ({name})\n" for name, text in TEXTS.items())),
+        "kaldi": ("kaldi", "".join(f"{name} {text}\n" for name, text in TEXTS.items())),
+        "tsv without header": ("tsv", "".join(f"runs/{name}.wav\t{text}\n" for name, text in TEXTS.items())),
+        "tsv with header": ("tsv", "utt_id\tspeaker\ttext\n" + "".join(f"{name}\tx\t{text}\n" for name, text in TEXTS.items())),
+        "csv": ("csv", as_csv(TEXTS, tmp)),
+        "csv with semicolons": ("csv", as_csv(TEXTS, tmp, ";")),
+    }
+
+
+@pytest.mark.parametrize("windows", [False, True], ids=["unix", "windows"])
+def test_every_form_reads_to_the_same(windows: bool, tmp_path: Path) -> None:
+    for name, (form, content) in in_every_form(tmp_path).items():
+        path = tmp_path / "file.of.any.name"
+        data = content.replace("\r\n", "\n")
+        path.write_bytes(b"\xef\xbb\xbf" + data.replace("\n", "\r\n").encode() if windows else data.encode())
+        for forced in (None, form):
+            read = read_texts(path, "reference", forced)
+            assert (read.form, dict(read.texts), read.numbered) == (form, TEXTS, False), name
+
+
+def test_plain_lines_keep_their_places(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("the first\n\nit was (very) good\n5 of them\n", encoding="utf-8")
+    read = read_texts(tmp_path / "r.txt")
+    assert read.numbered
+    assert list(read.texts.items()) == [("1", "the first"), ("2", ""), ("3", "it was (very) good"), ("4", "5 of them")]
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        ("[noise] hello\n[laughter] yes\n", "lines"),
+        ("{ uh / um } hello\n", "lines"),
+        ("two of them\ntwo more\n", "lines"),
+        ("1 2 3\n4 5 6\n", "lines"),
+        ("84-121123-0000 GO DO YOU HEAR\n84-121123-0001 BUT\n", "kaldi"),
+        ("hello, world\nyes, text\n", "lines"),
+        ("id,text\na,b\n", "csv"),
+        ('{"text": "broken', "json"),
+        ("[\n {}\n]", "json"),
+        ("", "lines"),
+    ],
+)
+def test_forms_are_told_by_their_content(content: str, form: str) -> None:
+    assert detect(content, ["text"]) == form
+
+
+def test_ids_of_the_references_tell_ids_in_front_of_words() -> None:
+    assert detect("anna hello\nbob yes\n", ["text"]) == "lines"
+    assert detect("anna hello\nbob yes\n", ["text"], {"anna", "bob"}) == "kaldi"
+
+
+def test_one_manifest_may_hold_both_sides(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps({"id": 7, "text": "A B", "pred_text": "A", "duration": 1, "speaker": 3}), encoding="utf-8")
+    references, (system,) = read_sides(path, [])
+    assert (references.texts, system.texts) == ({"7": "A B"}, {"7": "A"})
+    assert references.details["7"] == {"id": 7, "duration": 1.0, "speaker": "3"}
+
+
+def test_kaldi_folders_tell_speakers_and_durations(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("u1 A\nu2 B\n", encoding="utf-8")
+    (tmp_path / "utt2spk").write_text("u1 s1\nu2 s2\n", encoding="utf-8")
+    (tmp_path / "utt2dur").write_text("u1 1.5\nu2 2\n", encoding="utf-8")
+    assert read_texts(tmp_path / "text").details == {"u1": {"speaker": "s1", "duration": 1.5}, "u2": {"speaker": "s2", "duration": 2.0}}
+
+
+def test_paths_become_ids_as_in_manifests(tmp_path: Path) -> None:
+    records = [{"audio_filepath": "a/x.wav", "text": "A"}, {"audio_filepath": "a/x.wav", "offset": 2.5, "text": "B"}]
+    path = tmp_path / "m.json"
+    path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    assert list(read_texts(path).texts) == ["x", "x-2.50"]
+    path.write_text("\n".join(json.dumps({"audio_filepath": f"{d}/x.wav", "text": "A"}) for d in "ab"), encoding="utf-8")
+    assert list(read_texts(path).texts) == ["a/x.wav", "b/x.wav"]
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "expected"),
+    [
+        ('{"id": "a", "text": "A"}\n{"id": "b", "text": 5}\n', None, ":2: text is 5, expected a string"),
+        ('{"id": "a", "text": "A"}\n\n{"id": "a", "text": "B"}\n', None, ':3: id "a" is also that of line 1'),
+        ('{"id": "a", "text": "A"}\n{"id": "b"}\n', None, ":2: text is missing"),
+        ('{"id": "a", "text": "A"}\n{"text": "B"}\n', None, ":2: no id: expected id or audio_filepath"),
+        ('{"id": "a", "text": "A"}\n{"id": "b", "text": "B"\n', None, ":2: not JSON: Expecting ',' delimiter"),
+        ('[{"id": "a", "text": "A"},\n{"id": "b" "text": "B"}]', None, ":2: not JSON: Expecting ',' delimiter"),
+        ('{"id": "a", "words": "A"}\n', None, ":1: no reference: expected one of the keys text, reference"),
+        ('{"id": "a", "text": "A", "duration": "long"}\n', None, ':1: duration is "long", expected seconds (a number)'),
+        ('{"id": "a", "text": "\\ud800"}\n', None, ":1: text is not valid Unicode"),
+        ('{"id": "a", "text": "A"}\n[1]\n', None, ":2: is [1], expected a JSON object"),
+        ("A (x-1)\nB\n", "trn", ":2: no id in parentheses at the end"),
+        ("id\ttext\na\tA\nb\tB\tC\n", None, ":3: 3 columns, expected 2 as in the header"),
+        ("id,text\na,A\nb\n", None, ":3: 1 columns, expected 2 as in the header"),
+        ("a A\n", "fancy", "format fancy: expected one of json, trn, kaldi, tsv, csv, lines"),
+        ("", None, ":1: the file is empty"),
+    ],
+)
+def test_a_bad_line_is_named(content: str, form: str | None, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_texts(path, "reference", form)
+    assert "\n" not in str(caught.value)
+    assert expected in str(caught.value)
+    assert form == "fancy" or str(caught.value).startswith(f"{path}:")
+
+
+def test_bytes_that_are_no_text_are_named_by_line(tmp_path: Path) -> None:
+    (tmp_path / "bad").write_bytes(b"hello\n\xff\xfe\n")
+    with pytest.raises(UsageError, match=r"bad:2: not UTF-8 text"):
+        read_texts(tmp_path / "bad")
+    for missing in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(UsageError, match=str(missing)):
+            read_texts(missing)
+
+
+def test_all_bad_lines_are_told_up_to_twenty(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text('{"id": "a", "text": "A"}\n' + '{"id": "b"}\n' * 30, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_texts(tmp_path / "m.json")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == "… and 10 lines more"
+
+
+@given(st.text(max_size=200), st.sampled_from([None, "json", "trn", "kaldi", "tsv", "csv", "lines"]))
+def test_no_content_is_a_traceback(tmp_path_factory: pytest.TempPathFactory, content: str, form: str | None) -> None:
+    path = tmp_path_factory.getbasetemp() / "anything"
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(UsageError):
+        read_texts(path, "hypothesis", form)
+
+
+# ---------------------------------------------------------------- matching
+
+
+def test_missing_and_extra_ids_are_told() -> None:
+    references = Texts({"a": "A", "b": "B", "c": "C"})
+    systems = [Texts({"a": "A", "z": "Z"}), Texts({"c": "C", "b": None, "a": "A"})]
+    found = match(references, systems)
+    assert found.ids == ["a", "b", "c"]
+    assert found.hypotheses == [["A", None, None], ["A", None, "C"]]
+    assert found.missing == [("b", "c"), ("b",)]
+    assert found.extra == [("z",), ()]
+    skipped = match(references, systems, "skip")
+    assert (skipped.ids, skipped.missing) == (["a"], [("b", "c"), ("b",)])
+
+
+def test_lines_without_ids_must_be_as_many(tmp_path: Path) -> None:
+    lines = Texts({"1": "A", "2": "B"}, numbered=True)
+    assert match(Texts({"x": "A", "y": "B"}), [lines]).hypotheses == [["A", "B"]]
+    assert match(lines, [Texts({"x": "A", "y": "B"})]).ids == ["1", "2"]
+    with pytest.raises(UsageError, match="2 here, 3 there"):
+        match(Texts(dict.fromkeys("xyz", "A")), [lines])
+    with pytest.raises(UsageError, match="line for every line"):
+        match(lines, [Texts({"1": "A"}, numbered=True)])
+
+
+def test_ids_that_have_nothing_in_common_are_refused() -> None:
+    with pytest.raises(UsageError, match=r'theirs: no id is one of the references.: here is "1\.wav", there "a"'):
+        match(Texts({"a": "A"}), [Texts({"1.wav": "A"}, name="theirs")])
+    with pytest.raises(UsageError, match="no utterance is left"):
+        match(Texts({"a": "A", "b": "B"}), [Texts({"a": "A"}), Texts({"b": "B"})], "skip")
+
+
+def test_systems_are_named_by_what_tells_them_apart() -> None:
+    assert name_systems(["x/hyp.json"]) == ["hyp"]
+    assert name_systems(["x/hyp.json", "y/hyp.json", "w.trn"]) == ["x/hyp", "y/hyp", "w"]
+    assert name_systems(["d/h.json", "d/h.trn"]) == ["h.json", "h.trn"]
+    assert name_systems(["h.json", "h.json"]) == ["h.json (1)", "h.json (2)"]
+    assert name_systems(["a", "b"], ["ours", "theirs"]) == ["ours", "theirs"]
+    with pytest.raises(UsageError, match="2 systems"):
+        name_systems(["a", "b"], ["ours"])
+
+
+def test_ids_that_come_again_get_a_number() -> None:
+    assert list(texts_in_order(["a", "a", "b"], ["A", "B", "C"]).texts) == ["a", "a (2)", "b"]
