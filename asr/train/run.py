@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import nn
 
 from asr.config import Config, LMRecipe, OptimizerConfig
@@ -34,6 +35,8 @@ class Interrupted(AsrError):
 def make_accelerator(precision: str) -> Accelerator:
     """Devices, processes and precision. `auto` is bf16 where the hardware computes in it, fp32 elsewhere."""
     bf16 = precision == "bf16" or (precision == "auto" and _has_bf16())
+    # accelerate keeps the first precision of a process for good, and a process may train one model after another.
+    AcceleratorState._reset_state()
     # Told that there is no GPU, accelerate joins several processes by gloo; otherwise each would train alone.
     return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())
 
