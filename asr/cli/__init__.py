@@ -1,0 +1,33 @@
+"""The command line: one function a command, which parses, calls and prints.
+
+Results go to standard output; progress, notes and errors to standard error. Exit codes: 0 all went well, 1 something
+failed, 2 the request was wrong, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from asr.cli import manifest, prepare, score, train, transcribe
+
+HELP = """Listen, Attend and Spell: transcribe recordings, train recognisers, measure word error rates.
+
+[bold]Examples[/bold]
+
+  asr transcribe talk.flac                                  the text of a recording
+  asr prepare an4 --data an4/ --output data/an4             manifests of a corpus
+  asr train recipes/an4/las.yaml                            train (the same command goes on after a stop)
+  asr evaluate --model runs/an4/model --manifest data/an4/test.json
+  asr score references.json ours.json theirs.trn --report report/
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
+for command in (transcribe.transcribe, score.evaluate, score.score, train.train, train.info):
+    app.command()(command)
+app.add_typer(manifest.app, name="manifest")
+app.add_typer(prepare.app, name="prepare")
+
+
+def main() -> None:
+    """Entry point of `asr`."""
+    app()

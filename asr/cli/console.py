@@ -1,0 +1,63 @@
+"""What every command does alike: results to standard output, all else to standard error, a mistake in one line.
+
+Heavy modules (torch, …) are imported in the commands that need them, so that `asr --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from asr.errors import AsrError
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def speaks_plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn a user's mistake, a full disk or Ctrl-C into one line and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except AsrError as e:
+            for line in str(e).splitlines():
+                complain(line)
+            raise typer.Exit(e.exit_code) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what reads our output has had enough
+            raise typer.Exit(1) from None
+        except OSError as e:
+            name = f"{e.filename}: " if e.filename else ""
+            hint = ": free some space and run the same command again" if e.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            complain(f"{name}{e.strerror or e}{hint}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            complain("stopped")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+def complain(message: str) -> None:
+    err.print(f"error: {message}", markup=False, style="red")
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar with the time left, in a terminal and for more than one thing; nothing in a pipe."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal or total < 2) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda n: bar.advance(task, n)

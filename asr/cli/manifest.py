@@ -1,0 +1,66 @@
+"""`asr manifest`: manifests looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from asr.cli.console import err, out, speaks_plainly
+
+app = typer.Typer(help="Look at manifests: files that list utterances, one JSON object a line.", no_args_is_help=True)
+ManifestArgument = Annotated[Path, typer.Argument(help="A manifest (.json or .jsonl).", show_default=False)]
+
+
+@app.command("check")
+@speaks_plainly
+def check(file: ManifestArgument) -> None:
+    """Find every line of a manifest that cannot be used, and say why.
+
+    asr manifest check data/an4/train.json
+    """
+    from asr.speech.manifest import check_manifest
+
+    with err.status(f"checking {file} …"):
+        report = check_manifest(file)
+    for problem in report.problems:
+        print(problem)
+    out.print(f"{file}: {report.utterances} utterances, {report.hours:.2f} h, {len(report.problems)} problems", markup=False)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@app.command("stats")
+@speaks_plainly
+def stats(file: ManifestArgument) -> None:
+    """Count a manifest: utterances, hours, speakers, words, lengths.
+
+    asr manifest stats data/an4/train.json
+    """
+    from asr.speech.manifest import manifest_stats as measure
+
+    with err.status(f"reading {file} …"):
+        stats = measure(file)
+    table = Table(title=str(file), title_justify="left", title_style="", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    rows = {
+        "utterances": f"{stats.utterances}",
+        "hours": f"{stats.hours:.2f}",
+        "speakers": f"{stats.speakers}",
+        "words": f"{stats.words}",
+        "different words": f"{stats.distinct_words}",
+        "characters": f"{stats.characters}",
+        "seconds, shortest": f"{stats.min_seconds:.2f}",
+        "seconds, median": f"{stats.median_seconds:.2f}",
+        "seconds, mean": f"{stats.mean_seconds:.2f}",
+        "seconds, longest": f"{stats.max_seconds:.2f}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    out.print(table)
+    most = max((count for _, _, count in stats.histogram), default=0)
+    for low, high, count in stats.histogram:
+        out.print(f"{low:6.1f} to {high:5.1f} s  {'█' * round(40 * count / most) if most else ''} {count}", markup=False)

@@ -1,0 +1,76 @@
+"""`asr train` and `asr info`: models made and looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asr.cli.console import err, out, speaks_plainly
+
+
+@speaks_plainly
+def train(
+    config: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Changes to it.", show_default=False)] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, deleting the run in the output folder.")] = False,
+) -> None:
+    """Train a recogniser or a language model by a recipe, or go on with a run that was stopped.
+
+    Everything lands in the folder `output`: checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, which
+    `asr transcribe --model` takes. Ctrl-C leaves a checkpoint; the same command goes on from there.
+
+      asr train recipes/an4/las.yaml
+      asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
+      asr train recipes/librispeech/lm.yaml                                     a language model
+      accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
+      torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
+      tensorboard --logdir runs/
+    """
+    from asr.config import LMRecipe
+    from asr.config_file import load_recipe
+
+    settings = load_recipe(config, overrides)
+    if isinstance(settings, LMRecipe):
+        with err.status("starting …"):
+            from asr.train.lm_trainer import LMTrainer
+
+            lm_trainer = LMTrainer(settings, restart)
+        folder = lm_trainer.run()
+        lm_trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --language-model {folder} --lm-weight 0.5 --manifest FILE")
+        return
+    with err.status("starting …"):
+        from asr.train.trainer import Trainer
+
+        trainer = Trainer(settings, restart)
+    folder = trainer.run()
+    trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --model {folder} --manifest FILE")
+
+
+@speaks_plainly
+def info(
+    model: Annotated[Path | None, typer.Argument(help="Model folder; default: the one in the package.", show_default=False)] = None,
+) -> None:
+    """Show what a model is: its card, its size, its network.
+
+    asr info
+    asr info runs/an4/model
+    """
+    from rich.markdown import Markdown
+
+    from asr.config_file import dump_config
+    from asr.model.checkpoint import load_model
+    from asr.transcribe import embedded_model
+
+    folder = model or embedded_model()
+    loaded = load_model(folder)
+    parts = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in loaded.network.named_children()}
+    if out.is_terminal:
+        out.print(Markdown(loaded.card))
+    else:
+        print(loaded.card)
+    size = sum(f.stat().st_size for f in folder.iterdir()) / 1e6
+    shares = ", ".join(f"{name} {millions:.2f} M" for name, millions in parts.items() if millions)
+    out.print(f"{folder}: {size:.1f} MB, {sum(parts.values()):.2f} M parameters ({shares}), {len(loaded.tokenizer)} pieces\n", markup=False)
+    out.print(dump_config(loaded.config), markup=False)
