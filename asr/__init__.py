@@ -1,8 +1,9 @@
 """Listen, Attend and Spell: a sequence-to-sequence speech recogniser.
 
     >>> import asr
-    >>> transcriber = asr.Transcriber()                      # the embedded English model
-    >>> print(transcriber.transcribe("recording.flac").text)
+    >>> model = asr.load_model()                             # the embedded English model
+    >>> transcript = model.transcribe("recording.flac")
+    >>> print(transcript.text, [(word.text, word.start) for word in transcript.words])
     >>> asr.score.evaluate(references, hypotheses).systems[0].words.rate
 
 Names are imported when they are first used, so that `import asr` and `asr --help` are quick.
@@ -22,7 +23,7 @@ _HOMES = {
     "read_manifest": "asr.speech.manifest",
     "write_manifest": "asr.speech.manifest",
     "load_audio": "asr.speech.audio",
-    "load_model": "asr.model.checkpoint",
+    "load_model": "asr.transcribe",
     "Transcriber": "asr.transcribe",
     "Transcript": "asr.transcript",
     "Trainer": "asr.train.trainer",
@@ -49,11 +50,10 @@ if TYPE_CHECKING:
     from asr.config import Config, DecodeConfig
     from asr.config_file import load_config
     from asr.errors import AsrError
-    from asr.model.checkpoint import load_model
     from asr.speech.audio import load_audio
     from asr.speech.manifest import Utterance, read_manifest, write_manifest
     from asr.train.trainer import Trainer
-    from asr.transcribe import Transcriber
+    from asr.transcribe import Transcriber, load_model
     from asr.transcript import Transcript
 
 

@@ -1,30 +1,40 @@
-"""Recordings to transcripts: files read, batched by length, recognised, and given back one by one."""
+"""Recordings to transcripts, however many and however long.
+
+A reading thread decodes recordings block by block and cuts them into segments of speech, a window of some minutes at a time. The
+segments of a window, of whatever recordings, are recognised in batches of like length while the next window fills. So memory holds
+two windows, and a recording's transcript is whole with its last segment.
+"""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
+import soxr
 import torch
 
-from asr.config import DecodeConfig
-from asr.decode.recognize import LONGEST_SECONDS, recognize
+from asr.config import DecodeConfig, SegmentConfig
+from asr.decode.align import PlacedWord, words_of
+from asr.decode.examine import Examined, examine
+from asr.decode.recognize import check_search
 from asr.errors import AudioError, UsageError
-from asr.model.checkpoint import TrainedModel, load_model
-from asr.speech.audio import load_audio, probe
+from asr.model.checkpoint import TrainedModel
+from asr.model.checkpoint import load_model as load_folder
+from asr.speech.audio import Samples, stream_audio
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
-from asr.transcript import Reading, Transcript
+from asr.speech.segment import RATE, SpeechSegment
+from asr.speech.windows import Source, Window, read_windows
+from asr.transcript import Reading, Segment, Transcript, Word
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-BATCH_SECONDS = 120.0  # of audio decoded together; more costs memory and gains nothing on a CPU
+BATCH_SECONDS = 120.0  # of speech recognised together; more costs memory and gains nothing on a CPU
+HANGOVER = 0.16  # seconds for which a word goes on after CTC has seen the last of it
+WINDOW_BATCHES = 5  # in a window: enough to find segments of like length
 
 
 def embedded_model() -> Path:
@@ -32,92 +42,130 @@ def embedded_model() -> Path:
     return Path(str(files("asr") / "pretrained"))
 
 
+def load_model(folder: Path | str | None = None, device: str = "auto", language_model: Path | str | None = None) -> Transcriber:
+    """A model ready to transcribe: the one in the package, or the one in `folder`.
+
+    >>> model = asr.load_model()
+    >>> transcript = model.transcribe("talk.mp3")
+    >>> transcript.text, transcript.words[0].start
+
+    `device` is auto, cpu, or a torch device; `language_model` a folder to use in place of the model's own, or "none". Raises
+    UsageError for a folder or device that is not there, ModelError for a folder that is damaged.
+    """
+    model = load_folder(Path(folder) if folder else embedded_model(), pick_device(device))
+    if language_model is not None:
+        model = model.with_lm(None if str(language_model) == "none" else Path(language_model))
+    return Transcriber(model)
+
+
 class Transcriber:
     """A model, ready to transcribe.
 
-    >>> transcriber = Transcriber()
-    >>> transcriber.transcribe("recording.flac").text
+    >>> Transcriber(load_folder(embedded_model())).transcribe("recording.flac").text
     """
 
     def __init__(
         self,
-        model: TrainedModel | Path | str | None = None,
-        device: str = "auto",
+        model: TrainedModel,
         decode: DecodeConfig | None = None,
+        segment: SegmentConfig | None = None,
         batch_seconds: float = BATCH_SECONDS,
     ):
-        """`model` is a loaded one or a folder; without it, the one in the package. `device` is auto, cpu, or a torch device.
+        """Raises UsageError for a search that the model cannot do."""
+        self.model, self.batch_seconds = model, batch_seconds
+        self.decode = decode or model.config.decode
+        if model.lm is None and decode is None:
+            self.decode = self.decode.model_copy(update={"lm_weight": 0.0})
+        self.segment = segment or SegmentConfig()
+        check_search(model, self.decode)
+        self.state_seconds = model.config.model.listener.reduction * model.config.model.frontend.hop_ms / 1000
 
-        Raises UsageError for a device that is not there or a search that the model cannot do, and what `load_model` raises.
+    def transcribe(self, audio: Path | str | Samples, channel: int | None = None) -> Transcript:
+        """Transcribe a file, or samples (N,) float32 in [-1, 1] at 16 kHz, of any length.
+
+        `channel` of a file is 1 for the first; None is the mean of all. Raises AudioError.
         """
-        chosen = pick_device(device)
-        self.model = model if isinstance(model, TrainedModel) else load_model(Path(model) if model else embedded_model(), chosen)
-        self.decode = decode or self.model.config.decode
-        if self.decode.ctc_weight > 0 and self.model.network.ctc is None:
-            raise UsageError("this model has no CTC head: decode with a CTC weight of 0")
-        if self.decode.lm_weight > 0 and self.model.lm is None:
-            raise UsageError("this model has no language model: name one, or decode with a language model weight of 0")
-        self.batch_seconds = batch_seconds
-        self.sample_rate = self.model.config.model.frontend.sample_rate
-
-    def transcribe(self, audio: Path | str | np.ndarray) -> Transcript:
-        """Transcribe a file, or samples (N,) float32 in [-1, 1] at the model's sample rate. Raises AudioError."""
         if isinstance(audio, np.ndarray):
             if audio.ndim != 1 or not np.isfinite(audio).all():
                 raise AudioError(f"samples of shape {audio.shape}: expected one channel (N,) of finite numbers")
-            if error := _too_long("samples", len(audio) / self.sample_rate):
-                raise error
-            return self._recognize([audio.astype(np.float32)], ["<samples>"])[0]
-        return self._recognize([self._read(_utterance(Path(audio)))], [str(audio)])[0]
+            sources = [Source("<samples>", lambda: iter([audio.astype(np.float32, copy=False)]))]
+        else:
+            sources = [_file(Utterance(id=Path(audio).stem, audio_filepath=Path(audio)), channel)]
+        [(_, result)] = self._transcribe(sources, lambda _: None)
+        if isinstance(result, AudioError):
+            raise result
+        return result
 
-    def transcribe_files(self, paths: Sequence[Path]) -> Iterator[tuple[int, Transcript | AudioError]]:
-        """`transcribe_utterances` of whole files."""
-        return self.transcribe_utterances([_utterance(path) for path in paths])
+    def transcribe_many(
+        self, utterances: Sequence[Utterance], channel: int | None = None, on_progress: Callable[[float], None] = lambda _: None
+    ) -> Iterator[tuple[int, Transcript | AudioError]]:
+        """Transcribe many recordings, or parts of them: yields (index, transcript or what is wrong with the recording), in order.
 
-    def transcribe_utterances(self, utterances: Sequence[Utterance]) -> Iterator[tuple[int, Transcript | AudioError]]:
-        """Transcribe many: yields (index, transcript or what is wrong with the recording) in order of length, not of `utterances`."""
-        seconds: dict[int, float] = {}
-        with ThreadPoolExecutor() as pool:
-            for i, found in enumerate(pool.map(_seconds, utterances)):
-                if isinstance(found, AudioError):
-                    yield i, found
-                else:
-                    seconds[i] = found
-            usable = list(seconds)
-            batches = [[usable[i] for i in batch] for batch in by_length([seconds[i] for i in usable], self.batch_seconds)]
-            read = _one_ahead(pool, lambda batch: [self._try_read(utterances[i]) for i in batch], batches)
-            for batch, audio in zip(batches, read, strict=True):
-                good = [(i, a) for i, a in zip(batch, audio, strict=True) if isinstance(a, np.ndarray)]
-                yield from ((i, a) for i, a in zip(batch, audio, strict=True) if isinstance(a, AudioError))
-                if good:
-                    transcripts = self._recognize([a for _, a in good], [str(utterances[i].audio_filepath) for i, _ in good])
-                    yield from zip([i for i, _ in good], transcripts, strict=True)
+        `on_progress` is told how many seconds of recordings more are done.
+        """
+        return self._transcribe([_file(u, channel) for u in utterances], on_progress)
 
-    def _recognize(self, audio: list[np.ndarray], names: list[str]) -> list[Transcript]:
-        found = recognize(self.model, [torch.from_numpy(a) for a in audio], self.decode)
-        return [
-            Transcript(
-                name,
-                len(a) / self.sample_rate,
-                tuple(
-                    Reading(r.text, r.hypothesis.score, r.hypothesis.attention_score, r.hypothesis.ctc_score, r.hypothesis.lm_score)
-                    for r in nbest
-                ),
-            )
-            for name, a, nbest in zip(names, audio, found, strict=True)
+    def _transcribe(self, sources: Sequence[Source], on_progress: Callable[[float], None]) -> Iterator[tuple[int, Transcript | AudioError]]:
+        stop = threading.Event()
+        windows = read_windows(sources, self.segment, WINDOW_BATCHES * self.batch_seconds, stop)
+        found: dict[int, list[Segment]] = defaultdict(list)
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(next, windows, None)
+            try:
+                while (window := coming.result()) is not None:
+                    coming = pool.submit(next, windows, None)
+                    for share in self._recognize(window, found):
+                        on_progress(share * window.seconds)
+                    for end in window.ends:
+                        segments = sorted(found.pop(end.recording, []), key=lambda segment: segment.start)
+                        name = sources[end.recording].name
+                        yield end.recording, end.error or Transcript(name, end.seconds, tuple(segments))
+            finally:
+                stop.set()
+
+    def _recognize(self, window: Window, found: dict[int, list[Segment]]) -> Iterator[float]:
+        """What is said in a window, added to `found` by recording; yields the share of the window that each batch was."""
+        seconds = [speech.seconds for _, speech in window.segments]
+        if not seconds:
+            yield 1.0
+        for batch in by_length(seconds, self.batch_seconds):
+            examined = examine(self.model, [self._waveform(window.segments[i][1]) for i in batch], self.decode)
+            for (recording, speech), what in zip((window.segments[i] for i in batch), examined, strict=True):
+                if what.readings and what.readings[0].text:
+                    found[recording].append(self._segment(speech, what))
+            yield sum(seconds[i] for i in batch) / sum(seconds)
+
+    def _waveform(self, speech: SpeechSegment) -> torch.Tensor:
+        """(N,) at the model's rate; speech is found at 16 kHz."""
+        rate = self.model.config.model.frontend.sample_rate
+        return torch.from_numpy(speech.samples if rate == RATE else soxr.resample(speech.samples, RATE, rate))
+
+    def _segment(self, speech: SpeechSegment, what: Examined) -> Segment:
+        readings = tuple(
+            Reading(r.text, tuple(h.tokens), h.score, h.attention_score, h.ctc_score, h.lm_score)
+            for r, h in ((r, r.hypothesis) for r in what.readings)
+        )
+
+        words = self._words(speech, words_of(what.placed, self.model.tokenizer))
+        return Segment(speech.start, speech.start + speech.seconds, readings, words, what.doubtful)
+
+    def _words(self, speech: SpeechSegment, placed: Sequence[PlacedWord]) -> tuple[Word, ...]:
+        """States to seconds. CTC sees a word early and lets go of it before its end: no word begins before the speech does, and
+        each goes on until the next, but for HANGOVER at most."""
+
+        def seconds(state: int) -> float:
+            return min(max(speech.start + state * self.state_seconds, speech.speech_start), speech.speech_end)
+
+        starts = [seconds(word.start) for word in placed]
+        ends = [
+            min(seconds(word.end) + HANGOVER, following) for word, following in zip(placed, [*starts[1:], speech.speech_end], strict=True)
         ]
+        return tuple(Word(w.text, start, max(start, end), w.probability) for w, start, end in zip(placed, starts, ends, strict=True))
 
-    def _read(self, utterance: Utterance) -> np.ndarray:
-        length = _seconds(utterance)
-        if isinstance(length, AudioError):
-            raise length
-        return load_audio(utterance.audio_filepath, self.sample_rate, utterance.offset, utterance.duration)
 
-    def _try_read(self, utterance: Utterance) -> np.ndarray | AudioError:
-        try:
-            return self._read(utterance)
-        except AudioError as e:
-            return e
+def _file(utterance: Utterance, channel: int | None) -> Source:
+    path = utterance.audio_filepath
+    return Source(str(path), lambda: stream_audio(path, RATE, utterance.offset, utterance.duration, channel))
 
 
 def pick_device(name: str) -> torch.device:
@@ -130,34 +178,3 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError):
         raise UsageError(f"device {name!r} is not there: use auto, cpu, or cuda on a machine with a GPU") from None
     return device
-
-
-def _one_ahead(pool: Executor, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Like `map`, with the next item under way while one is used, and no more in memory than that."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) > 1:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _utterance(path: Path) -> Utterance:
-    return Utterance(id=path.stem, audio_filepath=path)
-
-
-def _seconds(utterance: Utterance) -> float | AudioError:
-    """Length of an utterance, or why it cannot be transcribed."""
-    try:
-        seconds = utterance.duration or probe(utterance.audio_filepath).seconds - utterance.offset
-    except AudioError as e:
-        return e
-    return _too_long(str(utterance.audio_filepath), seconds) or seconds
-
-
-def _too_long(name: str, seconds: float) -> AudioError | None:
-    if seconds <= LONGEST_SECONDS:
-        return None
-    length = f"{seconds // 3600:.0f} h {seconds % 3600 / 60:.0f} min" if seconds >= 3600 else f"{seconds / 60:.1f} min"
-    return AudioError(f"{name}: {length} long, and at most {LONGEST_SECONDS:.0f} s can be heard at once: cut it at pauses")

@@ -1,16 +1,29 @@
-"""What comes out: the text of a recording, and how sure the model is of it."""
+"""What comes out: what is said in a recording, when, and how sure the model is of it."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and its place."""
+
+    text: str
+    start: float
+    """seconds from the start of the recording"""
+    end: float
+    probability: float
+    """that it was said, by the speller and the CTC head together: 0 to 1"""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to read a recording."""
+    """One way to read a stretch of speech."""
 
     text: str
+    tokens: tuple[int, ...]
+    """pieces of the vocabulary, without end-of-sentence"""
     score: float
     """what the search ranks by (nats): attention, CTC, language model and length together"""
     attention_score: float
@@ -20,6 +33,30 @@ class Reading:
     lm_score: float | None = None
     """log-probability of the tokens and of the end by the language model (nats); None where it was not asked"""
 
+    @property
+    def average_log_probability(self) -> float:
+        """of a token, by the speller, the end counted (nats)"""
+        return self.attention_score / (len(self.tokens) + 1)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech that was heard at once."""
+
+    start: float
+    """seconds from the start of the recording"""
+    end: float
+    readings: tuple[Reading, ...]
+    """best first, never empty"""
+    words: tuple[Word, ...]
+    """those of the best reading"""
+    doubtful: bool = False
+    """the CTC head does not bear the words out: they may be invented"""
+
+    @property
+    def text(self) -> str:
+        return self.readings[0].text
+
 
 @dataclass(frozen=True)
 class Transcript:
@@ -28,21 +65,13 @@ class Transcript:
     audio_filepath: str
     duration: float
     """seconds"""
-    readings: tuple[Reading, ...]
-    """best first, never empty"""
+    segments: tuple[Segment, ...]
+    """in order; none where nobody speaks"""
 
     @property
     def text(self) -> str:
-        return self.readings[0].text
+        return " ".join(segment.text for segment in self.segments if segment.text)
 
-    def to_json(self, nbest: int = 1) -> str:
-        """One line of JSON with `audio_filepath`, `duration`, `pred_text`, `score`, and `nbest` where more than one is asked for."""
-        record: dict[str, object] = {
-            "audio_filepath": self.audio_filepath,
-            "duration": round(self.duration, 3),
-            "pred_text": self.text,
-            "score": round(self.readings[0].score, 4),
-        }
-        if nbest > 1:
-            record["nbest"] = [asdict(r) for r in self.readings[:nbest]]
-        return json.dumps(record, ensure_ascii=False)
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for segment in self.segments for word in segment.words)

@@ -1,8 +1,10 @@
-"""The embedded model on recordings: right words, and the same words however they are batched."""
+"""The embedded model on recordings: right words in their places, however they are batched, cut and stored."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import asr
 from asr.config import DecodeConfig
 from asr.decode.greedy import greedy_search
 from asr.decode.recognize import recognize
+from asr.decode.utterances import Recognized, recognize_utterances
 from asr.errors import AudioError, UsageError
 from asr.prepare.librispeech import prepare_librispeech
 from asr.score.wer import word_errors
@@ -21,11 +24,12 @@ from asr.transcribe import Transcriber
 from asr.transcript import Transcript
 
 ROOT = Path(__file__).parents[1]
+RATE = 16_000
 
 
 @pytest.fixture(scope="module")
 def transcriber() -> Transcriber:
-    return Transcriber(device="cpu")
+    return asr.load_model(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +72,8 @@ def test_a_beam_of_one_without_ctc_is_greedy(transcriber: Transcriber, clips: li
 
 def test_samples_are_taken_as_well_as_files(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
     path = clips[0].audio_filepath
-    assert transcriber.transcribe(load_audio(path)).text == transcriber.transcribe(path).text
+    of_file, of_samples = transcriber.transcribe(path), transcriber.transcribe(load_audio(path))
+    assert replace(of_samples, audio_filepath=str(path)) == of_file
 
 
 @pytest.mark.parametrize("samples", [np.zeros((2, 100), np.float32), np.array([0.0, np.nan], np.float32)])
@@ -77,27 +82,52 @@ def test_other_samples_are_refused(transcriber: Transcriber, samples: np.ndarray
         transcriber.transcribe(samples)
 
 
-def test_hours_of_samples_are_refused(transcriber: Transcriber) -> None:
-    with pytest.raises(AudioError, match=r"2\.5 min long"):
-        transcriber.transcribe(np.zeros(150 * transcriber.sample_rate, np.float32))
+def test_nothing_is_written_over_silence_and_noise(transcriber: Transcriber) -> None:
+    random = np.random.default_rng(0)
+    for sound in (np.zeros(60 * RATE), 0.001 * random.standard_normal(60 * RATE), 0.1 * random.standard_normal(60 * RATE), np.zeros(1)):
+        found = transcriber.transcribe(sound.astype(np.float32))
+        assert found.segments == ()
+        assert found.duration == pytest.approx(len(sound) / RATE)
 
 
-def test_many_files_come_back_each_with_its_own_text(transcriber: Transcriber, clips: list[asr.Utterance], tmp_path: Path) -> None:
-    paths = [u.audio_filepath for u in clips] + [tmp_path / "gone.wav"]
-    results = dict(transcriber.transcribe_files(paths * 2))
-    assert sorted(results) == list(range(2 * len(paths)))
-    for i, path in enumerate(paths * 2):
-        result = results[i]
-        if path.name == "gone.wav":
+def test_words_stand_where_they_are_said(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
+    """Clips with known pauses between them: no word in a pause, none out of order, and each clip's within its own time."""
+    sounds = [load_audio(u.audio_filepath) for u in clips]
+    parts, places, at = [], [], 0.0
+    for sound in sounds:
+        parts += [np.zeros(2 * RATE, np.float32), sound]
+        places.append((at + 2.0, at + 2.0 + len(sound) / RATE))
+        at = places[-1][1]
+    found = transcriber.transcribe(np.concatenate(parts))
+    assert all(0 <= a.start <= a.end <= b.start + 1e-6 for a, b in pairwise(found.words))
+    assert all(0 < w.probability <= 1 for w in found.words)
+    for sound, (start, end) in zip(sounds, places, strict=True):
+        inside = [w.text for w in found.words if start <= w.start and w.end <= end + 0.05]
+        assert len(inside) == len(transcriber.transcribe(sound).words)  # a hair's breadth of silence more may change a letter
+    assert len(found.words) == sum(len(transcriber.transcribe(sound).words) for sound in sounds)
+
+
+def test_many_recordings_come_back_in_order_each_with_its_own_text(
+    transcriber: Transcriber, clips: list[asr.Utterance], tmp_path: Path
+) -> None:
+    gone = asr.Utterance("gone", tmp_path / "gone.wav")
+    asked = [*clips, gone] * 2
+    passed: list[float] = []
+    small = Transcriber(transcriber.model, batch_seconds=4.0)  # so that there are several windows
+    results = list(small.transcribe_many(asked, on_progress=passed.append))
+    assert [i for i, _ in results] == list(range(len(asked)))
+    for (_, result), utterance in zip(results, asked, strict=True):
+        if utterance is gone:
             assert isinstance(result, AudioError)
         else:
             assert isinstance(result, Transcript)
-            assert result.audio_filepath == str(path)
-            assert result.text == transcriber.transcribe(path).text
+            alone = transcriber.transcribe(utterance.audio_filepath)
+            assert (result.audio_filepath, result.text, result.duration) == (alone.audio_filepath, alone.text, alone.duration)
+    assert sum(passed) == pytest.approx(sum(r.duration for _, r in results if isinstance(r, Transcript)))
 
 
 def test_a_model_without_ctc_cannot_search_with_it(tiny_folder: Path) -> None:
-    model = asr.load_model(tiny_folder)
+    model = asr.load_model(tiny_folder).model
     model.network.ctc = None
     with pytest.raises(UsageError, match="no CTC head"):
         Transcriber(model)
@@ -108,8 +138,8 @@ def test_dev_clean_is_understood_as_the_card_says(dev_clean: Path, transcriber: 
     [subset] = prepare_librispeech(dev_clean, tmp_path, ["dev-clean"])
     utterances = subset.utterances[::12]
     texts = [""] * len(utterances)
-    for i, result in transcriber.transcribe_utterances(utterances):
-        assert isinstance(result, Transcript)
+    for i, result in recognize_utterances(transcriber.model, utterances, transcriber.decode, 120.0):
+        assert isinstance(result, Recognized)
         texts[i] = result.text
     stated = re.search(r"dev-clean WER \| ([\d.]+) %", transcriber.model.card)
     assert stated

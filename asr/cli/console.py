@@ -9,13 +9,14 @@ import errno
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from asr.errors import AsrError
 
@@ -61,3 +62,41 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal or total < 2) as bar:
         task = bar.add_task(what, total=total)
         yield lambda n: bar.advance(task, n)
+
+
+class Pace:
+    """How fast recordings go by."""
+
+    def __init__(self, bar: Progress, task: TaskID):
+        self._bar, self._task = bar, task
+        self._began, self._seconds = time.monotonic(), 0.0
+
+    def advance(self, seconds: float) -> None:
+        """So many seconds of recordings more are done."""
+        self._seconds += seconds
+        self._bar.update(self._task, advance=seconds, done=clock(self._seconds), speed=self.speed)
+
+    @property
+    def speed(self) -> str:
+        """Seconds of recordings in a second, once that can be told: `85×`."""
+        passed = time.monotonic() - self._began
+        return f"{self._seconds / passed:.0f}×" if self._seconds and passed > 0.5 else ""
+
+
+@contextmanager
+def audio_progress(total: float) -> Iterator[Pace]:
+    """A bar over seconds of recordings, with their speed and the time left, in a terminal; nothing in a pipe."""
+    columns = (
+        TextColumn("transcribing"),
+        BarColumn(),
+        TextColumn("{task.fields[done]} of {task.fields[total_clock]}  {task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        yield Pace(bar, bar.add_task("", total=total, done="0:00", total_clock=clock(total), speed=""))
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03`, or `2:03` under an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
-from asr.cli.transcribe import (
+from asr.cli.search import (
+    BatchOption,
     BeamOption,
     CtcOption,
     DeviceOption,
@@ -17,8 +18,11 @@ from asr.cli.transcribe import (
     LengthOption,
     LmWeightOption,
     ModelOption,
-    make_transcriber,
+    ProfileOption,
+    ThreadsOption,
+    load_for_search,
 )
+from asr.errors import AudioError
 
 if TYPE_CHECKING:
     from asr.score.evaluation import Evaluation
@@ -49,7 +53,9 @@ def evaluate(
     lm_weight: LmWeightOption = None,
     language_model: LanguageModelOption = None,
     length_bonus: LengthOption = None,
-    batch_seconds: Annotated[float, typer.Option(min=1, help="Audio decoded together (s).")] = 120.0,
+    profile: ProfileOption = "balanced",
+    batch_seconds: BatchOption = 120.0,
+    threads: ThreadsOption = None,
     device: DeviceOption = "auto",
     report: ReportOption = None,
     by: ByOption = None,
@@ -65,17 +71,26 @@ def evaluate(
       asr evaluate --manifest dev.json --beam-size 1 --output hypotheses.json
       asr evaluate --manifest dev.json --by speaker --report report/
     """
+    from asr.decode.utterances import recognize_utterances
     from asr.score.evaluation import evaluate as measure
     from asr.score.groups import check_keys
     from asr.score.report import check_report_path
     from asr.score.texts import texts_in_order
     from asr.speech.manifest import read_manifest
     from asr.text.normalizer import load_normalizer
-    from asr.transcript import Transcript
 
     utterances = read_manifest(manifest, need_text=True)
-    asked = {"beam": beam_size, "ctc_weight": ctc_weight, "lm_weight": lm_weight, "length_bonus": length_bonus}
-    transcriber = make_transcriber(model, language_model, device, asked, batch_seconds)
+    loaded, search = load_for_search(
+        model,
+        language_model,
+        device,
+        profile,
+        threads,
+        beam=beam_size,
+        ctc_weight=ctc_weight,
+        lm_weight=lm_weight,
+        length_bonus=length_bonus,
+    )
     details = [
         {**u.extra, "speaker": u.speaker, "lang": u.lang, "offset": u.offset, "audio_filepath": str(u.audio_filepath)} for u in utterances
     ]
@@ -87,16 +102,15 @@ def evaluate(
     seconds = failed = 0.0
     began = time.perf_counter()
     with progress_bar("transcribing", len(utterances)) as advance:
-        for i, result in transcriber.transcribe_utterances(utterances):
-            if isinstance(result, Transcript):
-                texts[i], lengths[i] = result.text, lengths[i] or result.duration
-                seconds += result.duration
-            else:
+        for i, result in recognize_utterances(loaded, utterances, search, batch_seconds):
+            if isinstance(result, AudioError):
                 failed += 1
                 complain(f"{utterances[i].source}: {result}")
+            else:
+                texts[i], lengths[i] = result.text, lengths[i] or result.seconds
+                seconds += result.seconds
             advance(1)
     took = time.perf_counter() - began
-    search = transcriber.decode
     how = f"beam {search.beam}, CTC weight {search.ctc_weight:g}, LM weight {search.lm_weight:g}, length bonus {search.length_bonus:g}"
     if output:
         _write_hypotheses(output, utterances, [text or "" for text in texts])

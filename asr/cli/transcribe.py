@@ -1,93 +1,165 @@
-"""`asr transcribe`, and the options that choose a model and its search."""
+"""`asr transcribe`: recordings to text, subtitles and JSON."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.console import complain, err, progress_bar, speaks_plainly
-from asr.errors import AsrError
+from asr.cli.console import Pace, audio_progress, clock, complain, err, speaks_plainly
+from asr.cli.search import (
+    BatchOption,
+    BeamOption,
+    CtcOption,
+    DeviceOption,
+    LanguageModelOption,
+    LengthOption,
+    LmWeightOption,
+    ModelOption,
+    ProfileOption,
+    ThreadsOption,
+    load_for_search,
+)
+from asr.errors import AudioError, UsageError
 
 if TYPE_CHECKING:
-    from asr.transcribe import Transcriber
-
-ModelOption = Annotated[Path | None, typer.Option(help="Model folder; default: the one in the package.", show_default=False)]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
-BeamOption = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")]
-CtcOption = Annotated[
-    float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
-]
-LmWeightOption = Annotated[
-    float | None, typer.Option(min=0, help="Weight of the language model in the search.", show_default="the model's")
-]
-LanguageModelOption = Annotated[
-    str | None, typer.Option(help="A language model's folder, or none.", show_default="the one in the model folder", metavar="FOLDER|none")
-]
-LengthOption = Annotated[float | None, typer.Option(help="Added to the score for each token (nats).", show_default="the model's")]
+    from asr.inputs import Recording
+    from asr.output import OutputOptions
+    from asr.transcript import Transcript
 
 
 @speaks_plainly
 def transcribe(
-    files: Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg, opus, mp3, m4a, …", show_default=False)],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT…", help="Recordings or videos, folders, globs, manifests (.json), - for stdin.", show_default=False),
+    ],
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", help="Write files here; without it, print.", show_default=False)
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", "-f", help="txt, srt, vtt, tsv, json, all; several: srt,json.", show_default="txt", metavar="FORMAT"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out recordings whose files are there.")] = False,
+    nbest: Annotated[int, typer.Option(min=1, help="In json: so many readings of each segment.")] = 1,
+    word_times: Annotated[bool, typer.Option("--word-times", help="In vtt: a time stamp before each word.")] = False,
+    channel: Annotated[int | None, typer.Option(min=1, help="Channel to hear, 1 for the first.", show_default="the mean of all")] = None,
     model: ModelOption = None,
+    profile: ProfileOption = "balanced",
     beam_size: BeamOption = None,
     ctc_weight: CtcOption = None,
     lm_weight: LmWeightOption = None,
     language_model: LanguageModelOption = None,
     length_bonus: LengthOption = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a recording: text, duration, scores.")] = False,
-    nbest: Annotated[int, typer.Option(min=1, help="With --json: so many readings of each recording.")] = 1,
+    batch_seconds: BatchOption = 120.0,
+    threads: ThreadsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Write down what is said in recordings.
+    """Write down what is said in recordings, of any length and format.
 
-    One recording gives its text alone; several give `file<tab>text` lines, in the order asked for. A recording that cannot be
-    read is reported, and the others go on.
+    One recording gives its text, a line a stretch of speech; several give `file<tab>text` lines, in the order asked for. With
+    --output-dir each gets files of its own. A recording that cannot be read is reported, and the others go on. `[?]` marks words
+    that the sound does not bear out.
 
       asr transcribe talk.flac
       asr transcribe *.wav > texts.tsv
+      asr transcribe lectures/ -o out/ -f srt,json       subtitles and words with times; again with --skip-existing to go on
       asr transcribe --json --nbest 3 talk.flac
+      ffmpeg -i … -f wav - | asr transcribe -
     """
-    search = {"beam": beam_size, "ctc_weight": ctc_weight, "lm_weight": lm_weight, "length_bonus": length_bonus}
-    transcriber = make_transcriber(model, language_model, device, search)
-    from asr.transcript import Transcript
+    from asr.inputs import open_inputs
+    from asr.output import OutputOptions, all_written, choose_formats
 
-    ready: dict[int, Transcript | AsrError] = {}
-    shown = failed = 0
-    with progress_bar("transcribing", len(files)) as advance:
-        for i, result in transcriber.transcribe_files(files):
-            ready[i] = result
-            advance(1)
-            while shown in ready:  # in the order asked for, each as early as that allows
-                done = ready.pop(shown)
-                if isinstance(done, AsrError):
-                    failed += 1
-                    complain(str(done))
-                elif json:
-                    print(done.to_json(nbest), flush=True)
-                else:
-                    print(done.text if len(files) == 1 else f"{files[shown]}\t{done.text}", flush=True)
-                shown += 1
-    if failed:
-        if len(files) > 1:
-            err.print(f"{len(files) - failed} transcribed, {failed} failed")
+    chosen = choose_formats([*(formats or []), *(["json"] if json else [])] or ["txt"])
+    options = OutputOptions(nbest=nbest, word_times=word_times)
+    if output_dir is None and len(chosen) > 1:
+        raise UsageError("--format: only one can be printed: name a folder with --output-dir for several")
+    if skip_existing and output_dir is None:
+        raise UsageError("--skip-existing looks into --output-dir: name that folder")
+    with open_inputs(inputs) as recordings:
+        if output_dir is None and len(recordings) > 1 and chosen[0] not in ("txt", "json"):
+            raise UsageError(
+                f"--format {chosen[0]}: one recording can be printed so; for {len(recordings)}, name a folder with --output-dir"
+            )
+        waiting = [r for r in recordings if not (skip_existing and output_dir and all_written(output_dir / r.name, chosen))]
+        tally = Counter({"already there": len(recordings) - len(waiting)})
+        if waiting:
+            loaded, decode = load_for_search(
+                model,
+                language_model,
+                device,
+                profile,
+                threads,
+                beam=beam_size,
+                ctc_weight=ctc_weight,
+                lm_weight=lm_weight,
+                length_bonus=length_bonus,
+            )
+            from asr.transcribe import Transcriber
+
+            transcriber = Transcriber(loaded, decode, batch_seconds=batch_seconds)
+            total = _seconds(waiting) if err.is_terminal else 0.0
+            try:
+                with audio_progress(total) as pace:
+                    results = transcriber.transcribe_many([r.utterance for r in waiting], channel, pace.advance)
+                    for i, result in results:
+                        if isinstance(result, AudioError):
+                            tally["failed"] += 1
+                            complain(str(result) if waiting[i].label in str(result) else f"{waiting[i].label}: {result}")
+                            continue
+                        tally["transcribed"] += 1
+                        result = replace(result, audio_filepath=waiting[i].label)
+                        if output_dir is None:
+                            _show(result, waiting[i], chosen[0], options, alone=len(recordings) == 1)
+                        else:
+                            _store(result, waiting[i], output_dir, chosen, options, pace)
+            except KeyboardInterrupt:
+                done = f"stopped: {tally['transcribed']} of {len(waiting)} are done"
+                complain(f"{done} and whole; the same command with --skip-existing goes on" if output_dir else done)
+                raise typer.Exit(130) from None
+    if len(recordings) > 1 and (tally["failed"] or output_dir):
+        err.print(", ".join(f"{tally[what]} {what}" for what in ("transcribed", "already there", "failed") if tally[what]))
+    if tally["failed"]:
         raise typer.Exit(1)
 
 
-def make_transcriber(
-    model: Path | None, language_model: str | None, device: str, search: dict[str, float | None], batch_seconds: float = 120.0
-) -> Transcriber:
-    """A transcriber with the model's own search and language model, less what was asked to be different."""
-    with err.status("loading the model …"):
-        from asr.model.checkpoint import load_model
-        from asr.transcribe import Transcriber, embedded_model, pick_device
+def _seconds(recordings: Sequence[Recording]) -> float:
+    """How long all are together; what cannot be read counts as nothing."""
+    from asr.speech.audio import probe
 
-        loaded = load_model(model or embedded_model(), pick_device(device))
-        if language_model is not None:
-            loaded = loaded.with_lm(None if language_model == "none" else Path(language_model))
-    asked = {key: value for key, value in search.items() if value is not None}
-    if loaded.lm is None:
-        asked.setdefault("lm_weight", 0.0)
-    return Transcriber(loaded, device, loaded.config.decode.model_copy(update=asked), batch_seconds)
+    def length(recording: Recording) -> float:
+        utterance = recording.utterance
+        try:
+            return utterance.duration or max(0.0, probe(utterance.audio_filepath).seconds - utterance.offset)
+        except AudioError:
+            return 0.0
+
+    with err.status("looking at the recordings …"), ThreadPoolExecutor() as pool:
+        return sum(pool.map(length, recordings))
+
+
+def _show(transcript: Transcript, recording: Recording, form: str, options: OutputOptions, alone: bool) -> None:
+    from asr.output import FORMATS, json_line, named_line
+
+    if form == "json":
+        print(json_line(transcript, options, {"id": recording.utterance.id}), flush=True)
+    elif alone:
+        print(FORMATS[form](transcript, options), end="", flush=True)
+    else:
+        print(named_line(recording.label, transcript, options), flush=True)
+
+
+def _store(transcript: Transcript, recording: Recording, folder: Path, formats: list[str], options: OutputOptions, pace: Pace) -> None:
+    from asr.output import write_formats
+
+    paths = write_formats(transcript, folder / recording.name, formats, options)
+    doubtful = sum(segment.doubtful for segment in transcript.segments)
+    notes = [clock(transcript.duration), pace.speed, f"{doubtful} of {len(transcript.segments)} segments doubtful" if doubtful else ""]
+    err.print(f"{recording.label} → {', '.join(map(str, paths))}  {'  '.join(n for n in notes if n)}", markup=False)

@@ -10,11 +10,12 @@ of the attention decoder by it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import ctc_loss, pad
 
 from asr.text.tokenizer import BLANK
 
@@ -33,6 +34,17 @@ def ctc_greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
     changes = path != pad(path, (1, 0), value=BLANK)[:, :-1]
     kept = real & changes & (path != BLANK)
     return [tokens.tolist() for tokens in torch.split(path[kept], kept.sum(1).tolist())]
+
+
+def transcript_scores(log_probs: Tensor, lengths: Tensor, transcripts: Sequence[Sequence[int]]) -> Tensor:
+    """log p_ctc of whole transcripts (B,), over all their alignments: log-probs (B, T, V), their lengths (B,), B transcripts.
+
+    -inf for one that has more tokens (and blanks between equal ones) than states.
+    """
+    device = log_probs.device
+    counts = torch.tensor([len(t) for t in transcripts], device=device)
+    targets = torch.tensor([token for t in transcripts for token in t], dtype=torch.long, device=device)
+    return -ctc_loss(log_probs.transpose(0, 1), targets, lengths, counts, blank=BLANK, reduction="none")
 
 
 class CTCPrefixState(NamedTuple):

@@ -1,6 +1,6 @@
 """Waveforms to text with a trained model: listen, search, write.
 
-Shapes: B utterances, N samples.
+Shapes: B utterances, N samples, T listener states, H their size, V vocabulary.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 from asr.config import DecodeConfig
 from asr.decode.beam import Hypothesis, beam_search
 from asr.decode.greedy import greedy_search
+from asr.errors import UsageError
 from asr.model.checkpoint import TrainedModel
-
-LONGEST_SECONDS = 120.0  # of one recording: the listener hears all of it at once, and its memory grows with the length
 
 
 @dataclass(frozen=True)
@@ -35,17 +34,35 @@ def recognize(model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeCo
     Returns for each its n-best list, best first (never empty). A waveform without samples reads as empty text.
     """
     config = config or model.config.decode
-    network = model.network
-    device = network.frontend.mean.device
+    states, lengths = listen(model, waveforms)
+    log_probs = model.network.ctc_log_probs(states) if config.ctc_weight > 0 else None
+    return search(model, states, lengths, log_probs, config)
+
+
+def check_search(model: TrainedModel, config: DecodeConfig) -> None:
+    """Raises UsageError for a search that the model cannot do."""
+    if config.ctc_weight > 0 and model.network.ctc is None:
+        raise UsageError("this model has no CTC head: decode with a CTC weight of 0")
+    if config.lm_weight > 0 and model.lm is None:
+        raise UsageError("this model has no language model: name one, or decode with a language model weight of 0")
+
+
+def listen(model: TrainedModel, waveforms: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Waveforms, (N,) each -> listener states (B, T, H) and their lengths (B,)."""
+    device = model.network.frontend.mean.device
     samples = torch.tensor([len(w) for w in waveforms], device=device)
     padded = pad_sequence([w if len(w) else w.new_zeros(1) for w in waveforms], batch_first=True).to(device)
-    states, lengths = network.listen(padded, samples)
-    memory = network.speller.memory(states, lengths)
+    return model.network.listen(padded, samples)
+
+
+def search(model: TrainedModel, states: Tensor, lengths: Tensor, log_probs: Tensor | None, config: DecodeConfig) -> list[list[Recognition]]:
+    """Listener states (B, T, H), their lengths (B,) and the CTC head's log-probs (B, T, V) -> the n-best list of each utterance."""
+    speller = model.network.speller
+    memory = speller.memory(states, lengths)
     if config.beam == 1 and config.ctc_weight == config.lm_weight == 0 and config.eos_threshold is None:
-        found = greedy_search(network.speller, memory, lengths, config.max_tokens_per_state)
+        found = greedy_search(speller, memory, lengths, config.max_tokens_per_state)
     else:
-        log_probs = network.ctc_log_probs(states) if config.ctc_weight > 0 else None
-        found = beam_search(network.speller, memory, lengths, config, log_probs, model.lm)
+        found = beam_search(speller, memory, lengths, config, log_probs, model.lm)
     return [[Recognition(model.tokenizer.decode(h.tokens), h) for h in hypotheses] for hypotheses in found]
 
 

@@ -47,31 +47,45 @@ def probe(path: Path) -> AudioInfo:
         return reader.info
 
 
-def load_audio(path: Path, sample_rate: int = 16_000, offset: float = 0.0, duration: float | None = None) -> Samples:
-    """Decode (N,) samples, channels averaged, at `sample_rate` (Hz): from `offset` (s), of `duration` (s; None: to the end).
+def load_audio(
+    path: Path, sample_rate: int = 16_000, offset: float = 0.0, duration: float | None = None, channel: int | None = None
+) -> Samples:
+    """All of `stream_audio` at once: (N,) samples. Raises as it does."""
+    return np.concatenate(list(stream_audio(path, sample_rate, offset, duration, channel)))
 
-    At the file's own rate a part holds the samples that the whole has there, but for WebM (shifted by up to 1 ms, the precision
-    of its time stamps) and some Ogg Vorbis (by up to about 10 ms: libsndfile issue 885).
 
-    Raises AudioError naming the file when it is missing, no recording, empty from there on, or holds samples that are not finite.
+def stream_audio(
+    path: Path, sample_rate: int = 16_000, offset: float = 0.0, duration: float | None = None, channel: int | None = None
+) -> Iterator[Samples]:
+    """Decode blocks of about a second at `sample_rate` (Hz): from `offset` (s), of `duration` (s; None: to the end).
+
+    `channel` is 1 for the first; None is the mean of all. At the file's own rate a part holds the samples that the whole has there,
+    but for WebM (shifted by up to 1 ms, the precision of its time stamps) and some Ogg Vorbis (by up to about 10 ms: libsndfile
+    issue 885).
+
+    Raises AudioError naming the file when it is missing, no recording, empty from there on, has no such channel, or holds samples
+    that are not finite (once it comes to them).
     """
     with _open(path) as reader:
-        rate = reader.info.sample_rate
-        start = round(offset * rate)
-        stop = None if duration is None else start + round(duration * rate)
-        resample = _resampler(rate, sample_rate)
+        info = reader.info
+        if channel is not None and not 1 <= channel <= info.channels:
+            has = "1 channel" if info.channels == 1 else f"{info.channels} channels"
+            raise AudioError(f"{path}: has {has}, and no channel {channel}")
+        start = round(offset * info.sample_rate)
+        stop = None if duration is None else start + round(duration * info.sample_rate)
+        resample = _resampler(info.sample_rate, sample_rate)
         decoded = 0
-        parts = []
-        for block in reader.blocks(start, stop):
+        for channels in reader.blocks(start, stop):
+            block = _one_channel(channels, channel)
             finite = np.isfinite(block)
             if not finite.all():
-                place = (start + decoded + int(np.argmin(finite))) / rate
+                place = (start + decoded + int(np.argmin(finite))) / info.sample_rate
                 raise AudioError(f"{path}: contains NaN or infinite samples, at {place:.2f} s: make the file anew")
             decoded += len(block)
-            parts.append(resample(block, False))
-    if not decoded:
-        raise _no_sound(path, offset)
-    return np.concatenate([*parts, resample(np.zeros(0, np.float32), True)])
+            yield resample(block, False)
+        if not decoded:
+            raise _no_sound(path, offset)
+        yield resample(np.zeros(0, np.float32), True)
 
 
 def _resampler(rate: int, wanted: int) -> Callable[[Samples, bool], Samples]:
@@ -84,8 +98,10 @@ def _resampler(rate: int, wanted: int) -> Callable[[Samples, bool], Samples]:
     return lambda block, last: np.asarray(stream.resample_chunk(block, last), np.float32)
 
 
-def _mono(channels: Samples) -> Samples:
-    """(C, N) -> (N,), the channels' mean."""
+def _one_channel(channels: Samples, channel: int | None) -> Samples:
+    """(C, N) -> (N,): the channel asked for, or the mean. A stream may change its channels on the way: its last stands for one that is gone."""
+    if channel is not None:
+        return channels[min(channel, len(channels)) - 1]
     return channels[0] if len(channels) == 1 else channels.mean(axis=0, dtype=np.float32)
 
 
@@ -99,7 +115,7 @@ class _Reader(Protocol):
     def info(self) -> AudioInfo: ...
 
     def blocks(self, start: int, stop: int | None) -> Iterator[Samples]:
-        """Samples `start` to `stop` (or the end), channels averaged, at the file's rate. Raises AudioError."""
+        """Samples `start` to `stop` (or the end), (C, N), at the file's rate. Raises AudioError."""
 
 
 @contextlib.contextmanager
@@ -166,7 +182,7 @@ class _SoundFileReader:
                     break
                 early = min(max(0, start - position), len(block))
                 position += len(block)
-                yield _mono(block.T[:, early:])
+                yield block.T[:, early:]
 
 
 class _ContainerReader:
@@ -227,20 +243,24 @@ class _ContainerReader:
         held: list[Samples] = []
         for seconds, decoded in self._frames(max(0.0, start / rate - PREROLL_SECONDS)):
             position = round(seconds * rate) if position is None else position
-            early = min(max(0, start - position), len(decoded))
-            late = len(decoded) if stop is None else max(early, min(len(decoded), stop - position))
-            held.append(decoded[early:late])
-            position += len(decoded)
-            if sum(map(len, held)) >= BLOCK_SECONDS * rate:
-                yield np.concatenate(held)
+            length = decoded.shape[1]
+            early = min(max(0, start - position), length)
+            late = length if stop is None else max(early, min(length, stop - position))
+            if held and len(held[0]) != len(decoded):
+                yield np.concatenate(held, axis=1)
+                held = []
+            held.append(decoded[:, early:late])
+            position += length
+            if sum(block.shape[1] for block in held) >= BLOCK_SECONDS * rate:
+                yield np.concatenate(held, axis=1)
                 held = []
             if stop is not None and position >= stop:
                 break
         if held:
-            yield np.concatenate(held)
+            yield np.concatenate(held, axis=1)
 
     def _frames(self, seconds: float) -> Iterator[tuple[float, Samples]]:
-        """(time in seconds, samples) of each frame, from some frame at or before `seconds` on.
+        """(time in seconds, samples (C, N)) of each frame, from some frame at or before `seconds` on.
 
         A packet that cannot be decoded is passed over, as players do: a tag in the midst of an MP3 is one.
         """
@@ -268,7 +288,7 @@ class _ContainerReader:
                         now = float((frame.pts - self.first_tick) * frame.time_base)
                     for converted in resampler.resample(frame):
                         heard = True
-                        yield now, _mono(converted.to_ndarray())
+                        yield now, converted.to_ndarray()
                     now += frame.samples / frame.sample_rate
         except (av.FFmpegError, ValueError) as e:  # it breaks off: what came before is kept
             problem = e

@@ -33,7 +33,10 @@ class SpeechSegment:
     start: float
     """seconds from the start of the recording"""
     samples: Samples
-    """(N,) at 16 kHz"""
+    """(N,) at 16 kHz: the speech, and a little of the quiet around it"""
+    speech_start: float
+    """seconds from the start of the recording, as `start`, to where the speech itself begins"""
+    speech_end: float
 
     @property
     def seconds(self) -> float:
@@ -160,11 +163,12 @@ class _Cutter:
         """The segment that waits, with a little of what is around it; `following` is where other speech begins."""
         if self.waiting is None:
             return
-        start, end = self.waiting
-        start = max(self.done, start - self.pad)
-        end = min(end + self.pad, max(end, (end + following) // 2), self.first + len(self.probabilities))
+        speech_start, speech_end = self.waiting
+        start = max(self.done, speech_start - self.pad)
+        end = min(speech_end + self.pad, max(speech_end, (speech_end + following) // 2), self.first + len(self.probabilities))
         self.waiting, self.done = None, end
-        yield SpeechSegment(start * FRAME / RATE, self.samples[(start - self.first) * FRAME : (end - self.first) * FRAME].copy())
+        samples = self.samples[(start - self.first) * FRAME : (end - self.first) * FRAME].copy()
+        yield SpeechSegment(start * FRAME / RATE, samples, speech_start * FRAME / RATE, speech_end * FRAME / RATE)
 
     def _quietest(self, start: int, end: int) -> int:
         """The frame from `start` to `end` around which speech is least probable: a stretch too long is cut there."""

@@ -16,6 +16,8 @@ from asr.config import TokenizerConfig
 from asr.errors import ConfigError, ModelError
 
 BLANK, UNKNOWN, EOS = 0, 1, 2
+WORD_START = "▁"
+"""how SentencePiece writes the start of a word"""
 
 
 class Tokenizer:
@@ -80,6 +82,10 @@ class Tokenizer:
     def pieces(self) -> list[str]:
         """Every piece by id; `▁` marks the start of a word."""
         return [self._pieces.id_to_piece(i) for i in range(len(self))]
+
+    def begins_word(self, token: int) -> bool:
+        """Whether a word starts with this piece."""
+        return self._pieces.id_to_piece(token).startswith(WORD_START)
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, without end-of-sentence."""

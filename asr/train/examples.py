@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from asr.config import DataConfig
-from asr.decode.recognize import LONGEST_SECONDS
+from asr.decode.utterances import LONGEST_SECONDS
 from asr.errors import AudioError, ConfigError
 from asr.model.las import LAS
 from asr.speech.audio import probe

@@ -1,0 +1,71 @@
+"""The options that choose a model and its search, alike in every command that decodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from asr.cli.console import err
+from asr.errors import UsageError
+
+if TYPE_CHECKING:
+    from asr.config import DecodeConfig
+    from asr.model.checkpoint import TrainedModel
+
+ModelOption = Annotated[Path | None, typer.Option(help="Model folder; default: the one in the package.", show_default=False)]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
+Profile = Literal["fast", "balanced", "accurate"]
+ProfileOption = Annotated[
+    Profile,
+    typer.Option(help="fast: beam 1, no language model; balanced: the model's own; accurate: twice its beam. Options below go first."),
+]
+BeamOption = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")]
+CtcOption = Annotated[
+    float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
+]
+LmWeightOption = Annotated[
+    float | None, typer.Option(min=0, help="Weight of the language model in the search.", show_default="the model's")
+]
+LanguageModelOption = Annotated[
+    str | None, typer.Option(help="A language model's folder, or none.", show_default="the one in the model folder", metavar="FOLDER|none")
+]
+LengthOption = Annotated[float | None, typer.Option(help="Added to the score for each token (nats).", show_default="the model's")]
+BatchOption = Annotated[float, typer.Option(min=1, help="Speech decoded together (s); less saves memory.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads for the network.", show_default="all cores")]
+
+
+def load_for_search(
+    model: Path | None,
+    language_model: str | None,
+    device: str,
+    profile: Profile = "balanced",
+    threads: int | None = None,
+    **asked: float | None,
+) -> tuple[TrainedModel, DecodeConfig]:
+    """A loaded model and its search: the model's own, changed by the profile and by what was asked for (keys of `DecodeConfig`)."""
+    with err.status("loading the model …"):
+        import torch
+
+        from asr.decode.recognize import check_search
+        from asr.model.checkpoint import load_model
+        from asr.transcribe import embedded_model, pick_device
+
+        if threads:
+            torch.set_num_threads(threads)
+        loaded = load_model(model or embedded_model(), pick_device(device))
+        if language_model is not None:
+            loaded = loaded.with_lm(None if language_model == "none" else Path(language_model))
+    own = loaded.config.decode
+    search: dict[str, float] = {}
+    if loaded.lm is None or profile == "fast":
+        search["lm_weight"] = 0.0
+    if profile != "balanced":
+        search["beam"] = 1 if profile == "fast" else 2 * own.beam
+    search |= {key: value for key, value in asked.items() if value is not None}
+    if search.get("lm_weight") and loaded.lm is None:
+        raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")
+    decode = own.model_copy(update=search)
+    check_search(loaded, decode)
+    return loaded, decode

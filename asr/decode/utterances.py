@@ -1,0 +1,86 @@
+"""Utterances of a manifest to text: each is heard as it was cut, batched by length. (`asr.transcribe` finds the speech in recordings itself.)"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import torch
+
+from asr.config import DecodeConfig
+from asr.decode.recognize import recognize
+from asr.errors import AudioError
+from asr.model.checkpoint import TrainedModel
+from asr.speech.audio import Samples, load_audio, probe
+from asr.speech.batches import by_length
+from asr.speech.manifest import Utterance
+
+LONGEST_SECONDS = 120.0  # of an utterance: the listener hears all of it at once, and its memory grows with the length
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Recognized(NamedTuple):
+    """What an utterance says."""
+
+    text: str
+    seconds: float
+
+
+def recognize_utterances(
+    model: TrainedModel, utterances: Sequence[Utterance], config: DecodeConfig, batch_seconds: float
+) -> Iterator[tuple[int, Recognized | AudioError]]:
+    """Yields (index, text or what is wrong with the recording), in order of length, not of `utterances`."""
+    rate = model.config.model.frontend.sample_rate
+    seconds: dict[int, float] = {}
+    with ThreadPoolExecutor() as pool:
+        for i, found in enumerate(pool.map(_seconds, utterances)):
+            if isinstance(found, AudioError):
+                yield i, found
+            else:
+                seconds[i] = found
+        usable = list(seconds)
+        batches = [[usable[i] for i in batch] for batch in by_length([seconds[i] for i in usable], batch_seconds)]
+        read = _one_ahead(pool, lambda batch: [_read(utterances[i], rate) for i in batch], batches)
+        for batch, audio in zip(batches, read, strict=True):
+            yield from ((i, a) for i, a in zip(batch, audio, strict=True) if isinstance(a, AudioError))
+            good = [(i, a) for i, a in zip(batch, audio, strict=True) if not isinstance(a, AudioError)]
+            if good:
+                texts = [nbest[0].text for nbest in recognize(model, [torch.from_numpy(a) for _, a in good], config)]
+                yield from ((i, Recognized(text, len(a) / rate)) for (i, a), text in zip(good, texts, strict=True))
+
+
+def _seconds(utterance: Utterance) -> float | AudioError:
+    """Length of an utterance, or why it cannot be recognised."""
+    try:
+        seconds = utterance.duration or probe(utterance.audio_filepath).seconds - utterance.offset
+    except AudioError as e:
+        return e
+    if seconds > LONGEST_SECONDS:
+        length = f"{seconds // 3600:.0f} h {seconds % 3600 / 60:.0f} min" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+        return AudioError(
+            f"{utterance.audio_filepath}: {length} long, and at most {LONGEST_SECONDS:.0f} s are heard as one utterance: "
+            "asr transcribe finds the pauses in longer recordings"
+        )
+    return seconds
+
+
+def _read(utterance: Utterance, rate: int) -> Samples | AudioError:
+    try:
+        return load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration)
+    except AudioError as e:
+        return e
+
+
+def _one_ahead(pool: Executor, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Like `map`, with the next item under way while one is used, and no more in memory than that."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > 1:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

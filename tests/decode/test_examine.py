@@ -1,0 +1,92 @@
+"""What CTC says to a transcript: invented words are not written, doubtful ones are searched for again, real ones left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import asr.decode.examine as examine_module
+from asr.decode.beam import Hypothesis
+from asr.decode.examine import examine
+from asr.decode.recognize import Recognition, recognize, search
+from asr.model.checkpoint import TrainedModel, load_model
+from asr.speech.audio import load_audio
+from asr.transcribe import embedded_model
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def model() -> TrainedModel:
+    return load_model(embedded_model())
+
+
+@pytest.fixture(scope="module")
+def clips() -> list[torch.Tensor]:
+    return [torch.from_numpy(load_audio(EXAMPLES / name)) for name in ("river.flac", "numbers.flac")]
+
+
+def lies(model: TrainedModel, text: str, times: int) -> Callable[..., list[list[Recognition]]]:
+    """A search that says `text` of everything, so many times; then the truth."""
+    tokens = model.tokenizer.encode(text)
+    calls: list[int] = []
+
+    def lie(*arguments: object) -> list[list[Recognition]]:
+        found = search(*arguments)  # type: ignore[arg-type]
+        calls.append(len(found))
+        return [[Recognition(text, Hypothesis(tokens, -1.0, -1.0, -1.0))] for _ in found] if len(calls) <= times else found
+
+    return lie
+
+
+def test_real_words_pass(model: TrainedModel, clips: list[torch.Tensor]) -> None:
+    plain = recognize(model, clips)
+    for examined, nbest in zip(examine(model, clips), plain, strict=True):
+        assert [r.text for r in examined.readings] == [r.text for r in nbest]
+        assert not examined.doubtful
+        assert [t.token for t in examined.placed] == nbest[0].hypothesis.tokens
+
+
+def test_what_was_invented_is_searched_for_again(model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = [nbest[0].text for nbest in recognize(model, clips)]
+    monkeypatch.setattr(examine_module, "search", lies(model, "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", times=1))
+    found = examine(model, clips)
+    assert [e.readings[0].text.split()[:2] for e in found] == [text.split()[:2] for text in truth]
+    assert not any(e.doubtful for e in found)
+
+
+@pytest.mark.parametrize("text", ["I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", "THANK YOU " * 12])
+def test_what_is_invented_twice_is_not_written(
+    model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(examine_module, "search", lies(model, text.strip(), times=2))
+    for examined in examine(model, clips):
+        assert examined.readings == []
+        assert examined.placed == []
+        assert not examined.doubtful
+
+
+def test_between_the_two_bounds_words_are_marked(model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examine_module, "search", lies(model, "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", times=2))
+    config = model.config.decode.model_copy(update={"invented_below": -1e9})
+    assert [e.doubtful for e in examine(model, clips, config)] == [True, True]
+    assert [e.readings[0].text for e in examine(model, clips, config)] != []
+
+
+@pytest.mark.parametrize("loudness", [0.0, 1e-3, 0.1])
+def test_noise_has_hardly_a_word(model: TrainedModel, loudness: float) -> None:
+    """Without the detector of speech, which lets no noise as plain as this through; the search alone writes whole sentences over it."""
+    noise = list(loudness * torch.randn(3, 80_000, generator=torch.Generator().manual_seed(0)))
+    assert all(len(e.readings[0].text.split()) <= 1 for e in examine(model, noise) if e.readings)
+
+
+def test_without_a_ctc_head_there_is_no_witness(tiny_folder: Path) -> None:
+    model = load_model(tiny_folder)
+    model.network.ctc = None
+    config = model.config.decode.model_copy(update={"ctc_weight": 0.0})
+    [examined] = examine(model, [torch.randn(16_000)], config)
+    assert examined.readings
+    assert not examined.doubtful
