@@ -1,0 +1,23 @@
+"""What is given back: a transcript as txt, srt, vtt, tsv and json, on standard output and in files.
+
+>>> from asr.output import write_formats
+>>> write_formats(transcript, Path("out/talk"), ["txt", "srt"])
+[PosixPath('out/talk.txt'), PosixPath('out/talk.srt')]
+"""
+
+from asr.output.formats import FORMATS, all_written, choose_formats, output_path, write_formats
+from asr.output.json_form import json_line
+from asr.output.options import OutputOptions
+from asr.output.text import named_line, one_line
+
+__all__ = [
+    "FORMATS",
+    "OutputOptions",
+    "all_written",
+    "choose_formats",
+    "json_line",
+    "named_line",
+    "one_line",
+    "output_path",
+    "write_formats",
+]

@@ -1,0 +1,26 @@
+"""Transcripts made by hand."""
+
+from __future__ import annotations
+
+from asr.transcript import Reading, Segment, Transcript, Word
+
+
+def spoken(text: str, start: float = 0.0, each: float = 0.25) -> list[Word]:
+    """Words of the same length, one straight after the other; a number in brackets is a pause: `GO [0.5] ON`."""
+    words = []
+    for part in text.split():
+        if part.startswith("["):
+            start = round(start + float(part.strip("[]")), 3)
+        else:
+            words.append(Word(part, start, round(start + each, 3), 0.9))
+            start = round(start + each, 3)
+    return words
+
+
+def segment(words: list[Word], doubtful: bool = False) -> Segment:
+    text = " ".join(word.text for word in words)
+    return Segment(words[0].start, words[-1].end, (Reading(text, (3, 4), -2.5, -1.5, -2.0),), tuple(words), doubtful)
+
+
+def transcript(*segments: Segment, duration: float = 100.0) -> Transcript:
+    return Transcript("talks/a.mp3", duration, segments)
