@@ -19,7 +19,9 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
 Profile = Literal["fast", "balanced", "accurate"]
 ProfileOption = Annotated[
     Profile,
-    typer.Option(help="fast: beam 1, no language model; balanced: the model's own; accurate: twice its beam. Options below go first."),
+    typer.Option(
+        help="fast: beam 1, no language model; balanced: the model's own search; accurate: twice its beam. Options below go first."
+    ),
 ]
 BeamOption = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")]
 CtcOption = Annotated[
@@ -32,6 +34,11 @@ LanguageModelOption = Annotated[
     str | None, typer.Option(help="A language model's folder, or none.", show_default="the one in the model folder", metavar="FOLDER|none")
 ]
 LengthOption = Annotated[float | None, typer.Option(help="Added to the score for each token (nats).", show_default="the model's")]
+Precision = Literal["fp32", "bf16", "int8"]
+PrecisionOption = Annotated[
+    Precision | None,
+    typer.Option(help="Numbers that the network works in; int8 is 1.4 × as fast on CPUs.", show_default="fp32; int8 in --profile fast"),
+]
 BatchOption = Annotated[float, typer.Option(min=1, help="Speech decoded together (s); less saves memory.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads for the network.", show_default="all cores")]
 
@@ -41,6 +48,7 @@ def load_for_search(
     language_model: str | None,
     device: str,
     profile: Profile = "balanced",
+    precision: Precision | None = None,
     threads: int | None = None,
     **asked: float | None,
 ) -> tuple[TrainedModel, DecodeConfig]:
@@ -48,6 +56,7 @@ def load_for_search(
     with err.status("loading the model …"):
         import torch
 
+        from asr.decode.precision import in_precision
         from asr.decode.recognize import check_search
         from asr.model.checkpoint import load_model
         from asr.transcribe import embedded_model, pick_device
@@ -57,6 +66,8 @@ def load_for_search(
         loaded = load_model(model or embedded_model(), pick_device(device))
         if language_model is not None:
             loaded = loaded.with_lm(None if language_model == "none" else Path(language_model))
+        on_cpu = loaded.network.frontend.mean.device.type == "cpu"
+        loaded = in_precision(loaded, precision or ("int8" if profile == "fast" and on_cpu else "fp32"))
     own = loaded.config.decode
     search: dict[str, float] = {}
     if loaded.lm is None or profile == "fast":

@@ -21,6 +21,7 @@ from asr.cli.search import (
     LengthOption,
     LmWeightOption,
     ModelOption,
+    PrecisionOption,
     ProfileOption,
     ThreadsOption,
     load_for_search,
@@ -59,6 +60,7 @@ def transcribe(
     language_model: LanguageModelOption = None,
     length_bonus: LengthOption = None,
     batch_seconds: BatchOption = 120.0,
+    precision: PrecisionOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -96,6 +98,7 @@ def transcribe(
                 language_model,
                 device,
                 profile,
+                precision,
                 threads,
                 beam=beam_size,
                 ctc_weight=ctc_weight,

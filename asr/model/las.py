@@ -39,7 +39,8 @@ class LAS(nn.Module):
 
     def listen(self, waveforms: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Waveforms (B, N) with their lengths (B,) -> listener states (B, T', H) and their lengths (B,)."""
-        states, lengths = self.listener(*self.frontend(waveforms, samples))
+        features, frames = self.frontend(waveforms, samples)
+        states, lengths = self.listener(features.to(next(self.listener.parameters()).dtype), frames)
         return states, lengths
 
     def ctc_log_probs(self, states: Tensor) -> Tensor | None:

@@ -47,7 +47,7 @@ class LanguageModel(nn.Module):
 
     def start(self, batch: int, hypotheses: int = 1) -> LMState:
         """The state before the first token."""
-        zeros = self.output.weight.new_zeros(batch, hypotheses, self.config.layers, self.config.hidden)
+        zeros = self.embedding.weight.new_zeros(batch, hypotheses, self.config.layers, self.config.hidden)
         return LMState(zeros, zeros)
 
     def step(self, tokens: Tensor, state: LMState) -> tuple[Tensor, LMState]:

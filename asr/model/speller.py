@@ -72,7 +72,7 @@ class Speller(nn.Module):
         state = self.start(memory)
         fed = nn.functional.pad(targets, (1, 0), value=EOS)  # (B, L + 1)
         embedded = self.dropout(self.embedding(fed))  # (B, L + 1, E)
-        if not self.config.input_feeding:
+        if not self.config.input_feeding and isinstance(self.cells[0], nn.LSTMCell):  # quantised cells go step by step
             return self._sentences(embedded, memory)
         embedded = embedded.unsqueeze(2)  # (B, L + 1, 1, E)
         features: list[Tensor] = []
