@@ -39,7 +39,7 @@ def test_a_file_written_piece_by_piece_appears_whole_or_not_at_all(tmp_path: Pat
 def test_an_error_about_another_file_keeps_its_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="missing"), atomic_file(tmp_path / "f"):
         (tmp_path / "missing").read_bytes()
-    with pytest.raises(OSError, match="No space left on device: '.*/f'"), atomic_file(tmp_path / "f"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*/f'"), atomic_file(tmp_path / "f"):
         raise OSError(28, "No space left on device")
 
 
