@@ -23,6 +23,7 @@ class AudioFinder:
         self.endings = ["", *sorted(ENDINGS, key=lambda e: (e != ".flac", e))] if add_endings else [""]
         self.found: Counter[Path] = Counter()
         """recordings by folder; those with an absolute path are not counted"""
+        self.missed = 0
 
     def find(self, name: str) -> Path | None:
         """The recording, or None. Back slashes part folders too, where no file has one in its name."""
@@ -34,6 +35,7 @@ class AudioFinder:
                     if path.is_file():
                         self.found[folder] += not Path(spelling).is_absolute()
                         return path
+        self.missed += 1
         return None
 
     def missing(self, name: str) -> str:
@@ -44,6 +46,8 @@ class AudioFinder:
 
     def notes(self) -> list[str]:
         """Where relative names were found, and how often where that is in several folders."""
+        if self.missed and not self.found:
+            return ["no recording was found: --audio-folder DIR says where they are"]
         places = [(_shown(folder), count) for folder, count in self.found.most_common() if count]
         if len(places) > 1:
             return ["recordings found in " + ", ".join(f"{folder} ({count:,})" for folder, count in places)]

@@ -145,7 +145,8 @@ class _TableReader:
         if isinstance(cells, str):
             return f"{place}: {cells}"
         if len(cells) != len(self.names):
-            return f"{place}: {len(cells)} columns, expected {len(self.names)} as in the first line"
+            hint = " (a text that holds the delimiter needs quotation marks)" if len(cells) > len(self.names) else ""
+            return f"{place}: {len(cells)} columns, expected {len(self.names)} as in the first line{hint}"
         told = {role: cells[i].strip() for role, i in self.places.items()}
         if not told["audio"]:
             return f"{place}: names no recording ({self.names[self.places['audio']]} is empty)"

@@ -145,7 +145,7 @@ def test_a_broken_row_costs_only_itself(tmp_path: Path) -> None:
     told = [p.removeprefix(f"{table}:") for p in problems]
     assert told[0] == "2: a quotation mark opens and does not close (within a quoted cell it is written twice)"
     assert told[1] == "4: not a row of a table: ',' expected after '\"'"
-    assert told[2] == "7: 5 columns, expected 4 as in the first line"
+    assert told[2] == "7: 5 columns, expected 4 as in the first line (a text that holds the delimiter needs quotation marks)"
     assert told[3] == "8: 2 columns, expected 4 as in the first line"
     assert told[4] == "9: names no recording (path is empty)"
     assert told[5].startswith("10: none.wav: no such recording in ")
@@ -183,6 +183,12 @@ def test_where_recordings_are_looked_for_first(tmp_path: Path, monkeypatch: pyte
     listing = read_table(table, audio_folder=other)
     assert read(listing)[0][0].audio_filepath == given
     assert listing.notes()[1] == f"recordings found in {other} (1), the working directory (1)"
+
+
+def test_where_nothing_is_found_the_option_is_named(tmp_path: Path) -> None:
+    listing = read_table(write(tmp_path / "t.csv", "path,text\na.wav,x\n"))
+    assert read(listing)[0] == []
+    assert listing.notes()[1] == "no recording was found: --audio-folder DIR says where they are"
 
 
 def test_ids_keep_the_folders_that_tell_recordings_apart(tmp_path: Path) -> None:
