@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -14,12 +15,27 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
     Raises OSError with the file's name.
     """
+    with atomic_file(path) as f:
+        f.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write piece by piece, which takes the name `path` only once the block has ended without an error.
+
+    Raises OSError with the file's name.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        _write_through(partial, content)
+        with open(partial, "wb") as f:
+            yield f
+            f.flush()
+            os.fsync(f.fileno())
         os.replace(partial, path)
     except OSError as e:
+        if e.filename not in (None, str(partial)):  # of another file, that the block reads
+            raise
         raise OSError(e.errno, os.strerror(e.errno or 0), str(path)) from e
     finally:
         partial.unlink(missing_ok=True)
@@ -50,13 +66,6 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     _sync_folder(path.parent)
-
-
-def _write_through(path: Path, content: str | bytes) -> None:
-    with open(path, "wb") as f:
-        f.write(content.encode("utf-8") if isinstance(content, str) else content)
-        f.flush()
-        os.fsync(f.fileno())
 
 
 def _sync(path: Path) -> None:

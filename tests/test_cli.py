@@ -231,6 +231,12 @@ def test_every_bad_line_of_a_manifest_is_told(tiny_folder: Path, good: Path, tmp
         assert found[2] == f'error: {manifest}:4: duration is "abc", expected seconds (a number > 0)'
 
 
+def test_line_100_is_no_emoji(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.json"
+    manifest.write_text('{"audio_filepath": "a.wav"}\n' * 99 + "{}\n", encoding="utf-8")
+    assert complaints(run("manifest", "stats", manifest)) == [f"error: {manifest}:100: audio_filepath is missing"]
+
+
 def test_manifest_check_opens_the_audio(good: Path, tmp_path: Path) -> None:
     lines = [
         {"audio_filepath": "good.wav", "id": "a"},
@@ -317,7 +323,8 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(tmp_path: Path) -> None
 
 def test_help_teaches_by_example() -> None:
     assert "asr transcribe talk.flac" in run("--help").stdout
-    for command in (["transcribe"], ["evaluate"], ["train"], ["info"], ["manifest", "check"], ["manifest", "stats"], ["prepare", "an4"]):
+    for command in (["transcribe"], ["evaluate"], ["train"], ["info"], ["manifest", "check"], ["manifest", "stats"],
+                    ["manifest", "from"], ["manifest", "split"], ["prepare", "an4"]):  # fmt: skip
         shown = run(*command, "--help")
         assert shown.exit_code == 0
         assert f"asr {' '.join(command)}" in shown.stdout, command

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.files import atomic_folder, write_atomically
+from asr.files import atomic_file, atomic_folder, write_atomically
 
 
 def test_replaces_a_file(tmp_path: Path) -> None:
@@ -22,6 +22,25 @@ def test_a_failure_leaves_the_file_before(tmp_path: Path) -> None:
         write_atomically(tmp_path / "a.txt", "\ud800")
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "one"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_written_piece_by_piece_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "f") as f:
+        f.write(b"one")
+        assert not (tmp_path / "f").exists()
+        f.write(b" two")
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "f") as f:
+        f.write(b"three")
+        raise RuntimeError
+    assert (tmp_path / "f").read_bytes() == b"one two"
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_an_error_about_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="missing"), atomic_file(tmp_path / "f"):
+        (tmp_path / "missing").read_bytes()
+    with pytest.raises(OSError, match=r"No space left on device: '.*/f'"), atomic_file(tmp_path / "f"):
+        raise OSError(28, "No space left on device")
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:

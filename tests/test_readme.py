@@ -6,11 +6,14 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 from asr.cli import app
 from asr.config_file import load_recipe
+from asr.speech.manifest import read_manifest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "recipes").rglob("README.md")), ROOT / "manifests" / "README.md"]
@@ -51,6 +54,28 @@ def test_every_command_and_option_exists(page: Path) -> None:
         assert shown.exit_code == 0, words
         for option in (w for w in words if w.startswith("--")):
             assert option in shown.stdout, words
+
+
+def test_own_recordings_are_made_ready_to_train_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for speaker in range(10):
+        folder = tmp_path / "recordings" / f"speaker{speaker}"
+        folder.mkdir(parents=True)
+        for number in range(3):
+            soundfile.write(folder / f"{number}.wav", np.full(8_000, 0.1), 8_000)
+            (folder / f"{number}.txt").write_text(f"It’s sentence {'abc'[number]}.\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("### Your own recordings")[1]
+    typed = [shlex.split(line, comments=True)[1:] for line in section.split("```")[1].splitlines()[1:]]
+    assert [words[:2] for words in typed[:2]] == [["manifest", "from"], ["manifest", "split"]]
+    for words in typed[:2]:
+        assert CliRunner().invoke(app, words).exit_code == 0
+    config = load_recipe(ROOT / typed[2][1], typed[2][2:])
+    train, dev = (read_manifest(path, need_text=True) for path in (*config.data.train, *config.data.dev))
+    test = read_manifest(Path(typed[3][typed[3].index("--manifest") + 1]))
+    assert [len(part) for part in (train, dev, test)] == [24, 3, 3]
+    assert len({u.speaker for u in train} | {u.speaker for u in dev} | {u.speaker for u in test}) == 10
+    assert {u.text for u in train} == {"IT'S SENTENCE A", "IT'S SENTENCE B", "IT'S SENTENCE C"}
+    assert typed[3][2] == f"{config.output}/model"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

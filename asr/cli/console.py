@@ -20,8 +20,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from asr.errors import AsrError
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)  # line 100 of a file is FILE:100:, no emoji
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def speaks_plainly(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""`asr manifest`: manifests looked at."""
+"""`asr manifest`: manifests looked at; made and parted in `manifest_from.py` and `manifest_split.py`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import typer
 from rich.table import Table
 
 from asr.cli.console import err, out, speaks_plainly
+from asr.cli.manifest_from import manifest_from
+from asr.cli.manifest_split import manifest_split
 
-app = typer.Typer(help="Look at manifests: files that list utterances, one JSON object a line.", no_args_is_help=True)
+app = typer.Typer(help="Make and look at manifests: files that list utterances, one JSON object a line.", no_args_is_help=True)
+app.command("from")(manifest_from)
+app.command("split")(manifest_split)
 ManifestArgument = Annotated[Path, typer.Argument(help="A manifest (.json or .jsonl).", show_default=False)]
 
 

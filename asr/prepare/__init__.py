@@ -1,1 +1,1 @@
-"""Corpora to manifests, one module a corpus."""
+"""Corpora, and recordings of your own, to manifests: one module a corpus or layout."""

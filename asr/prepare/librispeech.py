@@ -17,6 +17,7 @@ from typing import Any
 
 from asr.errors import AudioError, UsageError
 from asr.files import write_atomically
+from asr.prepare.audio_files import ENDINGS
 from asr.prepare.progress import Progress, no_progress
 from asr.speech.audio import probe
 from asr.speech.manifest import Utterance, write_manifest
@@ -31,8 +32,6 @@ UTTERANCES = {
     "test-other": 2_939,
 }
 """the official subsets, and how many utterances each has when it is whole"""
-
-ENDINGS = {".flac", ".wav", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".wma", ".sph", ".aif", ".aiff"}
 
 
 @dataclass

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import AudioError, ManifestError, UsageError
-from asr.files import write_atomically
+from asr.files import atomic_file
 from asr.speech.audio import probe
 
 OWN_KEYS = ("audio_filepath", "text", "duration", "offset", "id", "speaker", "lang")
@@ -50,7 +50,7 @@ def iter_manifest(path: Path) -> Iterator[Utterance]:
 
     Raises UsageError when there is no such file, ManifestError at the first line that cannot be used.
     """
-    for found in _parse(path):
+    for found in parse_manifest(path):
         if isinstance(found, str):
             raise ManifestError([found])
         yield found
@@ -63,7 +63,7 @@ def read_manifest(path: Path, need_text: bool = False) -> list[Utterance]:
     """
     utterances: list[Utterance] = []
     problems: list[str] = []
-    for found in _parse(path):
+    for found in parse_manifest(path):
         if isinstance(found, str):
             problems.append(found)
         elif need_text and found.text is None:
@@ -78,25 +78,31 @@ def read_manifest(path: Path, need_text: bool = False) -> list[Utterance]:
 
 
 def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
-    """Write JSON lines, all or nothing; recordings in the manifest's own folder by their relative path."""
+    """Write JSON lines, one by one and all or nothing; recordings in the manifest's own folder by their relative path."""
     folder = path.parent.resolve()
-    lines = []
-    for u in utterances:
-        audio = u.audio_filepath.resolve()
-        record: dict[str, Any] = {"id": u.id, "audio_filepath": str(audio.relative_to(folder) if audio.is_relative_to(folder) else audio)}
-        if u.offset:
-            record["offset"] = u.offset
-        optional = {"duration": u.duration, "text": u.text, "speaker": u.speaker, "lang": u.lang}
-        record |= {key: value for key, value in optional.items() if value is not None}
-        lines.append(json.dumps(record | u.extra, ensure_ascii=False) + "\n")
-    write_atomically(path, "".join(lines))
+    with atomic_file(path) as f:
+        for u in utterances:
+            f.write(_line_of(u, folder).encode("utf-8"))
+
+
+def _line_of(u: Utterance, folder: Path) -> str:
+    audio = u.audio_filepath.resolve()
+    record: dict[str, Any] = {"id": u.id, "audio_filepath": str(audio.relative_to(folder) if audio.is_relative_to(folder) else audio)}
+    if u.offset:
+        record["offset"] = u.offset
+    optional = {"duration": u.duration, "text": u.text, "speaker": u.speaker, "lang": u.lang}
+    record |= {key: value for key, value in optional.items() if value is not None}
+    return json.dumps(record | u.extra, ensure_ascii=False) + "\n"
 
 
 # ---------------------------------------------------------------- reading
 
 
-def _parse(path: Path) -> Iterator[Utterance | str]:
-    """Utterances, and a string for every line that is none."""
+def parse_manifest(path: Path) -> Iterator[Utterance | str]:
+    """Utterances one by one, and a string `file:line: key: problem` for every line that is none.
+
+    Raises UsageError when there is no such file.
+    """
     try:
         with open(path, "rb") as f:
             start = f.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -224,7 +230,7 @@ def check_manifest(path: Path) -> ManifestReport:
     """Parse every line and open the header of every recording; nothing is raised but for a manifest that is not there."""
     utterances: list[Utterance] = []
     problems: list[tuple[int, str]] = []
-    for found in _parse(path):
+    for found in parse_manifest(path):
         if isinstance(found, str):
             problems.append((_line(found, path), found))
         else:
@@ -250,9 +256,13 @@ def check_manifest(path: Path) -> ManifestReport:
 def _heard(u: Utterance) -> tuple[float, str | None]:
     """Seconds of an utterance that are there, and what is wrong with its recording."""
     try:
-        whole = probe(u.audio_filepath).seconds
+        return part_seconds(u, probe(u.audio_filepath).seconds)
     except AudioError as e:
         return 0.0, f"audio_filepath: {e}"
+
+
+def part_seconds(u: Utterance, whole: float) -> tuple[float, str | None]:
+    """Seconds of an utterance that are there in a recording of `whole` seconds, and what is wrong if not all are."""
     if u.offset >= whole:
         return 0.0, f"offset is {u.offset:g}, and the recording is {whole:.2f} s long"
     if u.duration is not None and u.offset + u.duration > whole + SLACK_SECONDS:

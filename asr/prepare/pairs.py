@@ -1,0 +1,81 @@
+"""A folder of recordings with a text beside each: `a1.wav` and `a1.txt` or `a1.lab` (LibriTTS: `a1.normalized.txt`), in subfolders too."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from asr.errors import UsageError
+from asr.prepare.audio_files import ENDINGS
+from asr.prepare.listing import Listing
+from asr.speech.manifest import Utterance
+
+TEXTS = (".txt", ".lab", ".normalized.txt", ".original.txt")
+"""endings of texts; of several the first in this order is taken"""
+
+
+def read_pairs(folder: Path) -> Listing:
+    """Utterances in the order of their paths, with their path within `folder` as id; recordings and texts without a partner are told.
+
+    Of a recording in several formats the FLAC is taken. What is hidden (`.name`) is passed over, and so are texts in folders without
+    recordings. Raises UsageError when there is no recording, or none with a text.
+    """
+    recordings: dict[str, Path] = {}
+    texts: dict[str, Path] = {}
+    for inner, names in _folders(folder):
+        heard = [name for name in names if Path(name).suffix.lower() in ENDINGS]
+        for name in sorted(heard, key=lambda name: (name.lower().endswith(".flac"), name)):
+            recordings[str(inner / Path(name).stem)] = inner / name
+        found = [(name, ending) for name in names if heard and (ending := _text_ending(name))]
+        for name, ending in sorted(found, key=lambda pair: -TEXTS.index(pair[1])):
+            texts[str(inner / name[: -len(ending)])] = inner / name
+    if not recordings:
+        raise UsageError(f"{folder}: holds no recordings ({', '.join(sorted(ENDINGS))})")
+    if not recordings.keys() & texts.keys():
+        raise UsageError(f"{folder}: no recording has a text of its name beside it (NAME.txt or NAME.lab)")
+    return Listing(len(recordings.keys() | texts.keys()), _utterances(folder, recordings, texts), lambda: [])
+
+
+def _folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The folder and all within, links followed, each once, with the names of its files. Raises OSError naming one that is locked."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    seen: set[str] = set()
+    for inner, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(inner)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+        if real not in seen:
+            seen.add(real)
+            yield Path(inner), sorted(name for name in files if not name.startswith("."))
+
+
+def _text_ending(name: str) -> str | None:
+    return max((ending for ending in TEXTS if name.lower().endswith(ending)), key=len, default=None)
+
+
+def _utterances(folder: Path, recordings: dict[str, Path], texts: dict[str, Path]) -> Iterator[Utterance | str]:
+    for key in sorted(recordings.keys() | texts.keys()):
+        if key not in texts:
+            yield f"{recordings[key]}: no text beside it ({Path(key).name}{TEXTS[0]} or {TEXTS[1]})"
+        elif key not in recordings:
+            yield f"{texts[key]}: no recording beside it"
+        else:
+            audio = recordings[key]
+            try:
+                text = _decode(texts[key].read_bytes())
+            except UnicodeDecodeError:
+                yield f"{texts[key]}: not UTF-8 text"
+            except OSError as e:
+                yield f"{texts[key]}: cannot be read: {e.strerror}"
+            else:
+                yield Utterance(audio.relative_to(folder).with_suffix("").as_posix(), audio, text, source=str(texts[key]))
+
+
+def _decode(content: bytes) -> str:
+    """Raises UnicodeDecodeError."""
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Windows' Notepad: "Unicode"
+    return content.decode("utf-16" if wide else "utf-8-sig")
