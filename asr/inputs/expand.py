@@ -13,13 +13,9 @@ from asr.errors import UsageError
 from asr.inputs.names import Name, distinct_names
 from asr.inputs.standard_input import NAME as COPY_NAME
 from asr.inputs.standard_input import STANDARD_INPUT, copied_standard_input
+from asr.speech.audio import ENDINGS
 from asr.speech.manifest import Utterance, read_manifest
 
-# What is taken from folders. A file that is named itself may be called anything.
-ENDINGS = frozenset(
-    """.wav .wave .flac .ogg .oga .opus .mp3 .mp2 .m4a .m4b .aac .wma .sph .aif .aiff .aifc .au .caf .w64 .amr .ac3 .mka
-    .mp4 .m4v .mov .mkv .webm .avi .wmv .mpg .mpeg .3gp .flv""".split()  # noqa: SIM905
-)
 MANIFEST_ENDINGS = frozenset({".json", ".jsonl"})
 
 

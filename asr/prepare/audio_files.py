@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-ENDINGS = {".flac", ".wav", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".wma", ".sph", ".aif", ".aiff"}
-"""of recordings"""
+from asr.speech.audio import ENDINGS
 
 
 class AudioFinder:

@@ -17,9 +17,8 @@ from typing import Any
 
 from asr.errors import AudioError, UsageError
 from asr.files import write_atomically
-from asr.prepare.audio_files import ENDINGS
 from asr.prepare.progress import Progress, no_progress
-from asr.speech.audio import probe
+from asr.speech.audio import ENDINGS, probe
 from asr.speech.manifest import Utterance, write_manifest
 
 UTTERANCES = {

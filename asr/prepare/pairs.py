@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asr.errors import UsageError
-from asr.prepare.audio_files import ENDINGS
 from asr.prepare.listing import Listing
+from asr.speech.audio import ENDINGS
 from asr.speech.manifest import Utterance
 
 TEXTS = (".txt", ".lab", ".normalized.txt", ".original.txt")

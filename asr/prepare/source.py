@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from asr.errors import UsageError
-from asr.prepare.audio_files import ENDINGS
 from asr.prepare.kaldi import read_kaldi
 from asr.prepare.lhotse import read_cuts
 from asr.prepare.listing import Listing
 from asr.prepare.pairs import read_pairs
 from asr.prepare.table import read_table
+from asr.speech.audio import ENDINGS
 
 Layout: TypeAlias = Literal["kaldi", "table", "pairs", "lhotse"]
 LAYOUTS: tuple[Layout, ...] = ("kaldi", "table", "pairs", "lhotse")

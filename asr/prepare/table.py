@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from asr.errors import UsageError
-from asr.prepare.audio_files import ENDINGS, AudioFinder
+from asr.prepare.audio_files import AudioFinder
 from asr.prepare.listing import Listing, count_lines, numbered_lines
 from asr.prepare.table_lines import rows
+from asr.speech.audio import ENDINGS
 from asr.speech.manifest import OWN_KEYS, Utterance
 
 ROLES: dict[str, tuple[str, ...]] = {

@@ -24,6 +24,12 @@ from asr.errors import AudioError
 
 Samples = NDArray[np.float32]  # (N,) in about [-1, 1]
 
+# What recordings are called, where many files are looked through. One that is named itself may be called anything.
+ENDINGS = frozenset(
+    """.wav .wave .flac .ogg .oga .opus .mp3 .mp2 .m4a .m4b .aac .wma .sph .aif .aiff .aifc .au .caf .w64 .amr .ac3 .mka
+    .mp4 .m4v .mov .mkv .webm .avi .wmv .mpg .mpeg .3gp .flv""".split()  # noqa: SIM905
+)
+
 PREROLL_SECONDS = 1.0  # decoded and dropped before a part: a lossy codec needs what came before (MP3: 0.3 s, measured)
 BLOCK_SECONDS = 1.0  # decoded at once
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz; a sample rate outside is a damaged header
