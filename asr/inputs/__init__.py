@@ -6,7 +6,7 @@
 ...         print(recording.label, recording.utterance.audio_filepath, recording.name)
 """
 
-from asr.inputs.expand import ENDINGS, Recording, expand, open_inputs
+from asr.inputs.expand import Recording, expand, open_inputs
 from asr.inputs.standard_input import STANDARD_INPUT
 
-__all__ = ["ENDINGS", "STANDARD_INPUT", "Recording", "expand", "open_inputs"]
+__all__ = ["STANDARD_INPUT", "Recording", "expand", "open_inputs"]
