@@ -284,7 +284,7 @@ def test_help_teaches_by_example() -> None:
     for command in (["transcribe"], ["evaluate"], ["train"], ["info"], ["manifest", "check"], ["manifest", "stats"], ["prepare", "an4"]):
         shown = run(*command, "--help")
         assert shown.exit_code == 0
-        assert f"\n   asr {' '.join(command)}" in shown.stdout, command  # set in from the prose
+        assert f"\n   asr {' '.join(command)}" in shown.stdout, command  # set in: typer forgets it after a single line of prose
 
 
 def test_help_is_quick() -> None:
