@@ -79,11 +79,12 @@ class LMTrainer:
                 progress = (epoch + step / steps) / config.epochs
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(place.step, progress, config)
-                # Every process takes its share, one sentence at least, and they average their gradients.
-                share = batch[accelerator.process_index :: accelerator.num_processes] or batch[:1]
+                # Every process takes its share, and they average their gradients. One that is left without a sentence must take part
+                # all the same: with another's, which counts nothing here.
+                share = batch[accelerator.process_index :: accelerator.num_processes]
                 tokens = int(self.data.lengths[batch].sum()) + len(batch)
-                sentences, lengths = (x.to(device) for x in self.data.batch(share))
-                loss = model(sentences, lengths).sum()
+                sentences, lengths = (x.to(device) for x in self.data.batch(share or batch[:1]))
+                loss = model(sentences, lengths).sum() * bool(share)
                 accelerator.backward(loss * (accelerator.num_processes / tokens))
                 norm = nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
                 if torch.isfinite(norm):
