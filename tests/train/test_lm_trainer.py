@@ -21,8 +21,8 @@ from asr.model.checkpoint import load_lm, load_model, read_tensors
 from asr.text.tokenizer import Tokenizer
 from asr.train import lm_trainer
 from asr.train.lm_trainer import LMTrainer, negative_log_likelihood
-from asr.train.run import Interrupted
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
+from asr.train.sitting import Interrupted
 
 WORDS = ["LOW", "MID", "HIGH"]
 
