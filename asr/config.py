@@ -234,7 +234,7 @@ class AugmentConfig(Section):
     """What is done to the training audio, drawn anew for every utterance and epoch. 0 or empty switches a part off."""
 
     start_epoch: NonNegativeInt = 0
-    """epochs at the start that hear everything as it is: CTC finds its alignments sooner in clean speech"""
+    """epochs at the start that hear everything as it is, so that CTC may look for its alignments in clean speech"""
     speeds: tuple[PositiveFloat, ...] = (0.9, 1.0, 1.1)
     """speed factors, one drawn for each utterance; pitch moves along (Ko et al. 2015)"""
     gain_db: NonNegativeFloat = 6.0

@@ -21,7 +21,11 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
+from asr.config import LanguageModelConfig, LMFolderConfig
+from asr.model.checkpoint import TrainedLM, save_lm
+from asr.model.lm import LanguageModel
 from asr.speech.manifest import read_manifest
+from asr.text.tokenizer import Tokenizer
 
 RATE = 16_000
 SPEECH = Path(__file__).parents[1] / "examples" / "river.flac"
@@ -327,7 +331,7 @@ def test_help_teaches_by_example() -> None:
                     ["manifest", "from"], ["manifest", "split"], ["prepare", "an4"]):  # fmt: skip
         shown = run(*command, "--help")
         assert shown.exit_code == 0
-        assert f"asr {' '.join(command)}" in shown.stdout, command
+        assert f"\n   asr {' '.join(command)}" in shown.stdout, command  # set in: typer forgets it after a single line of prose
 
 
 def test_help_is_quick() -> None:
@@ -345,4 +349,18 @@ def test_info_shows_the_card_and_the_size(tiny_folder: Path) -> None:
     assert "# A tiny card" in shown
     assert "20 pieces" not in shown
     assert "M parameters" in shown
+    assert "language model" not in shown
     assert "pyramid" in shown
+
+
+def test_info_counts_the_language_model_too(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "model"))
+    tokenizer = Tokenizer.load(folder / "tokenizer.model")
+    config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=100, hidden=150, layers=1))
+    save_lm(folder / "lm", TrainedLM(LanguageModel(len(tokenizer), config.model), tokenizer, config))
+    shown = " ".join(run("info", folder).stdout.split())
+    v = len(tokenizer)
+    assert f", language model {(100 * v + 4 * 150 * (100 + 150 + 2) + 151 * v) / 1e6:.2f} M, {v} pieces" in shown
+    size = sum((folder / name).stat().st_size for name in ("config.yaml", "tokenizer.model", "model.safetensors", "README.md"))
+    size += sum((folder / "lm" / name).stat().st_size for name in ("config.yaml", "tokenizer.model", "model.safetensors", "README.md"))
+    assert f"model: {size / 1e6:.1f} MB, " in shown

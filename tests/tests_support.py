@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
 from asr.config import ModelConfig
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+
+
+def recipe_script(path: str) -> ModuleType:
+    """A program of the recipes as a module, by its path below `recipes`."""
+    name = Path(path).stem
+    spec = importlib.util.spec_from_file_location(name, RECIPES / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
+    spec.loader.exec_module(module)
+    return module
 
 
 def with_attention(config: ModelConfig, kind: str, layers: int = 1) -> ModelConfig:

@@ -23,7 +23,10 @@ ManifestArgument = Annotated[Path, typer.Argument(help="A manifest (.json or .js
 def check(file: ManifestArgument) -> None:
     """Find every line of a manifest that cannot be used, and say why.
 
-    asr manifest check data/an4/train.json
+    The recordings' headers are opened too, so lengths and places in them are checked as well. The exit code is 1 where anything
+    is wrong.
+
+      asr manifest check data/an4/train.json
     """
     from asr.speech.manifest import check_manifest
 
@@ -41,7 +44,10 @@ def check(file: ManifestArgument) -> None:
 def stats(file: ManifestArgument) -> None:
     """Count a manifest: utterances, hours, speakers, words, lengths.
 
-    asr manifest stats data/an4/train.json
+    Lengths that the manifest does not give are read from the recordings' headers. The last lines count the utterances by their
+    length.
+
+      asr manifest stats data/an4/train.json
     """
     from asr.speech.manifest import manifest_stats as measure
 

@@ -25,7 +25,8 @@ def an4(
 ) -> None:
     """CMU AN4: 948 utterances to train on, 130 to test on (spelled names, numbers, dates).
 
-    Writes train.json and dev.json (speakers kept apart), train_all.json (both), and test.json.
+    Writes train.json and dev.json (speakers kept apart), train_all.json (both), and test.json. They name the recordings where they
+    lie; nothing is copied.
 
       asr prepare an4 --data an4/ --output data/an4
     """

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asr.cli.console import err, out, speaks_plainly
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @speaks_plainly
@@ -54,8 +57,11 @@ def info(
 ) -> None:
     """Show what a model is: its card, its size, its network.
 
-    asr info
-    asr info runs/an4/model
+    The size is that of all files in the folder. Parameters of a language model in it are counted apart: they are no part of the
+    recogniser's network.
+
+      asr info
+      asr info runs/an4/model
     """
     from rich.markdown import Markdown
 
@@ -65,12 +71,19 @@ def info(
 
     folder = model or embedded_model()
     loaded = load_model(folder)
-    parts = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in loaded.network.named_children()}
+    parts = {name: _millions(part) for name, part in loaded.network.named_children()}
     if out.is_terminal:
         out.print(Markdown(loaded.card))
     else:
         print(loaded.card)
-    size = sum(f.stat().st_size for f in folder.iterdir()) / 1e6
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
     shares = ", ".join(f"{name} {millions:.2f} M" for name, millions in parts.items() if millions)
-    out.print(f"{folder}: {size:.1f} MB, {sum(parts.values()):.2f} M parameters ({shares}), {len(loaded.tokenizer)} pieces\n", markup=False)
+    lm = f", language model {_millions(loaded.lm):.2f} M" if loaded.lm else ""
+    parameters = f"{sum(parts.values()):.2f} M parameters ({shares}){lm}"
+    out.print(f"{folder}: {size:.1f} MB, {parameters}, {len(loaded.tokenizer)} pieces\n", markup=False, soft_wrap=True)
     out.print(dump_config(loaded.config), markup=False)
+
+
+def _millions(network: nn.Module) -> float:
+    """its parameters"""
+    return sum(p.numel() for p in network.parameters()) / 1e6

@@ -27,7 +27,6 @@ class LanguageModel(nn.Module):
     def __init__(self, vocabulary: int, config: LanguageModelConfig):
         super().__init__()
         self.config = config
-        self.vocabulary = vocabulary
         self.embedding = nn.Embedding(vocabulary, config.embedding)
         self.lstm = nn.LSTM(
             config.embedding, config.hidden, config.layers, batch_first=True, dropout=config.dropout if config.layers > 1 else 0

@@ -18,6 +18,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, Literal, TypeAlias
 
+from asr.json_text import NotJsonError, array_elements, decode_json
+
 Format: TypeAlias = Literal["json", "trn", "kaldi", "tsv", "csv", "lines"]
 FORMATS: tuple[Format, ...] = ("json", "trn", "kaldi", "tsv", "csv", "lines")
 
@@ -69,7 +71,7 @@ def detect(content: str, keys: Collection[str], known_ids: Collection[str] = ())
 def parse(content: str, form: Format, keys: Collection[str]) -> Iterator[Record]:
     """Records of a file. Raises FormatProblem with the line."""
     if form == "json":
-        yield from _array(content) if content.lstrip().startswith("[") else _objects(content)
+        yield from _objects(content)
     elif form in ("csv", "tsv"):
         yield from _table(content, form, keys)
     elif form == "lines":
@@ -99,36 +101,14 @@ def _split(content: str) -> list[str]:
 
 
 def _objects(content: str) -> Iterator[Record]:
-    for number, line in enumerate(_split(content), start=1):
-        if line.strip():
-            yield number, _object(line, number)
-
-
-def _object(line: str, number: int) -> dict[str, Any]:
+    lines = ((number, line) for number, line in enumerate(_split(content), start=1) if line.strip())
+    is_array = content.lstrip().startswith("[")
     try:
-        record = json.loads(line)
-    except json.JSONDecodeError as e:
-        raise FormatProblem(number, f"not JSON: {e.msg}") from None
-    except (ValueError, RecursionError):  # a number of thousands of digits; brackets in brackets in brackets
-        raise FormatProblem(number, "not JSON that can be read") from None
-    return _checked(record, number)
-
-
-def _array(content: str) -> Iterator[Record]:
-    decoder, at, number, counted = json.JSONDecoder(), content.index("[") + 1, 1, 0
-    while True:
-        while at < len(content) and content[at] in " \t\r\n,":
-            at += 1
-        number, counted = number + content.count("\n", counted, at), at
-        if content[at : at + 1] == "]":
-            return
-        try:
-            record, at = decoder.raw_decode(content, at)
-        except json.JSONDecodeError as e:
-            raise FormatProblem(content.count("\n", 0, e.pos) + 1, f"not JSON: {e.msg}") from None
-        except (ValueError, RecursionError):
-            raise FormatProblem(number, "not JSON that can be read") from None
-        yield number, _checked(record, number)
+        records = array_elements(content) if is_array else ((number, decode_json(line, number)) for number, line in lines)
+        for number, record in records:
+            yield number, _checked(record, number)
+    except NotJsonError as e:
+        raise FormatProblem(e.line, str(e)) from None
 
 
 def _checked(record: Any, number: int) -> dict[str, Any]:

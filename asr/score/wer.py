@@ -6,10 +6,11 @@ Nothing is normalised here: texts are compared as they stand, words apart at whi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jiwer
+from jiwer import CharacterOutput, WordOutput
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,12 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCo
     >>> word_errors(["GO ON"], ["GO"])
     ErrorCounts(hits=1, substitutions=0, deletions=1, insertions=0)
     """
-    _same_number(references, hypotheses)
-    if not references:
-        return ErrorCounts(0, 0, 0, 0)
-    found = jiwer.process_words(_single_spaces(references), _single_spaces(hypotheses))
-    return ErrorCounts(found.hits, found.substitutions, found.deletions, found.insertions)
+    return _pooled(jiwer.process_words, references, hypotheses)
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     """Pooled character edits, spaces counted. Raises ValueError when the two differ in number."""
-    _same_number(references, hypotheses)
-    if not references:
-        return ErrorCounts(0, 0, 0, 0)
-    found = jiwer.process_characters(_single_spaces(references), _single_spaces(hypotheses))
-    return ErrorCounts(found.hits, found.substitutions, found.deletions, found.insertions)
+    return _pooled(jiwer.process_characters, references, hypotheses)
 
 
 def score(references: Sequence[str], hypotheses: Sequence[str]) -> Score:
@@ -92,11 +85,15 @@ def score(references: Sequence[str], hypotheses: Sequence[str]) -> Score:
     return Score(word_errors(references, hypotheses), character_errors(references, hypotheses), len(references), wrong)
 
 
+def _pooled(process: Callable[..., WordOutput | CharacterOutput], references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
+    if len(references) != len(hypotheses):
+        raise ValueError(f"{len(references)} references and {len(hypotheses)} hypotheses: they must be as many")
+    if not references:
+        return ErrorCounts(0, 0, 0, 0)
+    found = process(_single_spaces(references), _single_spaces(hypotheses))
+    return ErrorCounts(found.hits, found.substitutions, found.deletions, found.insertions)
+
+
 def _single_spaces(texts: Sequence[str]) -> list[str]:
     """White space as single spaces: jiwer parts words at spaces alone, and would keep a tab or a line's end inside one."""
     return [" ".join(text.split()) for text in texts]
-
-
-def _same_number(references: Sequence[str], hypotheses: Sequence[str]) -> None:
-    if len(references) != len(hypotheses):
-        raise ValueError(f"{len(references)} references and {len(hypotheses)} hypotheses: they must be as many")

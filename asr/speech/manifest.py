@@ -16,6 +16,7 @@ from typing import Any
 
 from asr.errors import AudioError, ManifestError, UsageError
 from asr.files import atomic_file
+from asr.json_text import NotJsonError, array_elements, decode_json
 from asr.speech.audio import probe
 
 OWN_KEYS = ("audio_filepath", "text", "duration", "offset", "id", "speaker", "lang")
@@ -111,17 +112,13 @@ def parse_manifest(path: Path) -> Iterator[Utterance | str]:
             for number, record in records:
                 place = f"{path}:{number}"
                 try:
-                    yield _utterance(json.loads(record) if isinstance(record, bytes) else record, path, place)
-                except _Problem as e:
+                    yield _utterance(decode_json(record) if isinstance(record, bytes) else record, path, place)
+                except (_Problem, NotJsonError) as e:
                     yield f"{place}: {e}"
                 except UnicodeDecodeError:
                     yield f"{place}: not UTF-8 text"
-                except json.JSONDecodeError as e:
-                    yield f"{place}: not JSON: {e.msg}"
-                except ValueError:  # Python reads no whole number of more than 4,300 digits
-                    yield f"{place}: not JSON: a number is too long"
-                except RecursionError:
-                    yield f"{place}: not JSON: nested too deeply"
+    except NotJsonError as e:  # an array that is none from here on
+        yield f"{path}:{e.line}: {e}"
     except FileNotFoundError:
         raise UsageError(f"{path}: no such manifest") from None
     except IsADirectoryError:
@@ -138,26 +135,14 @@ def _lines(file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _array(path: Path) -> Iterator[tuple[int, Any]]:
-    """Elements of a JSON array with the lines that they start on; raw text from the first place that is not JSON."""
+    """Elements of a JSON array with the lines that they start on."""
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         yield 1 + data.count(b"\n", 0, e.start), b"\xff"
         return
-    decoder, at, line, counted = json.JSONDecoder(), text.index("[") + 1, 1, 0
-    while True:
-        while at < len(text) and text[at] in " \t\r\n,":
-            at += 1
-        line, counted = line + text.count("\n", counted, at), at
-        if text[at : at + 1] == "]":
-            return
-        try:
-            record, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            yield line, text[at : at + 200].encode() or b"{"  # json.loads will say what is wrong with it
-            return
-        yield line, record
+    yield from array_elements(text)
 
 
 def _utterance(record: Any, path: Path, place: str) -> Utterance:

@@ -8,32 +8,21 @@ Shapes: B sentences, L tokens.
 from __future__ import annotations
 
 import math
-import shutil
-import time
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from asr.config import LMRecipe
 from asr.model.checkpoint import TrainedLM, load_lm, save_lm
 from asr.model.lm import LanguageModel
 from asr.train.journal import Journal
-from asr.train.run import (
-    Interrupted,
-    claim_folder,
-    claim_tokenizer,
-    make_accelerator,
-    make_optimizer,
-    resume,
-    save_checkpoint,
-    step_seed,
-)
-from asr.train.schedule import learning_rate
+from asr.train.learner import Learner
+from asr.train.run import best_folder, claim_folder, claim_tokenizer, drop_all_but, make_accelerator, step_seed
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
 from asr.train.signals import Interruption
-from asr.train.state import MovingAverage, Place
+from asr.train.sitting import Sitting
+from asr.train.state import Place
 
 MAY_CHANGE = {"train.checkpoint_minutes", "train.evaluate_steps", "data.dev"}  # when a run goes on
 
@@ -64,59 +53,39 @@ class LMTrainer:
         network = self.network.to(device)
         average = LanguageModel(len(self.tokenizer), self.config.model).to(device)
         average.load_state_dict(network.state_dict())
-        averaging = MovingAverage(network, average, config.ema_decay)
-        optimizer = make_optimizer(network, config)
-        place = resume(self.folder, network, averaging, optimizer) or Place()
+        learner = Learner(network, average, config)
+        place = learner.resume(self.folder) or Place()
         model = accelerator.prepare_model(network)
         self.journal.begin(self._introduction(), place)
         sampler = SentenceSampler(self.data, config.batch_tokens, self.config.seed, config.epochs, place.epoch, place.step_in_epoch)
-        last_checkpoint = clock = time.monotonic()
 
         with Interruption() as interruption, self.journal.display(config.epochs):
+            sitting = Sitting(self.folder, learner, place, accelerator, interruption)
             for epoch, step, steps, batch in sampler:
                 network.train()
                 torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index))
-                progress = (epoch + step / steps) / config.epochs
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(place.step, progress, config)
-                # Every process takes its share, one sentence at least, and they average their gradients.
-                share = batch[accelerator.process_index :: accelerator.num_processes] or batch[:1]
+                # Every process takes its share, and they average their gradients. One that is left without a sentence must take part
+                # all the same: with another's, which counts nothing here.
+                share = batch[accelerator.process_index :: accelerator.num_processes]
                 tokens = int(self.data.lengths[batch].sum()) + len(batch)
-                sentences, lengths = (x.to(device) for x in self.data.batch(share))
-                loss = model(sentences, lengths).sum()
+                sentences, lengths = (x.to(device) for x in self.data.batch(share or batch[:1]))
+                loss = model(sentences, lengths).sum() * bool(share)
                 accelerator.backward(loss * (accelerator.num_processes / tokens))
-                norm = nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
-                if torch.isfinite(norm):
-                    optimizer.step()
-                    averaging.update(place.step)
-                else:
-                    self.journal.say(f"step {place.step}: left out, its gradient is not finite")
-                optimizer.zero_grad(set_to_none=True)
 
-                now = time.monotonic()
-                place.step += 1
-                place.seconds, clock = place.seconds + now - clock, now
-                place.heard += tokens
-                ends_epoch = step + 1 == steps
-                place.epoch, place.step_in_epoch = (epoch + 1, 0) if ends_epoch else (epoch, step + 1)
-                wishes = torch.tensor([interruption.asked, now - last_checkpoint > 60 * config.checkpoint_minutes], device=device)
-                total, stop, due = accelerator.reduce(torch.cat([loss.detach()[None], wishes.to(loss)]), "sum").tolist()
-                figures = {"loss": total / tokens, "gradient_norm": float(norm), "learning_rate": optimizer.param_groups[0]["lr"]}
+                progress = (epoch + step / steps) / config.epochs
+                norm = learner.step(place.step, progress)
+                if not math.isfinite(norm):
+                    self.journal.say(f"step {place.step}: left out, its gradient is not finite")
+
+                (total,) = sitting.stepped(epoch, step, steps, tokens, loss.detach()[None])
+                figures = {"loss": total / tokens, "gradient_norm": norm, "learning_rate": learner.learning_rate}
                 shown = f"loss {total / tokens:.3f} · grad {norm:.2f} · {place.heard / place.seconds / 1000:.0f} k tokens a second"
                 self.journal.step(place, progress, figures, shown)
 
-                finished = ends_epoch and epoch + 1 == config.epochs
-                evaluated = finished or place.step % config.evaluate_steps == 0
+                evaluated = place.epoch == config.epochs or place.step % config.evaluate_steps == 0
                 if evaluated:
                     self._evaluate(average, place)
-                if evaluated or stop or due:
-                    if accelerator.is_main_process:
-                        save_checkpoint(self.folder, network, average, optimizer, place)
-                    accelerator.wait_for_everyone()
-                    last_checkpoint = time.monotonic()
-                if stop and not finished:
-                    raise Interrupted(f"stopped at step {place.step}; the same command goes on from there")
-                clock = time.monotonic()
+                sitting.end_step(evaluated)
         return self._finish(place)
 
     def _introduction(self) -> list[str]:
@@ -137,16 +106,14 @@ class LMTrainer:
         if best:
             place.best = [(words, place.step)]
             if self.accelerator.is_main_process:
-                save_lm(self.folder / "best" / f"step-{place.step:08d}", self._trained(average))
-                for folder in (self.folder / "best").glob("step-*"):
-                    if folder.name != f"step-{place.step:08d}":
-                        shutil.rmtree(folder, ignore_errors=True)
+                save_lm(best_folder(self.folder, place.step), self._trained(average))
+                drop_all_but({place.step}, self.folder)
 
     def _finish(self, place: Place) -> Path:
         """The best weights, rounded to the 16 bits that they are kept in, with a card."""
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            network = load_lm(self.folder / "best" / f"step-{place.best[0][1]:08d}", self.accelerator.device).network
+            network = load_lm(best_folder(self.folder, place.best[0][1]), self.accelerator.device).network
             network.load_state_dict({name: tensor.half() for name, tensor in network.state_dict().items()})
             nats = negative_log_likelihood(network, self.dev, self.config.train.batch_tokens)
             words = perplexity(nats, self.dev.words + len(self.dev))

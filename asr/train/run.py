@@ -1,4 +1,4 @@
-"""What runs have in common, be it of a recogniser or of a language model: their folder, their checkpoints, their optimizer.
+"""What runs have in common, be it of a recogniser or of a language model: their devices, their folder, their pieces, their seeds.
 
 A run's folder holds `config.yaml`, `tokenizer.model`, `log.jsonl`, `tensorboard/`, `states/` to go on from, `best/` to choose
 from, and at the end `model/`.
@@ -14,22 +14,12 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch import nn
 
-from asr.config import Config, LMRecipe, OptimizerConfig
+from asr.config import Config, LMRecipe
 from asr.config_file import dump_config, load_config
-from asr.errors import AsrError, ConfigError
+from asr.errors import ConfigError
 from asr.files import write_atomically
 from asr.text.tokenizer import Tokenizer
-from asr.train.state import MovingAverage, Place, load_state, save_state
-
-STATES_KEPT = 2  # checkpoints to resume from: the newest, and the one before in case of damage
-
-
-class Interrupted(AsrError):
-    """Training was asked to stop, and has left a checkpoint to go on from."""
-
-    exit_code = 130
 
 
 def make_accelerator(precision: str) -> Accelerator:
@@ -88,31 +78,16 @@ def claim_tokenizer(config: Config | LMRecipe, named: Path | None, accelerator: 
     return Tokenizer.load(path)
 
 
-def make_optimizer(network: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """AdamW; weight matrices decay, biases and norms do not."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+def best_folder(run: Path, step: int) -> Path:
+    """Where a run keeps the weights of a step that did well on dev."""
+    return run / "best" / f"step-{step:08d}"
 
 
-def resume(folder: Path, network: nn.Module, averaging: MovingAverage, optimizer: torch.optim.Optimizer) -> Place | None:
-    """Go back to the newest checkpoint of a run's folder; None where there is none yet."""
-    states = sorted((folder / "states").glob("step-*"))
-    return load_state(states[-1], network, averaging.average, optimizer) if states else None
-
-
-def save_checkpoint(folder: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, place: Place) -> None:
-    """Write a checkpoint into a run's folder and drop the oldest. Raises AsrError, saying what is left, when it cannot be written."""
-    states = folder / "states"
-    try:
-        save_state(states / f"step-{place.step:08d}", network, average, optimizer, place)
-    except OSError as e:
-        kept = sorted(states.glob("step-*"))
-        still = f"; {kept[-1]} is whole, and the same command goes on from it" if kept else ""
-        raise AsrError(f"{e.filename}: checkpoint not written: {e.strerror}{still}") from None
-    for old in sorted(states.glob("step-*"))[:-STATES_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+def drop_all_but(steps: Collection[int], run: Path) -> None:
+    """Delete the weights that a run has kept, but for those of `steps`."""
+    for folder in (run / "best").glob("step-*"):
+        if int(folder.name.removeprefix("step-")) not in steps:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def step_seed(*numbers: int) -> int:

@@ -9,8 +9,7 @@ Shapes: B utterances, N samples, T frames, F mel bands.
 from __future__ import annotations
 
 import contextlib
-import shutil
-import time
+import math
 from pathlib import Path
 
 import torch
@@ -27,19 +26,11 @@ from asr.train.card import model_card
 from asr.train.evaluation import attention_picture, evaluate
 from asr.train.examples import measured, read_utterances, trainable
 from asr.train.journal import Journal
-from asr.train.run import (
-    Interrupted,
-    claim_folder,
-    claim_tokenizer,
-    make_accelerator,
-    make_optimizer,
-    resume,
-    save_checkpoint,
-    step_seed,
-)  # fmt: skip
-from asr.train.schedule import learning_rate
+from asr.train.learner import Learner
+from asr.train.run import best_folder, claim_folder, claim_tokenizer, drop_all_but, make_accelerator, step_seed
 from asr.train.signals import Interruption
-from asr.train.state import MovingAverage, Place
+from asr.train.sitting import Sitting
+from asr.train.state import Place
 
 
 class Trainer:
@@ -81,9 +72,8 @@ class Trainer:
         self._remember_audio()
         network = self.network.to(accelerator.device)
         average = LAS(self.config.model, len(self.tokenizer)).to(accelerator.device)
-        averaging = MovingAverage(network, average, config.ema_decay)
-        optimizer = make_optimizer(network, config)
-        place = resume(self.folder, network, averaging, optimizer) or self._start(network, averaging)
+        learner = Learner(network, average, config)
+        place = learner.resume(self.folder) or self._start(network, average)
         model = accelerator.prepare_model(network)
         self.journal.begin(self._introduction(), place)
 
@@ -95,10 +85,10 @@ class Trainer:
             self.data, batch_size=None, sampler=sampler, num_workers=self.config.data.workers,
             pin_memory=accelerator.device.type == "cuda", persistent_workers=False,
         )  # fmt: skip
-        last_checkpoint = clock = time.monotonic()
         sums = torch.zeros(3, device=accelerator.device)
 
         with Interruption() as interruption, self.journal.display(config.epochs):
+            sitting = Sitting(self.folder, learner, place, accelerator, interruption)
             for batch in loader:
                 share = batch.share
                 network.train()
@@ -111,44 +101,25 @@ class Trainer:
                     continue
 
                 progress = (share.epoch + share.step / share.steps) / config.epochs
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(place.step, progress, config)
-                norm = nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
-                if torch.isfinite(norm):
-                    optimizer.step()
-                    averaging.update(place.step)
-                else:
+                norm = learner.step(place.step, progress)
+                if not math.isfinite(norm):
                     self.journal.say(f"step {place.step}: left out, its gradient is not finite")
-                optimizer.zero_grad(set_to_none=True)
 
-                now = time.monotonic()
-                place.step += 1
-                place.seconds, clock = place.seconds + now - clock, now
-                place.heard += share.seconds
-                ends_epoch = share.step + 1 == share.steps
-                place.epoch, place.step_in_epoch = (share.epoch + 1, 0) if ends_epoch else (share.epoch, share.step + 1)
-                # One exchange between the processes: their losses, and what any of them wants to do next.
-                wishes = torch.tensor([interruption.asked, now - last_checkpoint > 60 * config.checkpoint_minutes], device=sums.device)
-                *losses, stop, due = accelerator.reduce(torch.cat([sums, wishes.to(sums)]), "sum").tolist()
+                losses = sitting.stepped(share.epoch, share.step, share.steps, share.seconds, sums)
                 sums.zero_()
                 total, attention, ctc = (loss / share.tokens for loss in losses)
-                rate = optimizer.param_groups[0]["lr"]
                 figures = {
-                    "loss": total, "attention_loss": attention, "ctc_loss": ctc, "gradient_norm": float(norm),
-                    "learning_rate": rate, "audio_seconds": share.seconds,
+                    "loss": total, "attention_loss": attention, "ctc_loss": ctc, "gradient_norm": norm,
+                    "learning_rate": learner.learning_rate, "audio_seconds": share.seconds,
                 }  # fmt: skip
                 shown = f"loss {total:.3f} · ctc {ctc:.3f} · grad {norm:.2f} · {place.heard / place.seconds:.0f}× real time"
                 self.journal.step(place, progress, figures, shown)
 
+                ends_epoch = place.step_in_epoch == 0
                 evaluated = ends_epoch and (place.epoch % config.evaluate_epochs == 0 or place.epoch == config.epochs)
                 if evaluated:
                     self._evaluate(average, place)
-                if evaluated or stop or due:
-                    self._save(network, average, optimizer, place)
-                    last_checkpoint = time.monotonic()
-                if stop:
-                    raise Interrupted(f"stopped at step {place.step}; the same command goes on from there")
-                clock = time.monotonic()
+                sitting.end_step(evaluated)
         return self._finish(place)
 
     def _backward(self, model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -201,19 +172,14 @@ class Trainer:
             raise ConfigError("data.train: no recording could be read")
         frontend.fit(total, squares, frames)
 
-    def _start(self, network: nn.Module, averaging: MovingAverage) -> Place:
+    def _start(self, network: nn.Module, average: nn.Module) -> Place:
         """The beginning of a run."""
         if not self.config.train.start_from:
             self._fit_normalisation()
-        averaging.average.load_state_dict(network.state_dict())
+        average.load_state_dict(network.state_dict())
         return Place()
 
     # ------------------------------------------------------------ at intervals
-
-    def _save(self, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, place: Place) -> None:
-        if self.accelerator.is_main_process:
-            save_checkpoint(self.folder, network, average, optimizer, place)
-        self.accelerator.wait_for_everyone()
 
     def _evaluate(self, average: LAS, place: Place) -> None:
         """Dev WER of the averaged weights; keeps them if they are among the best."""
@@ -231,10 +197,8 @@ class Trainer:
             shown = f"dev WER {wer:.2f} % · CER {cer:.2f} %{' (best so far)' if best[0][1] == place.step else ''}"
             self.journal.evaluation(place, {"dev_wer": wer, "dev_cer": cer}, shown, picture)
             if place.step in kept:
-                save_model(self.folder / "best" / f"step-{place.step:08d}", model)
-            for folder in (self.folder / "best").glob("step-*"):
-                if int(folder.name.removeprefix("step-")) not in kept:
-                    shutil.rmtree(folder, ignore_errors=True)
+                save_model(best_folder(self.folder, place.step), model)
+            drop_all_but(kept, self.folder)
         place.best = best  # on every process alike: at the end all load them
 
     def _finish(self, place: Place) -> Path:
@@ -258,7 +222,7 @@ class Trainer:
         return self.folder / "model"
 
     def _load_best(self, step: int) -> LAS:
-        return load_model(self.folder / "best" / f"step-{step:08d}", self.accelerator.device).network
+        return load_model(best_folder(self.folder, step), self.accelerator.device).network
 
     def _trained(self, network: LAS) -> TrainedModel:
         return TrainedModel(network, self.tokenizer, self.config.folder_config())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What each part of a recipe buys: trains variants of it one after another on the same budget, and writes a table.
+"""What each part of a recipe buys: trains variants of it one after another, each for the recipe's epochs, and writes a table.
 
     python recipes/librispeech/ablations.py recipes/librispeech/mini.yaml --list
     python recipes/librispeech/ablations.py recipes/librispeech/mini.yaml --set train.epochs=4 --table ablations.md
@@ -7,7 +7,9 @@
 
 Each variant is an `asr train` of its own in a folder under `--output`, then an `asr evaluate` on the dev manifests with the recipe's search.
 The same command goes on where it was stopped: a variant that is finished is not trained again, one that was broken off is continued.
-A variant that fails is told of and counted, and the others go on. The table is written anew after every variant.
+A variant that fails is told of and counted, and the others go on. The table is written anew after every variant, with all that are
+finished under `--output`, be they of this call or of others; so variants may be run one at a time. A variant that leaves out speech is
+trained for as many epochs as the others, and so for fewer steps: the table tells the hours heard.
 """
 
 from __future__ import annotations
@@ -17,18 +19,20 @@ import json
 import os
 import platform
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import torch
 
 from asr.config import Config
 from asr.config_file import load_config
-from asr.errors import AsrError, UsageError
+from asr.errors import AsrError, ConfigError, UsageError
 from asr.files import write_atomically
 from asr.model.checkpoint import load_model
 from asr.score.wer import word_errors
@@ -65,6 +69,7 @@ VARIANTS = (
     Variant("baseline", "the recipe", changed()),
     Variant("baseline-seed", "the recipe, another seed: how far chance goes", lambda recipe: [f"seed={recipe.seed + 1}"]),
     Variant("no-ctc", "without CTC, in training and in the search", changed("model.ctc_weight=0", "decode.ctc_weight=0")),
+    Variant("ctc-0.3", "CTC weight 0.3 in training", changed("model.ctc_weight=0.3")),
     Variant("no-masks", "without SpecAugment", changed("augment.frequency_masks=0", "augment.time_masks=0")),
     Variant(
         "no-noise", "without noise", lambda recipe: ["augment.noise=[]", "augment.noise_probability=0"] if recipe.augment.noise else None
@@ -103,6 +108,14 @@ class Result:
     parameters: int
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM."""
+
+
+def terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
 class Ablations:
     """The runs of a recipe's variants."""
 
@@ -111,20 +124,41 @@ class Ablations:
         self.recipe, self.common, self.output = recipe, list(common), output
         self.base = load_config(Config, recipe, self.common)
 
+    def changes(self, variant: Variant) -> list[str] | None:
+        """The `key=value` that make a variant; None where the recipe has no such part, or is like that already."""
+        changes = variant.changes(self.base)
+        if not changes:
+            return changes
+        try:
+            return None if load_config(Config, self.recipe, [*self.common, *changes]) == self.base else changes
+        except ConfigError:  # it does not fit this recipe: `result` says why
+            return changes
+
+    def finished(self, variant: Variant) -> bool:
+        """Whether this very variant has been trained and scored before."""
+        folder = self.output / variant.name
+        scored = all((folder / f"dev-{i}.json").is_file() for i in range(len(self.base.data.dev)))
+        return scored and (folder / "model").is_dir() and self._is_same(folder, self._arguments(variant))
+
+    def _arguments(self, variant: Variant) -> list[str]:
+        return [*self.common, *(self.changes(variant) or []), f"output={self.output / variant.name}"]
+
+    def _is_same(self, folder: Path, arguments: list[str]) -> bool:
+        """Whether the run in a folder is of the recipe with these changes."""
+        found = load_config(Config, folder / "config.yaml").model_copy(update={"output": folder})
+        return found == load_config(Config, self.recipe, arguments)
+
     def result(self, variant: Variant) -> Result:
         """Train and score a variant, as far as that is not done yet.
 
         Raises AsrError with the last line of `asr`'s complaint when it fails, KeyboardInterrupt when it was stopped.
         """
-        folder = self.output / variant.name
-        changes = [*self.common, *(variant.changes(self.base) or []), f"output={folder}"]
-        wanted = load_config(Config, self.recipe, changes)
-        if (folder / "model").is_dir():
-            if load_config(Config, folder / "config.yaml").model_copy(update={"output": folder}) != wanted:
-                raise UsageError(f"{folder}: holds a finished run with other settings: choose another --output, or delete it")
-        else:
-            self._asr("train", str(self.recipe), *changes, log=folder.with_suffix(".log"))
-        errors = np.concatenate([self._errors(folder, i, manifest) for i, manifest in enumerate(wanted.data.dev)])
+        folder, arguments = self.output / variant.name, self._arguments(variant)
+        if not (folder / "model").is_dir():
+            self._asr("train", str(self.recipe), *arguments, name=variant.name)
+        elif not self._is_same(folder, arguments):
+            raise UsageError(f"{folder}: holds a finished run with other settings: choose another --output, or delete it")
+        errors = np.concatenate([self._errors(folder, i, manifest) for i, manifest in enumerate(self.base.data.dev)])
         low, high = interval(errors)
         heard, seconds = training(folder / "log.jsonl")
         parameters = sum(p.numel() for p in load_model(folder / "model").network.parameters())
@@ -135,20 +169,25 @@ class Ablations:
         written, partial = folder / f"dev-{number}.json", folder / f".dev-{number}.json"
         if not written.is_file():
             arguments = ("--model", str(folder / "model"), "--manifest", str(manifest), "--output", str(partial))
-            self._asr("evaluate", *arguments, log=folder.with_suffix(".log"))
+            self._asr("evaluate", *arguments, name=folder.name)
             partial.rename(written)
         utterances = read_manifest(written, need_text=True)
         counts = [word_errors([u.text or ""], [str(u.extra["pred_text"])]) for u in utterances]
         return np.array([(c.errors, c.reference_length) for c in counts], dtype=float)
 
-    def _asr(self, *arguments: str, log: Path) -> None:
-        """Run `asr` with its words going to `log`."""
+    def _asr(self, *arguments: str, name: str) -> None:
+        """Run `asr` with its words going to the log of the variant `name`."""
+        log = self.output / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "a", encoding="utf-8") as f:
             print("$ asr", shlex.join(arguments), file=f, flush=True)
             process = subprocess.Popen([sys.executable, "-m", "asr", *arguments], stdout=f, stderr=subprocess.STDOUT)
             try:
                 code = process.wait()
+            except Terminated:  # which `asr` was not told of
+                process.terminate()
+                process.wait()
+                raise
             except KeyboardInterrupt:  # which the terminal sends to `asr` too: it leaves a checkpoint
                 process.wait()
                 raise
@@ -218,14 +257,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = [v for v in VARIANTS if not options.only or v.name in options.only]
     if options.list:
         for variant in chosen:
-            changes = variant.changes(ablations.base)
+            changes = ablations.changes(variant)
             print(f"{variant.name:14} {variant.what}: {'not for this recipe' if changes is None else shlex.join(changes) or 'no change'}")
         return
 
-    results: dict[str, Result | str] = {}
+    signal.signal(signal.SIGTERM, terminate)
+    before = [v for v in VARIANTS if v not in chosen and ablations.changes(v) is not None and ablations.finished(v)]
+    results: dict[str, Result | str] = {variant.name: ablations.result(variant) for variant in before}
     for variant in chosen:
-        if variant.changes(ablations.base) is None:
-            print(f"{variant.name}: left out, the recipe has no such part", flush=True)
+        if ablations.changes(variant) is None:
+            print(f"{variant.name}: left out, the recipe has no such part, or is so already", flush=True)
             continue
         try:
             print(f"{variant.name}: {variant.what}", flush=True)

@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from asr.config import Config
 from asr.config_file import load_config
@@ -35,8 +34,8 @@ from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import Batch, BatchDataset, BatchSampler, Example, Share, by_length
 from asr.speech.manifest import Utterance, read_manifest
 from asr.text.tokenizer import EOS
-from asr.train.run import make_accelerator, make_optimizer
-from asr.train.state import MovingAverage
+from asr.train.learner import Learner
+from asr.train.run import make_accelerator
 
 # Deciles of the lengths of LibriSpeech's training utterances (s): 2,766 of train-clean-100, of 12.4 s in the mean.
 LENGTHS = (1.64, 5.49, 9.44, 11.97, 13.04, 13.82, 14.37, 14.86, 15.32, 15.79, 17.0)
@@ -124,8 +123,7 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
     accelerator = make_accelerator(config.train.precision)
     torch.manual_seed(config.seed)
     network = LAS(config.model, config.tokenizer.vocab_size).to(accelerator.device).train()
-    optimizer = make_optimizer(network, config.train)
-    averaging = MovingAverage(network, LAS(config.model, config.tokenizer.vocab_size).to(accelerator.device), config.train.ema_decay)
+    learner = Learner(network, LAS(config.model, config.tokenizer.vocab_size).to(accelerator.device), config.train)
     model = accelerator.prepare_model(network)
 
     def learn(batch: Batch) -> None:
@@ -145,10 +143,7 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
         loaded = time.perf_counter()
         for batch in batches:
             learn(batch)
-        nn.utils.clip_grad_norm_(network.parameters(), config.train.gradient_clip)
-        optimizer.step()
-        averaging.update(number)
-        optimizer.zero_grad(set_to_none=True)
+        learner.step(number, progress=0.0)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         if number >= WARM_UP:

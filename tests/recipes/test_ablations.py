@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from tests_support import RECIPES, recipe_script
 
 from asr.config import Config
 from asr.config_file import dump_config, load_config
@@ -17,17 +20,12 @@ from asr.score.wer import word_errors
 from asr.speech.manifest import read_manifest
 from asr.text.tokenizer import Tokenizer
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "librispeech"
+LIBRISPEECH = RECIPES / "librispeech"
 
 
 @pytest.fixture(scope="module")
 def ablations() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ablations", RECIPES / "ablations.py")
-    assert spec
-    assert spec.loader
-    module = sys.modules["ablations"] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
+    return recipe_script("librispeech/ablations.py")
 
 
 @pytest.fixture
@@ -54,15 +52,16 @@ def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleTyp
     pinned = [  # so that the recipe may change
         f"data.train={list(manifests.values())}", "augment.noise=[noise.json]", "augment.noise_probability=0.3",
         "model.listener.stem_strides=[2,2]", "model.listener.pyramid=[1,2,1,1]", "model.attention.kind=multihead",
-        "model.speller.input_feeding=false", "tokenizer.model=pieces.model", "tokenizer.vocab_size=256",
+        "model.speller.input_feeding=false", "model.ctc_weight=0.5", "tokenizer.model=pieces.model", "tokenizer.vocab_size=256",
     ]  # fmt: skip
-    mini = RECIPES / "mini.yaml"
+    mini = LIBRISPEECH / "mini.yaml"
     base = load_config(Config, mini, pinned)
     before = flat(base)
     expected = {
         "baseline": [],
         "baseline-seed": ["seed"],
         "no-ctc": ["model.ctc_weight", "decode.ctc_weight"],
+        "ctc-0.3": ["model.ctc_weight"],
         "no-masks": ["augment.frequency_masks", "augment.time_masks"],
         "no-noise": ["augment.noise", "augment.noise_probability"],
         "no-pseudo": ["data.train"],
@@ -156,6 +155,49 @@ def test_table_goes_on_after_a_failure_and_is_not_made_twice(
     with pytest.raises(SystemExit):
         ablations.main([str(recipe), "--set", "train.epochs=3", "--output", str(runs), "--only", "baseline"])
     assert "holds a finished run with other settings" in capsys.readouterr().err
+
+
+def test_variants_run_one_at_a_time_share_a_table(
+    ablations: ModuleType, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    table, runs = tmp_path / "table.md", tmp_path / "runs"
+
+    def one(name: str, epochs: int) -> None:
+        ablations.main([str(recipe), "--set", f"train.epochs={epochs}", "--output", str(runs), "--table", str(table), "--only", name])
+
+    one("baseline", 1)
+    first = rows(table)
+    assert list(first) == ["baseline"]
+    one("baseline-seed", 1)
+    assert list(rows(table)) == ["baseline", "baseline-seed"]
+    assert rows(table)["baseline"] == first["baseline"]
+    one("no-masks", 2)  # another budget is another table
+    assert list(rows(table)) == ["no-masks"]
+    capsys.readouterr()
+    one("ctc-0.3", 1)
+    assert "ctc-0.3: left out, the recipe has no such part, or is so already" in capsys.readouterr().out
+    assert not (runs / "ctc-0.3.log").exists()
+
+
+def test_a_terminated_table_leaves_no_training_behind(recipe: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    runs = tmp_path / "runs"
+    command = [sys.executable, str(LIBRISPEECH / "ablations.py"), str(recipe), "--set", "train.epochs=9999", "train.evaluate_epochs=9999"]
+    process = subprocess.Popen([*command, "--output", str(runs), "--only", "baseline"], env=environment, stderr=subprocess.PIPE, text=True)
+    log = runs / "baseline" / "log.jsonl"
+    end = time.monotonic() + 300
+    try:
+        while not (log.is_file() and '"step"' in log.read_text(encoding="utf-8")):
+            assert time.monotonic() < end, "waited too long"
+            time.sleep(0.01)
+    finally:
+        process.terminate()
+        _, said = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "stopped in baseline: the same command goes on from there"
+    assert "the same command goes on from there" in (runs / "baseline.log").read_text(encoding="utf-8").splitlines()[-1]
+    assert len(list((runs / "baseline" / "states").glob("step-*"))) == 1
 
 
 def test_a_stop_ends_all(

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import re
-import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from tests_support import recipe_script
 
 from asr.config import Config
 from asr.config_file import dump_config
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "librispeech"
-
 
 @pytest.fixture(scope="module")
 def estimate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("estimate", RECIPES / "estimate.py")
-    assert spec
-    assert spec.loader
-    module = sys.modules["estimate"] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
+    return recipe_script("librispeech/estimate.py")
 
 
 def with_(config: Config, section: str, **changes: object) -> Config:

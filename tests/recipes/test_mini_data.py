@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import soundfile
+from tests_support import recipe_script
 
 from asr.speech.manifest import Utterance, read_manifest
 from asr.text.tokenizer import Tokenizer
 
-SCRIPT = Path(__file__).resolve().parents[2] / "recipes/librispeech/mini_data.py"
 RATE = 16_000
 DEV_TEXT = "THE STAIRCASE GROANED BENEATH AN EXTRAORDINARY WEIGHT AND THEN FELL"
 CV_TEXT = "THE DAWES BROTHERS FOUNDED THE PURE OIL COMPANY"
@@ -23,16 +21,7 @@ CV_NUMBER = 37_029_634
 PROSE = ["WHAT I MEAN IS THIS", "THEY WONDERED WHETHER THE TRAVELLERS HAD COME BY QUAY OR BY FJORD", "A VEXED JUDGE QUIZZED HIM"]
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mini_data", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-mini_data = load()
+mini_data = recipe_script("librispeech/mini_data.py")
 
 
 def clip(number: int | str) -> Utterance:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +15,14 @@ import pytest
 import torch
 
 from asr.config import LMRecipe, TokenizerConfig
-from asr.config_file import load_recipe
+from asr.config_file import dump_config, load_recipe
 from asr.errors import ConfigError, ModelError
 from asr.model.checkpoint import load_lm, load_model, read_tensors
 from asr.text.tokenizer import Tokenizer
 from asr.train import lm_trainer
 from asr.train.lm_trainer import LMTrainer, negative_log_likelihood
-from asr.train.run import Interrupted
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
+from asr.train.sitting import Interrupted
 
 WORDS = ["LOW", "MID", "HIGH"]
 
@@ -92,6 +95,35 @@ def test_stopped_and_resumed_equals_never_stopped(lm_config: LMRecipe, tmp_path:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_two_processes_follow_the_trajectory_of_one(lm_config: LMRecipe, tmp_path: Path) -> None:
+    long, short = " ".join(WORDS * 20), tmp_path / "short.txt"
+    short.write_text("\n".join([long, *["LOW MID"] * 30]) + "\n", encoding="utf-8")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+    def trained(name: str, launcher: list[str]) -> tuple[list[float], dict[str, torch.Tensor]]:
+        tree = json.loads(lm_config.model_dump_json()) | {"output": str(tmp_path / name)}
+        tree["data"]["train"], tree["model"]["dropout"] = [str(short)], 0.0
+        tree["train"] |= {"precision": "fp32", "epochs": 5}
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(dump_config(LMRecipe.model_validate(tree)), encoding="utf-8")
+        done = subprocess.run([*launcher, "-m", "asr", "train", str(path)], env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        lines = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        (state,) = sorted((tmp_path / name / "states").glob("step-*"))[-1:]
+        return [line["loss"] for line in lines if "loss" in line], read_tensors(state / "training.safetensors")
+
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    (one, weights), (two, others) = trained("one", [sys.executable]), trained("two", launch)
+    tokenizer = Tokenizer.load(tmp_path / "one" / "tokenizer.model")
+    sentences = Sentences(read_sentences([short], "data.train"), tokenizer, lm_config.data.max_tokens)
+    plan = SentenceSampler(sentences, lm_config.train.batch_tokens, lm_config.seed, 1).plan(0)
+    assert min(map(len, plan)) == 1  # the second process is left without a sentence
+    assert len(one) == 5 * len(plan)
+    assert two == pytest.approx(one, rel=1e-4)
+    for name in weights:
+        torch.testing.assert_close(others[name], weights[name], rtol=1e-3, atol=1e-4, msg=name)
+
+
 def test_another_recipe_does_not_take_over(lm_config: LMRecipe) -> None:
     LMTrainer(lm_config).run()
     bigger = lm_config.model_copy(update={"model": lm_config.model.model_copy(update={"hidden": 32})})
@@ -112,8 +144,6 @@ def test_a_recognisers_pieces_must_be_its_own(lm_config: LMRecipe, tiny_folder: 
 
 
 def test_a_recipe_says_what_it_is_for(lm_config: LMRecipe, tmp_path: Path) -> None:
-    from asr.config_file import dump_config
-
     path = tmp_path / "lm.yaml"
     path.write_text(dump_config(lm_config))
     assert load_recipe(path) == lm_config

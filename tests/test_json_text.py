@@ -1,0 +1,48 @@
+"""JSON as it is read: what is there, with its lines, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from asr.json_text import NotJsonError, array_elements, decode_json
+
+GOOD = [{"a": 1}, [2, "x, y]"], "ZOË\u2028", None]
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_elements_are_those_that_json_reads(indent: int | None) -> None:
+    text = "\n" + json.dumps(GOOD, indent=indent)
+    found = list(array_elements(text))
+    assert [element for _, element in found] == json.loads(text)
+    lines = text.split("\n")
+    for (line, element), after in zip(found, [*found[1:], (len(lines), None)], strict=False):
+        assert json.dumps(element)[0] in lines[line - 1]
+        assert line <= after[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ('[{"a": 1},\n{"a" 2}]', 2, "not JSON: Expecting ':' delimiter"),
+        ('[\n{\n"a": 1,\n"b" 2}]', 2, "not JSON: Expecting ':' delimiter in line 4"),
+        ('[{"a": "' + 300 * "x" + '",\n "b" 2}]', 1, "not JSON: Expecting ':' delimiter in line 2"),  # far on in a long element
+        ("[1,\n1" + 5000 * "0" + "]", 2, "not JSON: a number is too long"),
+        ("[1,\n" + 100_000 * "[", 2, "not JSON: nested too deeply"),
+        ("[1,\n2", 2, "not JSON: Expecting value"),
+    ],
+)
+def test_the_first_bad_element_is_named(text: str, line: int, problem: str) -> None:
+    with pytest.raises(NotJsonError) as caught:
+        list(array_elements(text))
+    assert (caught.value.line, str(caught.value)) == (line, problem)
+
+
+def test_a_bad_value_is_named() -> None:
+    assert decode_json(b'{"a": [1]}') == {"a": [1]}
+    with pytest.raises(NotJsonError, match="not JSON: Extra data") as caught:
+        decode_json("1 2", line=7)
+    assert caught.value.line == 7
+    with pytest.raises(UnicodeDecodeError):
+        decode_json(b'"\xff"')
