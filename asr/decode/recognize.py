@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from asr.config import DecodeConfig
-from asr.decode.beam import Hypothesis, beam_search
+from asr.decode.beam import beam_search
 from asr.decode.greedy import greedy_search
+from asr.decode.hotwords import Hotwords
+from asr.decode.nbest import Hypothesis
 from asr.model.checkpoint import TrainedModel
 
 LONGEST_SECONDS = 120.0  # of one recording: the listener hears all of it at once, and its memory grows with the length
@@ -29,8 +31,12 @@ class Recognition:
 
 
 @torch.inference_mode()
-def recognize(model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeConfig | None = None) -> list[list[Recognition]]:
+def recognize(
+    model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeConfig | None = None, hotwords: Hotwords | None = None
+) -> list[list[Recognition]]:
     """Transcribe a batch of waveforms, (N,) each, at the model's sample rate.
+
+    `hotwords`, of the model's pieces (`load_hotwords`), are favoured; they turn greedy search into a beam of one.
 
     Returns for each its n-best list, best first (never empty). A waveform without samples reads as empty text.
     """
@@ -41,11 +47,13 @@ def recognize(model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeCo
     padded = pad_sequence([w if len(w) else w.new_zeros(1) for w in waveforms], batch_first=True).to(device)
     states, lengths = network.listen(padded, samples)
     memory = network.speller.memory(states, lengths)
-    if config.beam == 1 and config.ctc_weight == config.lm_weight == 0 and config.eos_threshold is None:
+    greedy = config.beam == 1 and config.ctc_weight == config.lm_weight == 0 and config.eos_threshold is None
+    if greedy and hotwords is None:
         found = greedy_search(network.speller, memory, lengths, config.max_tokens_per_state)
     else:
         log_probs = network.ctc_log_probs(states) if config.ctc_weight > 0 else None
-        found = beam_search(network.speller, memory, lengths, config, log_probs, model.lm)
+        favoured = hotwords.to(device) if hotwords else None
+        found = beam_search(network.speller, memory, lengths, config, log_probs, model.lm, favoured)
     return [[Recognition(model.tokenizer.decode(h.tokens), h) for h in hypotheses] for hypotheses in found]
 
 
