@@ -23,6 +23,7 @@ _HOMES = {
     "read_manifest": "asr.speech.manifest",
     "write_manifest": "asr.speech.manifest",
     "load_audio": "asr.speech.audio",
+    "load_hotwords": "asr.decode.hotwords",
     "load_model": "asr.transcribe",
     "Transcriber": "asr.transcribe",
     "Transcript": "asr.transcript",
@@ -39,6 +40,7 @@ __all__ = [
     "Utterance",
     "load_audio",
     "load_config",
+    "load_hotwords",
     "load_model",
     "read_manifest",
     "score",
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from asr import score
     from asr.config import Config, DecodeConfig
     from asr.config_file import load_config
+    from asr.decode.hotwords import load_hotwords
     from asr.errors import AsrError
     from asr.speech.audio import load_audio
     from asr.speech.manifest import Utterance, read_manifest, write_manifest

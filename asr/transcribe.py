@@ -21,6 +21,7 @@ import torch
 from asr.config import DecodeConfig, SegmentConfig
 from asr.decode.align import PlacedWord, words_of
 from asr.decode.examine import Examined, examine
+from asr.decode.hotwords import Hotwords
 from asr.decode.recognize import check_search
 from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import TrainedModel
@@ -70,9 +71,10 @@ class Transcriber:
         decode: DecodeConfig | None = None,
         segment: SegmentConfig | None = None,
         batch_seconds: float = BATCH_SECONDS,
+        hotwords: Hotwords | None = None,
     ):
-        """Raises UsageError for a search that the model cannot do."""
-        self.model, self.batch_seconds = model, batch_seconds
+        """`hotwords` are favoured, see `asr.load_hotwords`. Raises UsageError for a search that the model cannot do."""
+        self.model, self.batch_seconds, self.hotwords = model, batch_seconds, hotwords
         self.decode = decode or model.config.decode
         if model.lm is None and decode is None:
             self.decode = self.decode.model_copy(update={"lm_weight": 0.0})
@@ -129,7 +131,7 @@ class Transcriber:
         if not seconds:
             yield 1.0
         for batch in by_length(seconds, self.batch_seconds):
-            examined = examine(self.model, [self._waveform(window.segments[i][1]) for i in batch], self.decode)
+            examined = examine(self.model, [self._waveform(window.segments[i][1]) for i in batch], self.decode, self.hotwords)
             for (recording, speech), what in zip((window.segments[i] for i in batch), examined, strict=True):
                 if what.readings and what.readings[0].text:
                     found[recording].append(self._segment(speech, what))

@@ -14,6 +14,8 @@ from asr.cli.search import (
     BeamOption,
     CtcOption,
     DeviceOption,
+    HotwordsOption,
+    HotwordWeightOption,
     LanguageModelOption,
     LengthOption,
     LmWeightOption,
@@ -21,6 +23,7 @@ from asr.cli.search import (
     PrecisionOption,
     ProfileOption,
     ThreadsOption,
+    hotwords_for,
     load_for_search,
 )
 from asr.errors import AudioError
@@ -54,6 +57,8 @@ def evaluate(
     lm_weight: LmWeightOption = None,
     language_model: LanguageModelOption = None,
     length_bonus: LengthOption = None,
+    hotwords: HotwordsOption = None,
+    hotword_weight: HotwordWeightOption = None,
     profile: ProfileOption = "balanced",
     batch_seconds: BatchOption = 120.0,
     precision: PrecisionOption = None,
@@ -94,6 +99,7 @@ def evaluate(
         lm_weight=lm_weight,
         length_bonus=length_bonus,
     )
+    favoured = hotwords_for(loaded, hotwords, hotword_weight)
     details = [
         {**u.extra, "speaker": u.speaker, "lang": u.lang, "offset": u.offset, "audio_filepath": str(u.audio_filepath)} for u in utterances
     ]
@@ -105,7 +111,7 @@ def evaluate(
     seconds = failed = 0.0
     began = time.perf_counter()
     with progress_bar("transcribing", len(utterances)) as advance:
-        for i, result in recognize_utterances(loaded, utterances, search, batch_seconds):
+        for i, result in recognize_utterances(loaded, utterances, search, batch_seconds, favoured):
             if isinstance(result, AudioError):
                 failed += 1
                 complain(f"{utterances[i].source}: {result}")

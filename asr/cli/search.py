@@ -12,6 +12,7 @@ from asr.errors import UsageError
 
 if TYPE_CHECKING:
     from asr.config import DecodeConfig
+    from asr.decode.hotwords import Hotwords
     from asr.model.checkpoint import TrainedModel
 
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; default: the one in the package.", show_default=False)]
@@ -39,6 +40,13 @@ PrecisionOption = Annotated[
     Precision | None,
     typer.Option(help="Numbers that the network works in; int8 is 1.4 × as fast on CPUs.", show_default="fp32; int8 in --profile fast"),
 ]
+HotwordsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Names and terms to favour: a file, one a line, or a list: 'GILLIAN,KARL YUNDT'.", show_default=False, metavar="FILE|LIST"
+    ),
+]
+HotwordWeightOption = Annotated[float | None, typer.Option(min=0.01, help="Nats for each letter of a hotword.", show_default="1")]
 BatchOption = Annotated[float, typer.Option(min=1, help="Speech decoded together (s); less saves memory.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads for the network.", show_default="all cores")]
 
@@ -80,3 +88,13 @@ def load_for_search(
     decode = own.model_copy(update=search)
     check_search(loaded, decode)
     return loaded, decode
+
+
+def hotwords_for(model: TrainedModel, named: str | None, weight: float | None) -> Hotwords | None:
+    """What --hotwords names: a file, where there is one of that name or it looks like a path, else phrases parted by commas."""
+    from asr.decode.hotwords import WEIGHT, load_hotwords
+
+    if named is None:
+        return None
+    is_file = Path(named).exists() or "/" in named or named.endswith(".txt")
+    return load_hotwords(Path(named) if is_file else named.split(","), model.tokenizer, weight or WEIGHT)

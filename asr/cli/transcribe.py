@@ -17,6 +17,8 @@ from asr.cli.search import (
     BeamOption,
     CtcOption,
     DeviceOption,
+    HotwordsOption,
+    HotwordWeightOption,
     LanguageModelOption,
     LengthOption,
     LmWeightOption,
@@ -24,6 +26,7 @@ from asr.cli.search import (
     PrecisionOption,
     ProfileOption,
     ThreadsOption,
+    hotwords_for,
     load_for_search,
 )
 from asr.errors import AudioError, UsageError
@@ -59,6 +62,8 @@ def transcribe(
     lm_weight: LmWeightOption = None,
     language_model: LanguageModelOption = None,
     length_bonus: LengthOption = None,
+    hotwords: HotwordsOption = None,
+    hotword_weight: HotwordWeightOption = None,
     batch_seconds: BatchOption = 120.0,
     precision: PrecisionOption = None,
     threads: ThreadsOption = None,
@@ -107,7 +112,7 @@ def transcribe(
             )
             from asr.transcribe import Transcriber
 
-            transcriber = Transcriber(loaded, decode, batch_seconds=batch_seconds)
+            transcriber = Transcriber(loaded, decode, batch_seconds=batch_seconds, hotwords=hotwords_for(loaded, hotwords, hotword_weight))
             total = _seconds(waiting) if err.is_terminal else 0.0
             try:
                 with audio_progress(total) as pace:

@@ -19,6 +19,7 @@ from torch import Tensor
 from asr.config import DecodeConfig
 from asr.decode.align import PlacedToken, place_tokens
 from asr.decode.ctc import ctc_greedy, transcript_scores
+from asr.decode.hotwords import Hotwords
 from asr.decode.recognize import Recognition, listen, search
 from asr.model.checkpoint import TrainedModel
 
@@ -39,7 +40,9 @@ class Examined:
 
 
 @torch.inference_mode()
-def examine(model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeConfig | None = None) -> list[Examined]:
+def examine(
+    model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeConfig | None = None, hotwords: Hotwords | None = None
+) -> list[Examined]:
     """`recognize` a batch of waveforms, (N,) each; check what was found, and place its tokens.
 
     A model without a CTC head has no witness: nothing of it is doubtful.
@@ -47,7 +50,7 @@ def examine(model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeConf
     config = config or model.config.decode
     states, lengths = listen(model, waveforms)
     log_probs = model.network.ctc_log_probs(states)
-    readings = search(model, states, lengths, log_probs, config)
+    readings = search(model, states, lengths, log_probs, config, hotwords)
     borne_out = [0.0] * len(readings)
     if log_probs is not None:
         readings = [nbest if heard else [] for nbest, heard in zip(readings, ctc_greedy(log_probs, lengths), strict=True)]
@@ -56,7 +59,7 @@ def examine(model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeConf
         if again:
             rows = torch.tensor(again, device=states.device)
             careful = config.model_copy(update={**AGAIN, "beam": 2 * config.beam})
-            second = search(model, states[rows], lengths[rows], log_probs[rows], careful)
+            second = search(model, states[rows], lengths[rows], log_probs[rows], careful, hotwords)
             for i, nbest, score in zip(again, second, _evidence(log_probs[rows], lengths[rows], second), strict=True):
                 readings[i], borne_out[i] = nbest[: config.beam] if score >= config.invented_below else [], score
     placed = place_tokens(model.network, states, lengths, log_probs, [_best_tokens(nbest) for nbest in readings])

@@ -10,7 +10,8 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from asr.decode.beam import Hypothesis, longest_output
+from asr.decode.beam import longest_output
+from asr.decode.nbest import Hypothesis
 from asr.model.attention import Memory
 from asr.model.speller import Speller
 from asr.text.tokenizer import BLANK, EOS

@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from asr.config import DecodeConfig
-from asr.decode.beam import Hypothesis, beam_search
+from asr.decode.beam import beam_search
 from asr.decode.greedy import greedy_search
+from asr.decode.hotwords import Hotwords
+from asr.decode.nbest import Hypothesis
 from asr.errors import UsageError
 from asr.model.checkpoint import TrainedModel
 
@@ -28,15 +30,19 @@ class Recognition:
 
 
 @torch.inference_mode()
-def recognize(model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeConfig | None = None) -> list[list[Recognition]]:
+def recognize(
+    model: TrainedModel, waveforms: Sequence[Tensor], config: DecodeConfig | None = None, hotwords: Hotwords | None = None
+) -> list[list[Recognition]]:
     """Transcribe a batch of waveforms, (N,) each, at the model's sample rate.
+
+    `hotwords`, of the model's pieces (`load_hotwords`), are favoured; they turn greedy search into a beam of one.
 
     Returns for each its n-best list, best first (never empty). A waveform without samples reads as empty text.
     """
     config = config or model.config.decode
     states, lengths = listen(model, waveforms)
     log_probs = model.network.ctc_log_probs(states) if config.ctc_weight > 0 else None
-    return search(model, states, lengths, log_probs, config)
+    return search(model, states, lengths, log_probs, config, hotwords)
 
 
 def check_search(model: TrainedModel, config: DecodeConfig) -> None:
@@ -55,14 +61,23 @@ def listen(model: TrainedModel, waveforms: Sequence[Tensor]) -> tuple[Tensor, Te
     return model.network.listen(padded, samples)
 
 
-def search(model: TrainedModel, states: Tensor, lengths: Tensor, log_probs: Tensor | None, config: DecodeConfig) -> list[list[Recognition]]:
+def search(
+    model: TrainedModel,
+    states: Tensor,
+    lengths: Tensor,
+    log_probs: Tensor | None,
+    config: DecodeConfig,
+    hotwords: Hotwords | None = None,
+) -> list[list[Recognition]]:
     """Listener states (B, T, H), their lengths (B,) and the CTC head's log-probs (B, T, V) -> the n-best list of each utterance."""
     speller = model.network.speller
     memory = speller.memory(states, lengths)
-    if config.beam == 1 and config.ctc_weight == config.lm_weight == 0 and config.eos_threshold is None:
+    greedy = config.beam == 1 and config.ctc_weight == config.lm_weight == 0 and config.eos_threshold is None
+    if greedy and hotwords is None:
         found = greedy_search(speller, memory, lengths, config.max_tokens_per_state)
     else:
-        found = beam_search(speller, memory, lengths, config, log_probs, model.lm)
+        favoured = hotwords.to(states.device) if hotwords else None
+        found = beam_search(speller, memory, lengths, config, log_probs, model.lm, favoured)
     return [[Recognition(model.tokenizer.decode(h.tokens), h) for h in hypotheses] for hypotheses in found]
 
 

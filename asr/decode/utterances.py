@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 import torch
 
 from asr.config import DecodeConfig
+from asr.decode.hotwords import Hotwords
 from asr.decode.recognize import recognize
 from asr.errors import AudioError
 from asr.model.checkpoint import TrainedModel
@@ -31,7 +32,7 @@ class Recognized(NamedTuple):
 
 
 def recognize_utterances(
-    model: TrainedModel, utterances: Sequence[Utterance], config: DecodeConfig, batch_seconds: float
+    model: TrainedModel, utterances: Sequence[Utterance], config: DecodeConfig, batch_seconds: float, hotwords: Hotwords | None = None
 ) -> Iterator[tuple[int, Recognized | AudioError]]:
     """Yields (index, text or what is wrong with the recording), in order of length, not of `utterances`."""
     rate = model.config.model.frontend.sample_rate
@@ -49,7 +50,7 @@ def recognize_utterances(
             yield from ((i, a) for i, a in zip(batch, audio, strict=True) if isinstance(a, AudioError))
             good = [(i, a) for i, a in zip(batch, audio, strict=True) if not isinstance(a, AudioError)]
             if good:
-                texts = [nbest[0].text for nbest in recognize(model, [torch.from_numpy(a) for _, a in good], config)]
+                texts = [nbest[0].text for nbest in recognize(model, [torch.from_numpy(a) for _, a in good], config, hotwords)]
                 yield from ((i, Recognized(text, len(a) / rate)) for (i, a), text in zip(good, texts, strict=True))
 
 

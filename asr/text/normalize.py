@@ -13,6 +13,16 @@ INVISIBLE = ("Mn", "Me", "Cf")  # accents once they are split off; soft hyphens,
 _STRAY_APOSTROPHE = re.compile(r"(?<![A-Z])'(?![A-Z])")
 
 
+def fold_accents(text: str) -> str:
+    """Letters without their accents, ligatures spelled out, invisible characters gone.
+
+    >>> fold_accents("Zoë Æsop")
+    'Zoe AEsop'
+    """
+    decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED_OUT))
+    return "".join(c for c in decomposed if unicodedata.category(c) not in INVISIBLE)
+
+
 def normalize_librispeech(text: str) -> str:
     """Upper-case A-Z, apostrophes that belong to a word, single spaces; hyphens part words, accents and all else go.
 
@@ -21,7 +31,6 @@ def normalize_librispeech(text: str) -> str:
     >>> normalize_librispeech("“Well-known,” said Zoë; it’s 5 o'clock.")
     "WELL KNOWN SAID ZOE IT'S O'CLOCK"
     """
-    text = APOSTROPHES.sub("'", text).translate(_SPELLED_OUT)
-    text = "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in INVISIBLE).upper()
+    text = fold_accents(APOSTROPHES.sub("'", text)).upper()
     text = _STRAY_APOSTROPHE.sub(" ", re.sub(r"[^A-Z']", " ", text))
     return " ".join(text.split())

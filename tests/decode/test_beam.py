@@ -7,82 +7,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
 
 import pytest
 import torch
-from torch import Tensor
+from spellers import Table, make_case, scored, search
 
-from asr.config import AttentionConfig, DecodeConfig, LanguageModelConfig, SpellerConfig
+from asr.config import DecodeConfig
 from asr.decode import beam as beam_module
-from asr.decode.beam import Hypothesis, beam_search, longest_output
-from asr.decode.ctc import NEVER
-from asr.decode.greedy import greedy_search
-from asr.model.attention import Memory
-from asr.model.lm import LanguageModel
-from asr.model.speller import Speller, SpellerState
-from asr.text.tokenizer import BLANK, EOS
+from asr.decode.beam import beam_search, longest_output
+from asr.decode.nbest import Hypothesis
+from asr.text.tokenizer import EOS
 
 KINDS = ["location", "multihead", "none", "multihead without input feeding"]
-STATES = 8  # the listener's size H
 ATTENTION_ONLY = DecodeConfig(ctc_weight=0, beam=5)
 JOINT = DecodeConfig(ctc_weight=0.3, beam=5, length_bonus=0.4, coverage_bonus=0.2, eos_threshold=1.2)
 FUSED = JOINT.model_copy(update={"lm_weight": 0.6})
-
-
-class Case(NamedTuple):
-    """A speller and a batch for it."""
-
-    speller: Speller
-    states: Tensor  # (B, T, H)
-    lengths: Tensor  # (B,)
-    ctc: Tensor  # (B, T, V)
-    lm: LanguageModel
-
-    def search(self, config: DecodeConfig) -> list[list[Hypothesis]]:
-        return beam_search(self.speller, self.speller.memory(self.states, self.lengths), self.lengths, config, self.ctc, self.lm)
-
-    def greedy(self, max_tokens_per_state: float = 1.0) -> list[list[Hypothesis]]:
-        return greedy_search(self.speller, self.speller.memory(self.states, self.lengths), self.lengths, max_tokens_per_state)
-
-    def alone(self, b: int) -> Case:
-        t = int(self.lengths[b])
-        return Case(self.speller, self.states[b : b + 1, :t], self.lengths[b : b + 1], self.ctc[b : b + 1, :t], self.lm)
-
-
-def make_case(kind: str, lengths: list[int], vocabulary: int, seed: int = 0) -> Case:
-    """A random speller, sharpened so that its choices and its attention are distinct; padding is garbage."""
-    torch.manual_seed(seed)
-    kind, *without = kind.split(" without ")
-    config = AttentionConfig.model_validate({"kind": kind, "size": 8, "heads": 2, "location_channels": 2, "location_width": 5})
-    shape_of_speller = SpellerConfig(embedding=8, hidden=16, layers=2, input_feeding=not without)
-    speller = Speller(vocabulary, STATES, shape_of_speller, config).double().eval()
-    lm = LanguageModel(vocabulary, LanguageModelConfig(embedding=8, hidden=12, layers=2)).double().eval()
-    with torch.no_grad():
-        for parameter in [*speller.parameters(), *lm.parameters()]:
-            parameter.mul_(3.0)
-        speller.output.bias[BLANK] += 3.0  # a search has to refuse it
-    shape = (len(lengths), max(lengths))
-    states, ctc = torch.randn(*shape, STATES).double() * 2, (torch.randn(*shape, vocabulary) * 2).log_softmax(2)
-    for b, length in enumerate(lengths):
-        states[b, length:], ctc[b, length:] = 1e3, torch.nan
-    return Case(speller, states, torch.tensor(lengths), ctc, lm)
-
-
-@torch.no_grad()
-def scored(case: Case, tokens: list[int], config: DecodeConfig) -> Hypothesis:
-    """What the search should say of a transcript of the one utterance of a case."""
-    targets = torch.tensor([tokens], dtype=torch.long)
-    logits, weights = case.speller(case.states, case.lengths, targets)
-    attention = logits.log_softmax(2)[0].gather(1, torch.tensor([[*tokens, EOS]]).T).sum().item()
-    covered = (weights.sum(1) > 0.5).sum().item()
-    loss = torch.nn.functional.ctc_loss(
-        case.ctc.double().transpose(0, 1), targets, case.lengths, torch.tensor([len(tokens)]), reduction="sum"
-    )
-    ctc = max(-loss.item(), NEVER) if config.ctc_weight else None
-    lm = -case.lm(targets, torch.tensor([len(tokens)])).item() if config.lm_weight else None
-    score = (1 - config.ctc_weight) * attention + config.ctc_weight * (ctc or 0.0) + config.lm_weight * (lm or 0.0)
-    return Hypothesis(tokens, score + config.length_bonus * len(tokens) + config.coverage_bonus * covered, attention, ctc, lm)
 
 
 def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
@@ -182,35 +121,6 @@ def test_the_language_model_has_its_say() -> None:
 
 
 # ---------------------------------------------------------------- by hand
-
-
-class Table:
-    """A speller whose step i has the same log-probabilities whatever was written; the last row serves all later steps."""
-
-    output = torch.nn.Linear(1, 6)  # of which the search asks the size of the vocabulary
-
-    def __init__(self, *rows: dict[int, float], vocabulary: int = 6):
-        self.steps = 0
-        self.log_probs = torch.full((len(rows), vocabulary), 1e-6, dtype=torch.float64)
-        for log_probs, row in zip(self.log_probs, rows, strict=True):
-            log_probs[list(row)] = torch.tensor(list(row.values()), dtype=torch.float64)
-        self.log_probs = self.log_probs.log()
-
-    def start(self, memory: Memory, hypotheses: int = 1) -> SpellerState:
-        b, t = memory.mask.shape
-        zeros = torch.zeros(b, hypotheses, 1, 1)
-        return SpellerState(zeros, zeros, zeros[..., 0], torch.zeros(b, hypotheses, t))
-
-    def step(self, tokens: Tensor, state: SpellerState, memory: Memory) -> tuple[Tensor, SpellerState]:
-        self.steps += 1
-        step = state.hidden[..., 0, 0].long().clamp_max(len(self.log_probs) - 1)
-        return self.log_probs[step], state._replace(hidden=state.hidden + 1)
-
-
-def search(table: Table, config: DecodeConfig, lengths: tuple[int, ...] = (4,), ctc: Tensor | None = None) -> list[list[Hypothesis]]:
-    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
-    memory = Memory(torch.zeros(*mask.shape, 1), torch.zeros(*mask.shape, 1), mask)
-    return beam_search(table, memory, torch.tensor(lengths), config, ctc)  # type: ignore[arg-type]
 
 
 def test_eos_threshold_refuses_an_early_end() -> None:
