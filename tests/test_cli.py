@@ -181,6 +181,16 @@ def test_a_channel_is_picked(tmp_path: Path) -> None:
     assert "has 2 channels, and no channel 3" in complaints(result)[0]
 
 
+def test_hotwords_come_from_a_file_or_a_list(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("# rivers\nrhiver\t3\n", encoding="utf-8")
+    for how in ([names], ["rhiver,boat", "--hotword-weight", "3"]):
+        assert "RHIVER" in run("transcribe", SPEECH, "--hotwords", *how).stdout
+    result = run("transcribe", SPEECH, "--hotwords", tmp_path / "none.txt")
+    assert result.exit_code == 2
+    assert "none.txt" in complaints(result)[0]
+
+
 @pytest.mark.parametrize("profile", ["fast", "accurate"])
 def test_profiles_understand_too(profile: str) -> None:
     assert "THE RIVER" in run("transcribe", SPEECH, "--profile", profile, "--threads", "1").stdout

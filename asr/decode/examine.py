@@ -2,7 +2,7 @@
 
 An attention decoder can go wrong in one loud way: it writes fluent words that nobody said, over noise or in loops. The CTC head cannot:
 it has to find every token in the states, one after the other. So it is the witness. Where a transcript's log p_ctc, a token, falls below
-`DecodeConfig.doubtful_below`, the search is run again with a wider beam, more weight on CTC and no language model. A reading that
+`DecodeConfig.doubtful_below`, the search is run again with a wider beam, more weight on CTC, no language model and no hotwords. A reading that
 still falls below it is marked as doubtful; one below `invented_below`, or where CTC hears no token at all, is not written.
 
 Shapes: B utterances, T listener states, V vocabulary. Scores are in nats.
@@ -24,7 +24,7 @@ from asr.decode.recognize import Recognition, listen, search
 from asr.model.checkpoint import TrainedModel
 
 AGAIN = {"ctc_weight": 0.7, "lm_weight": 0.0}
-"""what the second search has otherwise, beside twice the beam"""
+"""what the second search has otherwise, beside twice the beam and no hotwords"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def examine(
         if again:
             rows = torch.tensor(again, device=states.device)
             careful = config.model_copy(update={**AGAIN, "beam": 2 * config.beam})
-            second = search(model, states[rows], lengths[rows], log_probs[rows], careful, hotwords)
+            second = search(model, states[rows], lengths[rows], log_probs[rows], careful)
             for i, nbest, score in zip(again, second, _evidence(log_probs[rows], lengths[rows], second), strict=True):
                 readings[i], borne_out[i] = nbest[: config.beam] if score >= config.invented_below else [], score
     placed = place_tokens(model.network, states, lengths, log_probs, [_best_tokens(nbest) for nbest in readings])
