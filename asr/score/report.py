@@ -82,6 +82,7 @@ def report(found: Evaluation, folder: Path | None = None) -> dict[str, Any]:
             "examples": [{"before": before, "after": after} for before, after in found.examples],
         },
         "alignment": found.alignment,
+        "missing": found.missing,
         "reference": {
             "file": found.reference.file,
             "format": found.reference.form,

@@ -22,6 +22,8 @@ def normalize_librispeech(text: str) -> str:
     "WELL KNOWN SAID ZOE IT'S O'CLOCK"
     """
     text = APOSTROPHES.sub("'", text).translate(_SPELLED_OUT)
-    text = "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in INVISIBLE).upper()
-    text = _STRAY_APOSTROPHE.sub(" ", re.sub(r"[^A-Z']", " ", text))
+    if not text.isascii():  # the most texts have nothing to take apart
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in INVISIBLE)
+    text = re.sub(r"[^A-Z']", " ", text.upper())
+    text = _STRAY_APOSTROPHE.sub(" ", text)
     return " ".join(text.split())
