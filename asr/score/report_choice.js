@@ -9,10 +9,10 @@ const view = { rows: [], shown: 0, only: null, word: null };
 
 /* --- What can be chosen --- */
 
-/** Sort keys: label, and a number (or null: always last) for a row. Errors count for the chosen system, or for all together. */
+/** Sort keys: label, and a number (or null: always last) for a row. Errors count for the chosen systems together. */
 const SORTS = {
-  errors: ["errors", (row) => sum(chosenSystems().map((system) => system.errors[row]))],
-  rate: ["error rate", (row) => mean(chosenSystems().map((system) => system.rates[row]))],
+  errors: ["errors", (row, among) => sum(among.map((system) => system.errors[row]))],
+  rate: ["error rate", (row, among) => mean(among.map((system) => system.rates[row]))],
   ...(systems.length > 1 && { differ: ["how much systems differ", (row) => spread(systems.map((system) => system.errors[row]))] }),
   words: ["words", (row) => (systems.length ? systems[0].lengths[row] : null)],
   duration: ["duration", (row) => data.durations[row]],
@@ -116,17 +116,23 @@ function chosenRows() {
   }
   if (view.word) tests.push((row) => holdsError(row, view.word));
 
-  const rows = [];
-  for (let row = 0; row < utteranceCount; row++) if (tests.every((test) => test(row))) rows.push(row);
-  return sorted(rows);
+  return inOrder().filter((row) => tests.every((test) => test(row)));
 }
 
-function sorted(rows) {
-  const [, keyOf] = SORTS[control("sort").value];
+/** All rows, sorted. Kept until another order is chosen: while the reader types, rows are only left out. */
+let kept = { by: null, rows: [] };
+function inOrder() {
+  const by = [control("sort").value, isDownward(), control("system").value].join(" ");
+  if (kept.by !== by) kept = { by, rows: sorted(control("sort").value, chosenSystems()) };
+  return kept.rows;
+}
+
+function sorted(sort, among) {
+  const [, keyOf] = SORTS[sort];
   const sign = isDownward() ? -1 : 1;
-  const keys = new Map(rows.map((row) => [row, keyOf(row)]));
-  return rows.sort((a, b) => {
-    const [x, y] = [keys.get(a), keys.get(b)];
+  const keys = data.ids.map((_, row) => keyOf(row, among));
+  return data.ids.map((_, row) => row).sort((a, b) => {
+    const [x, y] = [keys[a], keys[b]];
     if (x === null || y === null) return (x === null) - (y === null) || a - b; // unknown: last, whichever the direction
     return sign * (x - y) || a - b;
   });

@@ -3,7 +3,7 @@
 /* The list of utterances, and what the reader does with it. Only what is near the reader's eyes is in the page: a first stretch,
  * and the next one each time that the end comes into view. */
 
-const STRETCH = 40;
+const STRETCH = 20;
 
 const list = control("list");
 
