@@ -93,6 +93,13 @@ class Transcriber:
                     transcripts = self._recognize([a for _, a in good], [str(utterances[i].audio_filepath) for i, _ in good])
                     yield from zip([i for i, _ in good], transcripts, strict=True)
 
+    def attention_picture(self, utterance: Utterance, text: str) -> str | None:
+        """Where the model looks while it writes `text`, as a `data:` address of a picture for a web page; None for a text that is too
+        long to be drawn. Raises AudioError."""
+        from asr.decode.picture import picture_in_page
+
+        return picture_in_page(self.model, torch.from_numpy(self._read(utterance)), text)
+
     def _recognize(self, audio: list[np.ndarray], names: list[str]) -> list[Transcript]:
         found = recognize(self.model, [torch.from_numpy(a) for a in audio], self.decode)
         return [

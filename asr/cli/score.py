@@ -23,6 +23,7 @@ from asr.cli.transcribe import (
 if TYPE_CHECKING:
     from asr.score.evaluation import Evaluation
     from asr.speech.manifest import Utterance
+    from asr.transcribe import Transcriber
 
 ReportOption = Annotated[
     Path | None,
@@ -33,6 +34,7 @@ ReportOption = Annotated[
 ByOption = Annotated[
     list[str] | None, typer.Option(help="Error rates by a key of the manifest, or duration, length; again for another.", show_default=False)
 ]
+PICTURES = 8  # of where the model looked, in the page of `asr evaluate`: of the worst utterances; each some 30 kB and a second's work
 NormalizerOption = Annotated[
     str, typer.Option(help="Done to both sides first: none, librispeech, whisper-en, or a YAML file.", metavar="NAME|FILE")
 ]
@@ -59,7 +61,8 @@ def evaluate(
     """Transcribe a manifest and measure the word error rate.
 
     References and hypotheses are compared as they stand, unless a normaliser is named. A recording that cannot be read counts as
-    wholly deleted, and is reported. `asr score` measures any other system's output the same way.
+    wholly deleted, and is reported. `asr score` measures any other system's output the same way. The HTML report shows where the model
+    looked in the eight worst utterances.
 
       asr evaluate --model runs/an4/model --manifest data/an4/test.json
       asr evaluate --manifest dev.json --beam-size 1 --output hypotheses.json
@@ -67,7 +70,7 @@ def evaluate(
     """
     from asr.score.evaluation import evaluate as measure
     from asr.score.groups import check_keys
-    from asr.score.report import check_report_path
+    from asr.score.report import check_report_path, writes_page
     from asr.score.texts import texts_in_order
     from asr.speech.manifest import read_manifest
     from asr.text.normalizer import load_normalizer
@@ -107,11 +110,29 @@ def evaluate(
     found = measure(references, hypotheses, by=by or (), normalizer=change, title=f"{manifest} · {how}")
     print_evaluation(found, found.title, by or [])
     out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
-    write_report_files(found, report)
+    write_report_files(found, report, _draw_worst(found, transcriber, utterances) if report and writes_page(report) else {})
     if failed:
         complain(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
     if is_above(found, fail_above) or failed:
         raise typer.Exit(1)
+
+
+def _draw_worst(found: Evaluation, transcriber: Transcriber, utterances: list[Utterance]) -> dict[str, str]:
+    """Pictures of where the model looked, by the utterance's id."""
+    from asr.errors import AudioError
+
+    rows = {name: i for i, name in enumerate(found.ids)}
+    pictures = {}
+    with err.status("drawing where the model looked …"):
+        for name in found.systems[0].worst[:PICTURES]:
+            text = found.hypotheses[0][rows[name]]
+            try:
+                picture = transcriber.attention_picture(utterances[rows[name]], text) if text else None
+            except AudioError:  # it was complained about when it was to be transcribed
+                continue
+            if picture:
+                pictures[name] = picture
+    return pictures
 
 
 def _write_hypotheses(path: Path, utterances: list[Utterance], texts: list[str]) -> None:
@@ -203,12 +224,12 @@ def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str 
             out.print(line, markup=False)
 
 
-def write_report_files(found: Evaluation, path: Path | None) -> None:
+def write_report_files(found: Evaluation, path: Path | None, pictures: dict[str, str] | None = None) -> None:
     from asr.score.report import write_report
 
     if path is not None:
         with err.status(f"writing {path} …"):
-            files = write_report(found, path)
+            files = write_report(found, path, pictures)
         err.print(f"report written to {', '.join(map(str, files))}", markup=False)
 
 

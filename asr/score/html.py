@@ -13,7 +13,7 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from json import JSONEncoder
 from pathlib import Path
@@ -35,21 +35,22 @@ _HERE = Path(__file__).parent
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def write_html(report: dict[str, Any], path: Path) -> None:
+def write_html(report: dict[str, Any], path: Path, pictures: Mapping[str, str] | None = None) -> None:
     """Write the report (the dictionary that `report.json` holds) as a web page, whole or not at all.
 
-    Audio paths should be absolute, or relative to the page's folder. Raises OSError with the file's name.
+    Audio paths should be absolute, or relative to the page's folder. `pictures` are `data:` addresses of where a model looked, by the
+    utterance's id. Raises OSError with the file's name.
     """
-    write_atomically(path, render_html(report))
+    write_atomically(path, render_html(report, pictures))
 
 
-def render_html(report: dict[str, Any]) -> str:
+def render_html(report: dict[str, Any], pictures: Mapping[str, str] | None = None) -> str:
     """The page's source."""
     if report.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(f"schema_version: {report.get('schema_version')!r}, but this page shows version {SCHEMA_VERSION}")
     utterances = report["utterances"]
     summary = _clean({key: value for key, value in report.items() if key != "utterances"})
-    data = _encode(pack(summary, utterances))
+    data = _encode(pack(summary, utterances, pictures or {}))
     scripts = [Markup(_asset(name)) for name in SCRIPTS]
     style = Markup(_asset(STYLE))
     page = (
@@ -118,6 +119,11 @@ def _figures(result: dict[str, Any]) -> dict[str, Any]:
     return {key: _clean(result[key]) for key in ("errors", "words", "rate")}
 
 
+def _breakable(path: str) -> Markup:
+    """A path that may go on in the next line after a slash."""
+    return Markup("/<wbr>").join(path.split("/"))
+
+
 def _percent(rate: float | None, digits: int = 2) -> str:
     """12.34 %, with a space that does not break."""
     return "–" if rate is None else f"{100 * rate:.{digits}f}\u00a0%"
@@ -143,7 +149,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=_percent, count=_count, plural=_plural, probability=_probability)
+    environment.filters.update(breakable=_breakable, percent=_percent, count=_count, plural=_plural, probability=_probability)
     return environment
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import os.path
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 Row: TypeAlias = Sequence[str]  # one column of an alignment: what happened ("=", "s", "d", "i"), reference word, hypothesis word
 
 
-def pack(summary: dict[str, Any], utterances: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def pack(summary: dict[str, Any], utterances: Sequence[dict[str, Any]], pictures: Mapping[str, str]) -> dict[str, Any]:
     """Columns of the utterances of a report; `summary` is the report without them."""
     systems = summary["systems"]
     texts = [_reference_words(u) for u in utterances]
@@ -33,7 +33,7 @@ def pack(summary: dict[str, Any], utterances: Sequence[dict[str, Any]]) -> dict[
         "words": texts,
         "written": {i: u["reference"] for i, u in enumerate(utterances) if u["reference"] != texts[i]},
         "audio": _pack_paths([u.get("audio") for u in utterances]),
-        "attention": {i: u["attention"] for i, u in enumerate(utterances) if u.get("attention")},
+        "attention": {i: pictures[u["id"]] for i, u in enumerate(utterances) if u["id"] in pictures},
         "groups": _pack_groups(systems, utterances),
     }
 

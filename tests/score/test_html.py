@@ -158,6 +158,11 @@ def test_a_key_with_very_many_groups_has_a_table_of_the_largest() -> None:
     assert all(f">s{i}<" in table for i in range(5))
 
 
+def test_pictures_stand_with_their_utterances() -> None:
+    data = Page(render_html(report(evaluate(["A", "B"], ["A", "C"])), {"2": "data:image/webp;base64,AAAA"})).data
+    assert data["attention"] == {"1": "data:image/webp;base64,AAAA"}
+
+
 def test_another_schema_is_refused() -> None:
     with pytest.raises(ValueError, match="schema_version: 2"):
         render_html(nasty_report() | {"schema_version": 2})
