@@ -34,7 +34,7 @@ ReportOption = Annotated[
 ByOption = Annotated[
     list[str] | None, typer.Option(help="Error rates by a key of the manifest, or duration, length; again for another.", show_default=False)
 ]
-PICTURES = 8  # of where the model looked, in the page of `asr evaluate`: of the worst utterances; each some 30 kB and a second's work
+PICTURES = 8  # of where the model looked, in the page of `asr evaluate`: of the worst utterances; each some 30 kB
 NormalizerOption = Annotated[
     str, typer.Option(help="Done to both sides first: none, librispeech, whisper-en, or a YAML file.", metavar="NAME|FILE")
 ]

@@ -45,7 +45,7 @@ def attention_picture(model: TrainedModel, waveform: torch.Tensor, tokens: Seque
 
 
 def picture_in_page(model: TrainedModel, waveform: torch.Tensor, text: str) -> str | None:
-    """`attention_picture` of a text as a `data:` address for an HTML page, 10 to 60 kB; None for a text of more than 150 tokens."""
+    """`attention_picture` of a text as a `data:` address for an HTML page, some 30 kB; None for a text of more than 150 tokens."""
     tokens = model.tokenizer.encode(text)
     if len(tokens) > MOST_ROWS:
         return None
