@@ -45,6 +45,17 @@ def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "THE OLD MAN WALKED SLOWLY" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "manifests" / "README.md"], ids=["README.md", "manifests"])
+def test_the_example_of_scoring_says_what_the_page_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (command,) = (c for c in commands(page) if c[1] == "score" and c[2].startswith("manifests/"))
+    result = CliRunner().invoke(app, [str(tmp_path) if word == "report/" else word for word in command[1:]])
+    assert result.exit_code == 0, result.output
+    said = [line for line in (ROOT / "manifests" / "README.md").read_text(encoding="utf-8").splitlines() if "is better than" in line]
+    assert said[0] in result.stdout
+    assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.md", "report.html"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_command_and_option_exists(page: Path) -> None:
     for words in commands(page):
@@ -87,7 +98,7 @@ def test_every_override_is_a_knob(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(([^)#:]+)[)#]", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from asr.cli import manifest, prepare, score, train, transcribe
+from asr.cli import evaluate, manifest, prepare, score, train, transcribe
 
 HELP = """Listen, Attend and Spell: transcribe recordings, train recognisers, measure word error rates.
 
@@ -22,7 +22,7 @@ HELP = """Listen, Attend and Spell: transcribe recordings, train recognisers, me
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
-for command in (transcribe.transcribe, score.evaluate, score.score, train.train, train.info):
+for command in (transcribe.transcribe, evaluate.evaluate, score.score, train.train, train.info):
     app.command()(command)
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(prepare.app, name="prepare")

@@ -84,6 +84,8 @@ class Evaluation:
     examples: tuple[tuple[str, str], ...]
     """up to five texts that normalisation changed: (before, after)"""
     alignment: Alignment
+    missing: Missing
+    """what became of utterances without a hypothesis"""
     reference: Texts
     ids: list[str]
     details: list[dict[str, Any]]
@@ -166,6 +168,7 @@ def evaluate(
         normalizer=change,
         examples=_examples(matched, expected, aligned, change),
         alignment=alignment,
+        missing=missing,
         reference=reference,
         ids=matched.ids,
         details=matched.details,

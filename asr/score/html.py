@@ -12,44 +12,45 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import os.path
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from json import JSONEncoder
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from asr.files import write_atomically
+from asr.score.packing import pack
 
 SCHEMA_VERSION = 1
-SCRIPTS = ("report_theme.js", "report_data.js", "report_plots.js", "report_list.js")  # the first goes into the head
+SCRIPTS = ("report_theme.js", "report_data.js", "report_plots.js", "report_choice.js", "report_alignment.js", "report_list.js")
+"""in this order; the first goes into the head"""
 STYLE = "report.css"
-
-Row: TypeAlias = Sequence[str]  # one column of an alignment: what happened ("=", "s", "d", "i"), reference word, hypothesis word
+TABLE_ROWS = 1000  # of a key with more groups the largest are shown; a table of every recording would make the page slow
 
 _HERE = Path(__file__).parent
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def write_html(report: dict[str, Any], path: Path) -> None:
+def write_html(report: dict[str, Any], path: Path, pictures: Mapping[str, str] | None = None) -> None:
     """Write the report (the dictionary that `report.json` holds) as a web page, whole or not at all.
 
-    Audio paths should be absolute, or relative to the page's folder. Raises OSError with the file's name.
+    Audio paths should be absolute, or relative to the page's folder. `pictures` are `data:` addresses of where a model looked, by the
+    utterance's id. Raises OSError with the file's name.
     """
-    write_atomically(path, render_html(report))
+    write_atomically(path, render_html(report, pictures))
 
 
-def render_html(report: dict[str, Any]) -> str:
+def render_html(report: dict[str, Any], pictures: Mapping[str, str] | None = None) -> str:
     """The page's source."""
     if report.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(f"schema_version: {report.get('schema_version')!r}, but this page shows version {SCHEMA_VERSION}")
     utterances = report["utterances"]
     summary = _clean({key: value for key, value in report.items() if key != "utterances"})
-    data = _encode(pack(summary, utterances))
+    data = _encode(pack(summary, utterances, pictures or {}))
     scripts = [Markup(_asset(name)) for name in SCRIPTS]
     style = Markup(_asset(STYLE))
     page = (
@@ -67,128 +68,6 @@ def render_html(report: dict[str, Any]) -> str:
         )
     )
     return _LONE_SURROGATE.sub("\ufffd", page)
-
-
-# --- Packing: from the report to the columns that the page's JavaScript reads ---
-
-
-def pack(summary: dict[str, Any], utterances: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The utterances as columns, each written as short as it can be; `report_data.js` is the other half of this.
-
-    A column of texts that nearly always equal something else (what was written before normalisation) holds only the exceptions,
-    keyed by the row.
-    """
-    systems = summary["systems"]
-    texts = [_reference_words(u) for u in utterances]
-    return {
-        "systems": [
-            {
-                "name": system["name"],
-                "groups": {key: [_group_point(g) for g in groups] for key, groups in system["groups"].items()},
-                **_pack_system(number, utterances, texts),
-            }
-            for number, system in enumerate(systems)
-        ],
-        "ids": [u["id"] for u in utterances],
-        "durations": [_rounded(u.get("duration"), 3) for u in utterances],
-        "words": texts,
-        "written": {i: u["reference"] for i, u in enumerate(utterances) if u["reference"] != texts[i]},
-        "audio": _pack_paths([u.get("audio") for u in utterances]),
-        "attention": {i: u["attention"] for i, u in enumerate(utterances) if u.get("attention")},
-        "groups": _pack_groups(systems, utterances),
-    }
-
-
-def pack_alignment(alignment: Iterable[Row], reference: str | None) -> str | list[Row]:
-    """An alignment as words apart by one space, given the reference's words: `2 ~hat - +uh 1` means that two words are right, one
-    was heard as "hat", one left out, "uh" put in, and one word is right.
-
-    An alignment that cannot be written so (a word with a space in it, another reference) stays a list.
-    """
-    rows = list(alignment)
-    if reference is None or _join(row[1] for row in rows if row[0] != "i") != reference:
-        return rows
-    packed: list[str] = []
-    right = 0
-    for kind, expected, heard in rows:
-        if kind == "=" and expected == heard:
-            right += 1
-            continue
-        if " " in heard or kind not in "sdi":
-            return rows
-        if right:
-            packed.append(str(right))
-            right = 0
-        packed.append({"s": "~", "d": "-", "i": "+"}[kind] + heard)
-    if right:
-        packed.append(str(right))
-    return " ".join(packed)
-
-
-def _pack_system(number: int, utterances: Sequence[dict[str, Any]], texts: list[str | None]) -> dict[str, Any]:
-    """One system's side of every utterance."""
-    results = [u["systems"][number] for u in utterances]
-    heard = [None if r["hypothesis"] is None else " ".join(row[2] for row in r["alignment"] if row[0] != "d") for r in results]
-    return {
-        "alignments": [pack_alignment(r["alignment"], text) for r, text in zip(results, texts, strict=True)],
-        "errors": [r["errors"] for r in results],
-        "lengths": [r["words"] for r in results],
-        "rates": [_rounded(r["rate"], 4) for r in results],
-        "missing": [i for i, r in enumerate(results) if r["hypothesis"] is None],
-        "written": {i: r["hypothesis"] for i, r in enumerate(results) if r["hypothesis"] != heard[i]},
-    }
-
-
-def _reference_words(utterance: dict[str, Any]) -> str | None:
-    """The reference as it was aligned, or None where its words cannot be told apart by spaces."""
-    alignments = [result["alignment"] for result in utterance["systems"]]
-    aligned: list[list[str]] = next((a for a in alignments if a), [])  # a missing hypothesis may have none
-    return _join(row[1] for row in aligned if row[0] != "i")
-
-
-def _join(words: Iterable[str]) -> str | None:
-    """The words with a space between, or None where that could not be undone."""
-    listed = list(words)
-    text = " ".join(listed)
-    return text if text.count(" ") == max(0, len(listed) - 1) and all(listed) else None
-
-
-def _pack_paths(paths: list[str | None]) -> dict[str, Any]:
-    """Paths without the beginning that they share."""
-    prefix = os.path.commonprefix([p for p in paths if p])  # noqa: RUF071  (characters are meant)
-    return {"prefix": prefix, "rest": [p[len(prefix) :] if p else None for p in paths] if prefix or any(paths) else []}
-
-
-def _pack_groups(systems: list[dict[str, Any]], utterances: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """For each key, its values in the report's order, and the number of the value that each utterance has (-1: none)."""
-    known = {key: [g["value"] for g in groups] for system in systems for key, groups in system["groups"].items()}
-    columns: dict[str, Any] = {}
-    for key in dict.fromkeys(["speaker", *known, *(key for u in utterances for key in u.get("groups", {}))]):
-        numbers = {str(value): number for number, value in enumerate(known.get(key, []))}
-        column = []
-        for u in utterances:
-            value = u.get("groups", {}).get(key)
-            if value is None and key == "speaker":
-                value = u.get("speaker")
-            column.append(-1 if value is None else numbers.setdefault(str(value), len(numbers)))
-        if any(number >= 0 for number in column):
-            columns[key] = {"values": list(numbers), "of": column}
-    return columns
-
-
-def _group_point(group: dict[str, Any]) -> dict[str, Any]:
-    """What a plot shows of a group."""
-    return {
-        "value": str(group["value"]),
-        "utterances": group["utterances"],
-        "rate": group["words"]["rate"],
-        "low": group.get("low"),
-        "high": group.get("high"),
-    }
-
-
-def _rounded(number: float | None, digits: int) -> float | None:
-    return None if number is None or not math.isfinite(number) else round(number, digits)
 
 
 def _clean(value: Any) -> Any:
@@ -220,12 +99,13 @@ def _group_tables(systems: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """For each key the rows of a table: value, utterances, words and, of each system, the group's figures (None where it has none)."""
     for key in dict.fromkeys(key for system in systems for key in system["groups"]):
         of_system = [{str(g["value"]): g for g in system["groups"].get(key, [])} for system in systems]
-        rows = []
+        rows: list[dict[str, Any]] = []
         for value in dict.fromkeys(value for groups in of_system for value in groups):
             cells = [groups.get(value) for groups in of_system]
             first = next(cell for cell in cells if cell)
             rows.append({"value": value, "utterances": first["utterances"], "words": first["words"]["reference_length"], "cells": cells})
-        yield {"key": key, "rows": rows}
+        shown = rows if len(rows) <= TABLE_ROWS else sorted(rows, key=lambda row: -row["words"])[:TABLE_ROWS]
+        yield {"key": key, "rows": shown, "groups": len(rows)}
 
 
 def _worst(systems: list[dict[str, Any]], utterances: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -237,6 +117,11 @@ def _worst(systems: list[dict[str, Any]], utterances: Sequence[dict[str, Any]]) 
 
 def _figures(result: dict[str, Any]) -> dict[str, Any]:
     return {key: _clean(result[key]) for key in ("errors", "words", "rate")}
+
+
+def _breakable(path: str) -> Markup:
+    """A path that may go on in the next line after a slash."""
+    return Markup("/<wbr>").join(path.split("/"))
 
 
 def _percent(rate: float | None, digits: int = 2) -> str:
@@ -264,7 +149,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=_percent, count=_count, plural=_plural, probability=_probability)
+    environment.filters.update(breakable=_breakable, percent=_percent, count=_count, plural=_plural, probability=_probability)
     return environment
 
 

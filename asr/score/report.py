@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ SCHEMA_VERSION = 1
 FORMS = (".json", ".md", ".html")
 
 
-def write_report(found: Evaluation, path: Path) -> list[Path]:
+def write_report(found: Evaluation, path: Path, pictures: Mapping[str, str] | None = None) -> list[Path]:
     """Write report.json, report.md and report.html into a folder, or one of them as FILE.json, FILE.md or FILE.html.
+
+    pictures: for the page, `data:` addresses of where a model looked, by the utterance's id.
 
     Returns the files written. Raises UsageError for another ending, OSError with the file's name.
     """
@@ -43,7 +46,7 @@ def write_report(found: Evaluation, path: Path) -> list[Path]:
         else:
             from asr.score.html import write_html
 
-            write_html(data, file)
+            write_html(data, file, pictures)
     return files
 
 
@@ -53,6 +56,11 @@ def check_report_path(path: Path | None) -> None:
         raise UsageError(f"--report {path}: expected a folder, or a file that ends in {', '.join(FORMS)}")
     if path and path.is_file() and not _is_one_file(path):
         raise UsageError(f"--report {path}: is a file, expected a folder, or a file that ends in {', '.join(FORMS)}")
+
+
+def writes_page(path: Path) -> bool:
+    """Whether `write_report` writes an HTML page there."""
+    return path.suffix.lower() == ".html" or not _is_one_file(path)
 
 
 def _is_one_file(path: Path) -> bool:
@@ -82,6 +90,7 @@ def report(found: Evaluation, folder: Path | None = None) -> dict[str, Any]:
             "examples": [{"before": before, "after": after} for before, after in found.examples],
         },
         "alignment": found.alignment,
+        "missing": found.missing,
         "reference": {
             "file": found.reference.file,
             "format": found.reference.form,

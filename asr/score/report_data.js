@@ -47,10 +47,14 @@ function heardText(system, row) {
   return alignmentOf(system, row).filter((column) => column[0] !== "d").map((column) => column[2]).join(" ");
 }
 
-/** The address of a recording, or null. Whatever the path holds, it stays a path: no other site and no script can be meant by it. */
+/** The address of a recording, or null; of a part of a longer one where the utterance begins later in the file. Whatever the path
+ * holds, it stays a path: no other site and no script can be meant by it. */
 function audioAddress(row) {
   const rest = data.audio.rest[row];
-  return rest === null || rest === undefined ? null : fileAddress(data.audio.prefix + rest);
+  if (rest === null || rest === undefined) return null;
+  const [begin, seconds] = [data.offsets[row] ?? 0, data.durations[row]];
+  const part = begin ? `#t=${begin}${seconds === null ? "" : `,${(begin + seconds).toFixed(3)}`}` : "";
+  return fileAddress(data.audio.prefix + rest) + part;
 }
 
 function fileAddress(path) {

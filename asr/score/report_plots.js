@@ -3,8 +3,9 @@
 /* The plots, as SVG at the size that they have on the screen, so that text stays readable on a phone. */
 
 const ORDERED = ["duration", "length"]; // keys whose groups are steps of a scale: drawn left to right
-const AXES = { duration: "duration of the utterance", length: "words in the reference" };
-const ROWS_AT_FIRST = 20;
+const AXES = { duration: "duration of the utterance (s)", length: "words in the reference" };
+const UNITS = / (s|words)$/; // said once, at the axis
+const ROWS_AT_FIRST = 12;
 const openCharts = new Set(); // keys of which all rows are shown
 
 /** All plots, drawn anew: at the start and whenever the width changes. */
@@ -28,14 +29,14 @@ function drawCharts() {
 /** Error rate against the steps of a scale, with intervals; behind it, grey, how many utterances there are. */
 function columnChart(key) {
   return (width) => {
-    const lines = systems.map((system) => system.groups[key] ?? []);
+    const lines = linesOf(key);
     const values = valuesOf(lines);
     const frame = frameOf(width, 220, 44, 42);
     const top = topOf(lines);
     const y = (rate) => frame.bottom - (Math.min(rate, top) / top) * frame.height;
     const band = frame.width / values.length;
     const middle = (number) => frame.left + (number + 0.5) * band;
-    const sizes = values.map((value) => Math.max(...lines.map((groups) => find(groups, value)?.utterances ?? 0)));
+    const sizes = values.map((value) => Math.max(...lines.map((groups) => groups.get(value)?.utterances ?? 0)));
     const largest = Math.max(...sizes, 1);
 
     const drawing = [
@@ -44,25 +45,29 @@ function columnChart(key) {
         return shape("rect", { class: "amount", x: middle(n) - 0.4 * band, y: frame.bottom - height, width: 0.8 * band, height });
       }),
       ...horizontalGrid(frame, top, y),
-      ...bandLabels(frame, values, band, middle),
+      ...bandLabels(frame, values.map((value) => value.replace(UNITS, "")), band, middle),
       axisTitle(frame, AXES[key] ?? key),
     ];
     lines.forEach((groups, number) => {
       const shift = (number - (lines.length - 1) / 2) * Math.min(10, band / (lines.length + 1));
-      const points = values.map((value, n) => ({ value, group: find(groups, value), x: middle(n) + shift })).filter((p) => p.group && p.group.rate !== null);
+      const points = values.map((value, n) => ({ value, group: groups.get(value), x: middle(n) + shift })).filter((p) => p.group && p.group.rate !== null);
       const path = points.map((p) => `${p.x},${y(p.group.rate)}`).join(" ");
       drawing.push(
         shape("g", { class: `line ${series(number)}` },
           shape("polyline", { points: path }),
-          ...points.map((p) => shape("g", {},
-            shape("title", {}, describe(systems[number].name, p.group)),
+          ...points.flatMap((p) => [
             p.group.low === null ? null : shape("line", { class: "whisker", x1: p.x, x2: p.x, y1: y(p.group.low), y2: y(p.group.high) }),
-            shape("circle", { cx: p.x, cy: y(p.group.rate), r: 4 }))),
-        ));
+            p.group.high > top ? shape("path", { class: "beyond-scale", d: `M${p.x - 4},${frame.top + 3} l4,-7 l4,7 z` }) : null,
+            shape("circle", { cx: p.x, cy: y(p.group.rate), r: 4 }),
+          ])));
+    });
+    values.forEach((value, n) => {
+      const area = shape("rect", { class: "hover", x: frame.left + n * band, y: frame.top, width: band, height: frame.height + 22, rx: 4 });
+      drawing.push(pressable(key, value, lines, area));
     });
     return [
-      caption(`Word error rate by ${key}`, "Grey: how many utterances."),
-      picture(frame, `Word error rate by ${key}: ${lines.map((groups, n) => spoken(systems[n].name, groups)).join(". ")}`, drawing),
+      caption(`Word error rate by ${key}`, "Grey: number of utterances. Press a step for its utterances."),
+      picture(frame, drawing),
     ];
   };
 }
@@ -70,18 +75,19 @@ function columnChart(key) {
 /** Error rate of each group of a key without an order (speakers, subsets), worst first; a press shows the group's utterances. */
 function rowChart(key) {
   return (width) => {
-    const lines = systems.map((system) => system.groups[key] ?? []);
-    const worstOf = (value) => Math.max(...lines.map((groups) => find(groups, value)?.rate ?? -1));
-    const all = valuesOf(lines).map((value) => ({ value, rate: worstOf(value) })).sort((a, b) => b.rate - a.rate).map((entry) => entry.value);
+    const lines = linesOf(key);
+    const worst = new Map(valuesOf(lines).map((value) => [value, Math.max(...lines.map((groups) => groups.get(value)?.rate ?? -1))]));
+    const all = [...worst.keys()].sort((a, b) => worst.get(b) - worst.get(a));
     const values = openCharts.has(key) ? all : all.slice(0, ROWS_AT_FIRST);
-    const height = 12 + 10 * lines.length; // of one row
-    const labels = Math.min(0.35 * width, 14 + 7 * Math.max(...values.map((value) => value.length), 1));
-    const frame = frameOf(width, height * values.length + 46, labels, 40);
-    const top = topOf(lines.map((groups) => groups.filter((group) => values.includes(group.value))));
+    const height = 14 + 9 * lines.length; // of one row
+    const labels = Math.min(0.35 * width, 14 + 7.5 * Math.max(...values.map((value) => value.length), 1));
+    const frame = frameOf(width, height * values.length + 50, labels, 40);
+    const top = topOf(lines.map((groups) => new Map(values.filter((value) => groups.has(value)).map((value) => [value, groups.get(value)]))));
     const x = (rate) => frame.left + (Math.min(rate, top) / top) * frame.width;
-    const letters = Math.floor((labels - 8) / 7);
+    const letters = Math.floor((labels - 8) / 7.5);
 
     const drawing = [
+      ...values.slice(1).map((_, n) => shape("line", { class: "grid faint", x1: 0, x2: frame.right, y1: frame.top + (n + 1) * height, y2: frame.top + (n + 1) * height })),
       ...ticks(top).flatMap((rate) => [
         shape("line", { class: "grid", x1: x(rate), x2: x(rate), y1: frame.top, y2: frame.bottom }),
         shape("text", { class: "tick", x: x(rate), y: frame.bottom + 16, "text-anchor": "middle" }, percent(rate, 0)),
@@ -89,30 +95,24 @@ function rowChart(key) {
       axisTitle(frame, "word error rate"),
       ...values.map((value, n) => {
         const middle = frame.top + (n + 0.5) * height;
-        const groups = lines.map((line) => find(line, value));
-        const said = groups.map((group, number) => group && describe(systems[number].name, group)).filter(Boolean).join("\n");
-        const show = () => filterByGroup(key, value);
-        return shape("g", {
-            class: "row", role: "button", tabindex: 0, "aria-label": `${said}. Show these utterances`, onclick: show,
-            onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); show(); } },
-          },
-          shape("title", {}, said),
-          shape("rect", { class: "hover", x: 0, y: middle - height / 2, width, height, rx: 4 }),
-          shape("text", { class: "label", x: labels - 8, y: middle + 4, "text-anchor": "end" }, shortened(value, letters)),
-          ...groups.map((group, number) => {
-            if (!group || group.rate === null) return null;
-            const line = middle + (number - (lines.length - 1) / 2) * 9;
-            return shape("g", { class: `line ${series(number)}` },
-              group.low === null ? null : shape("line", { class: "whisker", x1: x(group.low), x2: x(group.high), y1: line, y2: line }),
-              shape("circle", { cx: x(group.rate), cy: line, r: 4 }));
-          }));
+        const area = shape("rect", { class: "hover", x: 0, y: middle - height / 2, width, height, rx: 4 });
+        const name = shape("text", { class: "label", x: labels - 8, y: middle + 4, "text-anchor": "end" }, shortened(value, letters));
+        return pressable(key, value, lines, area, name, ...lines.map((groups, number) => {
+          const group = groups.get(value);
+          if (!group || group.rate === null) return null;
+          const line = middle + (number - (lines.length - 1) / 2) * 9;
+          return shape("g", { class: `line ${series(number)}` },
+            group.low === null ? null : shape("line", { class: "whisker", x1: x(group.low), x2: x(group.high), y1: line, y2: line }),
+            group.high > top ? shape("path", { class: "beyond-scale", d: `M${frame.right - 3},${line - 4} l7,4 l-7,4 z` }) : null,
+            shape("circle", { cx: x(group.rate), cy: line, r: 4 }));
+        }));
       }),
     ];
     const note = all.length > values.length ? `The ${values.length} worst of ${count(all.length)}.` : "Worst first.";
     const open = () => { openCharts.add(key); drawCharts(); };
     return [
       caption(`Word error rate by ${key}`, `${note} Press a line for its utterances.`),
-      picture(frame, null, drawing),
+      picture(frame, drawing),
       all.length > values.length ? element("button", { type: "button", onclick: open }, `Show all ${count(all.length)}`) : null,
     ].filter(Boolean);
   };
@@ -140,17 +140,17 @@ function distributionChart() {
     const bars = shares.flatMap((bins, number) => bins.map((share, n) => {
       const left = middle(n) + (number - systems.length / 2) * thick;
       const range = n === 0 ? "no errors" : n === 11 ? "above 100 %" : `above ${10 * (n - 1)} up to ${10 * n} %`;
-      return shape("rect", { class: `column ${series(number)}`, x: left, y: y(share), width: Math.max(thick - 1, 1), height: frame.bottom - y(share) },
+      return shape("rect", { class: `bar-of ${series(number)}`, x: left, y: y(share), width: Math.max(thick - 1, 1), height: frame.bottom - y(share) },
         shape("title", {}, `${systems[number].name}, ${range}: ${percent(share)} of the utterances`));
     }));
-    const right = shares.map((bins, number) => `${systems[number].name} has no error in ${percent(bins[0])} of the utterances`).join(", ");
+    const right = `Wholly right: ${shares.map((bins, number) => `${percent(bins[0])}${systems.length > 1 ? ` (${systems[number].name})` : ""}`).join(", ")}`;
     return [
-      caption("How the errors lie", "Share of the utterances by their own error rate."),
-      picture(frame, `${right}.`, [
+      caption("Share of utterances by their error rate", `${right}.`),
+      picture(frame, [
         ...horizontalGrid(frame, top, y),
         ...bars,
         ...bandLabels(frame, labels, band, middle),
-        axisTitle(frame, "word error rate of the utterance, up to … %"),
+        axisTitle(frame, "word error rate of an utterance, up to … %"),
       ]),
     ];
   };
@@ -164,14 +164,25 @@ function frameOf(width, height, left, below) {
   return { ...frame, width: frame.right - frame.left, height: frame.bottom - frame.top };
 }
 
-function picture(frame, label, drawing) {
+function picture(frame, drawing) {
   const size = { width: frame.outerWidth, height: frame.outerHeight, viewBox: `0 0 ${frame.outerWidth} ${frame.outerHeight}` };
-  return shape("svg", label ? { ...size, role: "img", "aria-label": label } : { ...size, role: "group" }, ...drawing);
+  return shape("svg", { ...size, role: "group" }, ...drawing);
+}
+
+/** A part of a plot that stands for a group: it tells the group's figures, and a press lists its utterances. */
+function pressable(key, value, lines, ...parts) {
+  const said = lines.map((groups, number) => groups.has(value) && describe(systems[number].name, groups.get(value))).filter(Boolean).join("\n");
+  const show = () => filterByGroup(key, value);
+  const attributes = {
+    class: "press", role: "button", tabindex: 0, "aria-label": `${said}. Show these utterances`, onclick: show,
+    onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); show(); } },
+  };
+  return shape("g", attributes, shape("title", {}, said), ...parts);
 }
 
 function caption(title, note) {
-  const names = systems.length > 1 ? systems.map((system, n) => element("span", { class: "name" }, element("i", { class: `dot ${series(n)}` }), system.name)) : [];
-  return element("figcaption", {}, element("h3", {}, title), element("p", { class: "note" }, note, " ", ...names));
+  const names = systems.map((system, n) => element("span", { class: "name", title: system.name }, element("i", { class: `dot ${series(n)}` }), system.name));
+  return element("figcaption", {}, element("h3", {}, title), element("p", { class: "note" }, note), names.length > 1 ? element("p", { class: "note key" }, ...names) : null);
 }
 
 function horizontalGrid(frame, top, y) {
@@ -199,29 +210,27 @@ function ticks(top) {
   return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, n) => n * step);
 }
 
-/** The end of the scale: all rates fit, and most of the intervals. A few very wide ones may not press all the others flat. */
-function topOf(lines) {
-  const groups = lines.flat();
-  const rate = Math.max(...groups.map((group) => group.rate ?? 0), 0);
-  const high = Math.max(...groups.map((group) => group.high ?? 0), rate);
-  return Math.max(Math.min(high, 1.5 * rate), 0.01) * 1.05;
+/** For each system its groups of a key, by their value. */
+function linesOf(key) {
+  return systems.map((system) => new Map((system.groups[key] ?? []).map((group) => [group.value, group])));
 }
 
 function valuesOf(lines) {
-  return [...new Set(lines.flatMap((groups) => groups.map((group) => group.value)))];
+  return [...new Set(lines.flatMap((groups) => [...groups.keys()]))];
 }
 
-function find(groups, value) {
-  return groups.find((group) => group.value === value);
+/** The end of the scale: all rates fit, and most of the intervals. A few very wide ones may not press all the others flat; they end in
+ * an arrow. */
+function topOf(lines) {
+  const groups = lines.flatMap((line) => [...line.values()]);
+  const rate = Math.max(...groups.map((group) => group.rate ?? 0), 0);
+  const high = Math.max(...groups.map((group) => group.high ?? 0), rate);
+  return Math.max(Math.min(high, 1.6 * rate), 0.01) * 1.05;
 }
 
 function describe(name, group) {
   const interval = group.low === null ? "" : ` (${percent(group.low)} to ${percent(group.high)})`;
   return `${group.value}: ${name} ${percent(group.rate)}${interval}, ${count(group.utterances, "utterance")}`;
-}
-
-function spoken(name, groups) {
-  return `${name}: ${groups.map((group) => `${group.value} ${percent(group.rate)}`).join(", ")}`;
 }
 
 function shortened(text, letters) {

@@ -16,7 +16,7 @@
   function label() {
     const button = document.getElementById("theme");
     button.hidden = false;
-    button.setAttribute("aria-pressed", String(isDark()));
+    button.textContent = isDark() ? "Light colours" : "Dark colours";
   }
 
   root.classList.add("js");

@@ -19,6 +19,8 @@ def fold_accents(text: str) -> str:
     >>> fold_accents("Zoë Æsop")
     'Zoe AEsop'
     """
+    if text.isascii():  # most texts have nothing to take apart
+        return text
     decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED_OUT))
     return "".join(c for c in decomposed if unicodedata.category(c) not in INVISIBLE)
 

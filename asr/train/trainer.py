@@ -17,13 +17,14 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from asr.config import Config, DecodeConfig
+from asr.decode.picture import attention_picture
 from asr.errors import AsrError, ConfigError
 from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedModel, load_model, load_weights, read_tensors, save_model
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import Batch, BatchDataset, BatchSampler
 from asr.train.card import model_card
-from asr.train.evaluation import attention_picture, evaluate
+from asr.train.evaluation import evaluate
 from asr.train.examples import measured, read_utterances, trainable
 from asr.train.journal import Journal
 from asr.train.learner import Learner

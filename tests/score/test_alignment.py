@@ -145,7 +145,7 @@ def test_matched_pairs_are_those_of_sc_stats(seed: int, tmp_path: Path) -> None:
         command = [str(SCLITE), "-s", "-r", str(reference), "trn", "-h", str(path), "trn", path.stem, "-i", "rm", "-o", "sgml", "stdout"]
         sgml += subprocess.run(command, capture_output=True, text=True, check=True).stdout
     command = [str(SC_STATS), "-p", "-t", "mapsswe", "-u", "-n", str(tmp_path / "out")]
-    subprocess.run(command, input=sgml, capture_output=True, text=True, check=True)
+    subprocess.run(command, input=sgml, capture_output=True, text=True, check=True, cwd=tmp_path)  # it leaves files where it runs
     p = re.search(r"MP\s+\|\|\s+a\s+\|\s+\|\s+\S+\s+([\d.]+)", (tmp_path / "out.stats.unified").read_text(encoding="utf-8"))
     assert p
     assert abs(test.p - float(p[1])) < 0.01  # sc_stats rounds its Z to two places

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
@@ -10,6 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
@@ -184,6 +187,10 @@ def test_evaluate_ends_in_the_same_report(tiny_folder: Path, tmp_path: Path) -> 
     assert data["utterances"][0]["audio"] == "../a.wav"
     assert data["utterances"][0]["duration"] == 1.0
     assert data["systems"][0]["groups"]["room"][0]["value"] == "hall"
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    (picture,) = re.findall(r"data:image/webp;base64,([A-Za-z0-9+/=]+)", page)
+    assert Image.open(io.BytesIO(base64.b64decode(picture))).size[0] == 576
+    assert "data:image" not in (tmp_path / "out" / "report.json").read_text(encoding="utf-8")
     again = report(evaluate(*_sides(tmp_path / "hyp.json"), normalizer="librispeech"))
     assert again["systems"][0]["words"] == data["systems"][0]["words"]
     refused = CliRunner().invoke(app, list(map(str, [*command, "--by", "floor"])))

@@ -1,0 +1,163 @@
+"""`asr evaluate`: how good a model is on a manifest."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
+from asr.cli.score import ByOption, FailAboveOption, NormalizerOption, ReportOption, is_above, print_evaluation, write_report_files
+from asr.cli.search import (
+    BatchOption,
+    BeamOption,
+    CtcOption,
+    DeviceOption,
+    HotwordsOption,
+    HotwordWeightOption,
+    LanguageModelOption,
+    LengthOption,
+    LmWeightOption,
+    ModelOption,
+    PrecisionOption,
+    ProfileOption,
+    ThreadsOption,
+    hotwords_for,
+    load_for_search,
+)
+from asr.errors import AudioError
+
+if TYPE_CHECKING:
+    from asr.model.checkpoint import TrainedModel
+    from asr.score.evaluation import Evaluation
+    from asr.speech.manifest import Utterance
+
+
+PICTURES = 8  # of where the model looked, in the page of `asr evaluate`: of the worst utterances; each some 30 kB
+
+
+@speaks_plainly
+def evaluate(
+    manifest: Annotated[Path, typer.Option(help="Utterances with their reference `text`.", show_default=False)],
+    model: ModelOption = None,
+    output: Annotated[Path | None, typer.Option(help="Write the manifest with `pred_text` added here.", show_default=False)] = None,
+    beam_size: BeamOption = None,
+    ctc_weight: CtcOption = None,
+    lm_weight: LmWeightOption = None,
+    language_model: LanguageModelOption = None,
+    length_bonus: LengthOption = None,
+    hotwords: HotwordsOption = None,
+    hotword_weight: HotwordWeightOption = None,
+    profile: ProfileOption = "balanced",
+    batch_seconds: BatchOption = 120.0,
+    precision: PrecisionOption = None,
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
+    report: ReportOption = None,
+    by: ByOption = None,
+    normalizer: NormalizerOption = "none",
+    fail_above: FailAboveOption = None,
+) -> None:
+    """Transcribe a manifest and measure the word error rate.
+
+    References and hypotheses are compared as they stand, unless a normaliser is named. A recording that cannot be read counts as
+    wholly deleted, and is reported. `asr score` measures any other system's output the same way. The HTML report shows where the model
+    looked in the eight worst utterances.
+
+      asr evaluate --model runs/an4/model --manifest data/an4/test.json
+      asr evaluate --manifest dev.json --beam-size 1 --output hypotheses.json
+      asr evaluate --manifest dev.json --by speaker --report report/
+    """
+    from asr.decode.utterances import recognize_utterances
+    from asr.score.evaluation import evaluate as measure
+    from asr.score.groups import check_keys
+    from asr.score.report import check_report_path, writes_page
+    from asr.score.texts import texts_in_order
+    from asr.speech.manifest import read_manifest
+    from asr.text.normalizer import load_normalizer
+
+    utterances = read_manifest(manifest, need_text=True)
+    loaded, search = load_for_search(
+        model,
+        language_model,
+        device,
+        profile,
+        precision,
+        threads,
+        beam=beam_size,
+        ctc_weight=ctc_weight,
+        lm_weight=lm_weight,
+        length_bonus=length_bonus,
+    )
+    favoured = hotwords_for(loaded, hotwords, hotword_weight)
+    details = [
+        {**u.extra, "speaker": u.speaker, "lang": u.lang, "offset": u.offset, "audio_filepath": str(u.audio_filepath)} for u in utterances
+    ]
+    change = load_normalizer(normalizer)
+    check_report_path(report)
+    check_keys(by or [], [{**known, "duration": 0.0} for known in details])
+    texts: list[str | None] = [None] * len(utterances)
+    lengths = [u.duration for u in utterances]
+    seconds = failed = 0.0
+    began = time.perf_counter()
+    with progress_bar("transcribing", len(utterances)) as advance:
+        for i, result in recognize_utterances(loaded, utterances, search, batch_seconds, favoured):
+            if isinstance(result, AudioError):
+                failed += 1
+                complain(f"{utterances[i].source}: {result}")
+            else:
+                texts[i], lengths[i] = result.text, lengths[i] or result.seconds
+                seconds += result.seconds
+            advance(1)
+    took = time.perf_counter() - began
+    how = f"beam {search.beam}, CTC weight {search.ctc_weight:g}, LM weight {search.lm_weight:g}, length bonus {search.length_bonus:g}"
+    if output:
+        _write_hypotheses(output, utterances, [text or "" for text in texts])
+    ids = [u.id for u in utterances]
+    timed = [{**known, "duration": length} for known, length in zip(details, lengths, strict=True)]
+    references = texts_in_order(ids, [u.text for u in utterances], timed, file=str(manifest))
+    hypotheses = texts_in_order(ids, texts, name=str(model) if model else "the embedded model")
+    found = measure(references, hypotheses, by=by or (), normalizer=change, title=f"{manifest} · {how}")
+    print_evaluation(found, found.title, by or [])
+    out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
+    write_report_files(found, report, _draw_worst(found, loaded, utterances) if report and writes_page(report) else {})
+    if failed:
+        complain(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
+    if is_above(found, fail_above) or failed:
+        raise typer.Exit(1)
+
+
+def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utterance]) -> dict[str, str]:
+    """Pictures of where the model looked, by the utterance's id."""
+    import torch
+
+    from asr.decode.picture import picture_in_page
+    from asr.speech.audio import load_audio
+
+    rate = model.config.model.frontend.sample_rate
+    rows = {name: i for i, name in enumerate(found.ids)}
+    pictures = {}
+    with err.status("drawing where the model looked …"):
+        for name in found.systems[0].worst[:PICTURES]:
+            text, utterance = found.hypotheses[0][rows[name]], utterances[rows[name]]
+            if not text:
+                continue
+            try:
+                samples = load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration)
+                picture = picture_in_page(model, torch.from_numpy(samples), text)
+            except AudioError:  # it was complained about when it was to be transcribed
+                continue
+            if picture:
+                pictures[name] = picture
+    return pictures
+
+
+def _write_hypotheses(path: Path, utterances: list[Utterance], texts: list[str]) -> None:
+    from dataclasses import replace
+
+    from asr.speech.manifest import write_manifest
+
+    write_manifest(path, [replace(u, extra={**u.extra, "pred_text": text}) for u, text in zip(utterances, texts, strict=True)])
+    err.print(f"hypotheses written to {path}", markup=False)

@@ -1,0 +1,78 @@
+"use strict";
+
+/* How the alignments of one utterance look. */
+
+const COLUMNS_AT_FIRST = 120; // of a long utterance; the rest is a press away
+
+/** The alignments of all systems under one reference, or, where references differ, one under the other. */
+function alignments(row) {
+  const all = systems.map((system) => alignmentOf(system, row));
+  const references = all.map((columns) => JSON.stringify(columns.filter((column) => column[0] !== "i").map((column) => column[1])));
+  const numbers = systems.map((_, number) => number);
+  const together = references.every((reference) => reference === references[0]) ? [numbers] : numbers.map((number) => [number]);
+  return together.flatMap((some) => (some.length ? [alignmentTable(some, some.map((number) => all[number])), aloud(some, all)] : []));
+}
+
+/** Columns that wrap like words: the reference above, each system's word below. Hidden from screen readers, which get `aloud`. */
+function alignmentTable(numbers, all) {
+  const head = element("span", { class: "column heads" }, element("span", { class: "cell head" }, "reference"),
+    ...numbers.map((number) => element("span", { class: "cell head", title: systems[number].name }, element("i", { class: `dot ${series(number)}` }), systems[number].name)));
+  const isSought = soughtWords();
+  const columns = merged(all);
+  const draw = (some) => some.map((column) => wordColumn(column, numbers, isSought));
+  const table = element("div", { class: "alignment", "aria-hidden": "true" }, head, ...draw(columns.slice(0, COLUMNS_AT_FIRST)));
+  const rest = columns.slice(COLUMNS_AT_FIRST);
+  if (rest.length) {
+    const open = () => more.replaceWith(...draw(rest));
+    const more = element("button", { type: "button", class: "rest", tabindex: -1, onclick: open }, `… ${count(rest.length, "more word")}`);
+    table.append(more);
+  }
+  return table;
+}
+
+/** One word of the reference, or none, and below it what each system made of it. */
+function wordColumn({ said, heard }, numbers, isSought) {
+  const word = (kind, text, marked) => element("span", { class: `cell ${kind}${marked || isSought(text) ? " sought" : ""}` }, text);
+  return element("span", { class: "column" },
+    word(said === null ? "blank" : "said", said ?? ""),
+    ...heard.map((part, n) => {
+      if (part === null) return word("blank", "");
+      const [kind, , made] = part;
+      const marked = view.word !== null && view.word.system === numbers[n] && isError(part, view.word);
+      if (kind === "d") return word("d", "–", marked);
+      return word(kind === "=" ? sameClass(numbers[n]) : kind, made, marked);
+    }));
+}
+
+/** Words that are right carry their system's colour, so that a line of several is told by it; a system alone needs none. */
+function sameClass(number) {
+  return systems.length > 1 ? `same ${series(number)}` : "same";
+}
+
+/** A test for words that the search looks for. */
+function soughtWords() {
+  const parts = soughtText().split(/\s+/).filter(Boolean);
+  return (text) => parts.some((part) => text.toLowerCase().includes(part));
+}
+
+/** Alignments of several hypotheses with one reference as columns {said, heard: one entry a system}; null stands where nothing is. */
+function merged(all) {
+  const at = all.map(() => 0);
+  const columns = [];
+  for (;;) {
+    while (all.some((columnsOf, n) => columnsOf[at[n]]?.[0] === "i")) {
+      columns.push({ said: null, heard: all.map((columnsOf, n) => (columnsOf[at[n]]?.[0] === "i" ? columnsOf[at[n]++] : null)) });
+    }
+    if (all.every((columnsOf, n) => at[n] >= columnsOf.length)) return columns;
+    const heard = all.map((columnsOf, n) => columnsOf[at[n]++] ?? null);
+    columns.push({ said: heard.find(Boolean)[1], heard });
+  }
+}
+
+/** The alignment in words, for those who listen to the page. */
+function aloud(numbers, all) {
+  const said = all[numbers[0]].filter((column) => column[0] !== "i").map((column) => column[1]).join(" ");
+  const tell = ([kind, reference, heard]) => ({ "=": heard, s: `[${heard} instead of ${reference}]`, d: `[${reference} left out]`, i: `[${heard} put in]` })[kind];
+  const texts = numbers.map((number) => `${systems[number].name}: ${all[number].map(tell).join(" ")}`);
+  return element("p", { class: "hidden" }, [`Reference: ${said}`, ...texts].join(". "));
+}
