@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -330,7 +331,9 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(tmp_path: Path) -> None
     assert rest == b""
     last = err.decode().splitlines()[-1]
     done = sorted(out.iterdir())
-    assert last == f"error: stopped: {len(done)} of 2000 are done and whole; the same command with --skip-existing goes on"
+    told = re.fullmatch(r"error: stopped: (\d+) of 2000 are done and whole; the same command with --skip-existing goes on", last)
+    assert told
+    assert len(done) - int(told[1]) in (0, 1)  # it may be stopped between a file and its count
     assert {p.read_text(encoding="utf-8") for p in done} == {done[0].read_text(encoding="utf-8")}
     assert [p.name for p in done] == [f"{i:04}.txt" for i in range(len(done))]
 

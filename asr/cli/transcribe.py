@@ -122,12 +122,12 @@ def transcribe(
                             tally["failed"] += 1
                             complain(str(result) if waiting[i].label in str(result) else f"{waiting[i].label}: {result}")
                             continue
-                        tally["transcribed"] += 1
                         result = replace(result, audio_filepath=waiting[i].label)
                         if output_dir is None:
                             _show(result, waiting[i], chosen[0], options, alone=len(recordings) == 1)
                         else:
                             _store(result, waiting[i], output_dir, chosen, options, pace)
+                        tally["transcribed"] += 1
             except KeyboardInterrupt:
                 done = f"stopped: {tally['transcribed']} of {len(waiting)} are done"
                 complain(f"{done} and whole; the same command with --skip-existing goes on" if output_dir else done)
