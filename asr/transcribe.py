@@ -79,7 +79,7 @@ class Transcriber:
         if model.lm is None and decode is None:
             self.decode = self.decode.model_copy(update={"lm_weight": 0.0})
         self.segment = segment or SegmentConfig()
-        check_search(model, self.decode)
+        check_search(model, self.decode, hotwords)
         self.state_seconds = model.config.model.listener.reduction * model.config.model.frontend.hop_ms / 1000
 
     def transcribe(self, audio: Path | str | Samples, channel: int | None = None) -> Transcript:

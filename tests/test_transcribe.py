@@ -122,7 +122,8 @@ def test_many_recordings_come_back_in_order_each_with_its_own_text(
         else:
             assert isinstance(result, Transcript)
             alone = transcriber.transcribe(utterance.audio_filepath)
-            assert (result.audio_filepath, result.text, result.duration) == (alone.audio_filepath, alone.text, alone.duration)
+            assert (result.audio_filepath, result.text) == (alone.audio_filepath, alone.text)
+            assert result.duration == pytest.approx(alone.duration, abs=0.001)  # the manifest's, which is rounded
     assert sum(passed) == pytest.approx(sum(r.duration for _, r in results if isinstance(r, Transcript)))
 
 

@@ -35,7 +35,8 @@ def recognize(
 ) -> list[list[Recognition]]:
     """Transcribe a batch of waveforms, (N,) each, at the model's sample rate.
 
-    `hotwords`, of the model's pieces (`load_hotwords`), are favoured; they turn greedy search into a beam of one.
+    `hotwords`, of the model's pieces (`load_hotwords`), are favoured. Raises UsageError where CTC has no part in the search: what is
+    written would gain by every repetition of a hotword, and only the CTC evidence says that it was not said again.
 
     Returns for each its n-best list, best first (never empty). A waveform without samples reads as empty text.
     """
@@ -45,8 +46,10 @@ def recognize(
     return search(model, states, lengths, log_probs, config, hotwords)
 
 
-def check_search(model: TrainedModel, config: DecodeConfig) -> None:
+def check_search(model: TrainedModel, config: DecodeConfig, hotwords: Hotwords | None = None) -> None:
     """Raises UsageError for a search that the model cannot do."""
+    if hotwords and config.ctc_weight == 0:
+        raise UsageError("hotwords need a CTC weight above 0 (and a model with a CTC head): without it the search would repeat them")
     if config.ctc_weight > 0 and model.network.ctc is None:
         raise UsageError("this model has no CTC head: decode with a CTC weight of 0")
     if config.lm_weight > 0 and model.lm is None:
@@ -70,10 +73,10 @@ def search(
     hotwords: Hotwords | None = None,
 ) -> list[list[Recognition]]:
     """Listener states (B, T, H), their lengths (B,) and the CTC head's log-probs (B, T, V) -> the n-best list of each utterance."""
+    check_search(model, config, hotwords)
     speller = model.network.speller
     memory = speller.memory(states, lengths)
-    greedy = config.beam == 1 and config.ctc_weight == config.lm_weight == 0 and config.eos_threshold is None
-    if greedy and hotwords is None:
+    if config.beam == 1 and config.ctc_weight == config.lm_weight == 0 and config.eos_threshold is None:
         found = greedy_search(speller, memory, lengths, config.max_tokens_per_state)
     else:
         favoured = hotwords.to(states.device) if hotwords else None

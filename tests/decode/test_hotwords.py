@@ -1,6 +1,6 @@
 """Hotwords: the automaton against counting phrases in the text, the search against every possible transcript, real speech.
 
-The count knows nothing of states, pieces or what is taken back; it is the definition.
+The count knows nothing of states, pieces or promises; it is the definition.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import itertools
 import math
 import random
 import time
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,8 +19,11 @@ from hypothesis import strategies as st
 from spellers import Table, make_case, scored, search
 
 from asr.config import DecodeConfig
-from asr.decode.hotwords import Hotwords, build_hotwords
-from asr.errors import ModelError
+from asr.decode.hotwords import WEIGHT, Hotwords, build_hotwords, load_hotwords
+from asr.decode.recognize import Recognition, recognize
+from asr.errors import ModelError, UsageError
+from asr.model.checkpoint import TrainedModel, load_model
+from asr.speech.audio import load_audio
 from asr.text.tokenizer import EOS
 
 SPECIAL = ["<blank>", "<unk>", "</s>"]
@@ -244,3 +249,51 @@ def test_an_utterance_does_not_see_its_batch() -> None:
         assert [h.hotword_score for h in hypotheses] == pytest.approx(
             [worth("".join(TOY_PIECES[t] for t in h.tokens).replace("▁", " ").strip(), {"AB": 1.5, "AB A": 1.0}) for h in alone]
         )
+
+
+# ---------------------------------------------------------------- real speech
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def model() -> TrainedModel:
+    return load_model(Path(str(files("asr") / "pretrained")))
+
+
+def heard(model: TrainedModel, clip: str, hotwords: Hotwords | None = None, config: DecodeConfig | None = None) -> Recognition:
+    waveform = torch.from_numpy(load_audio(EXAMPLES / clip, model.config.model.frontend.sample_rate))
+    return recognize(model, [waveform], config, hotwords)[0][0]
+
+
+def test_a_name_that_the_model_has_never_seen_is_found(model: TrainedModel) -> None:
+    names = ["Pellerin", "Torvald Brandisi", "Mister Oldanby", "Zelinda", "Karenko"]
+    assert "OLDANBY" not in heard(model, "walk.flac").text.split()
+    found = heard(model, "walk.flac", load_hotwords(names, model.tokenizer))
+    assert found.text == "SHE WALKED DOWN TO THE RIVER WITH MISTER OLDANBY"
+    assert found.hypothesis.hotword_score == pytest.approx(13 * WEIGHT)
+
+
+@pytest.mark.parametrize("clip", ["command.flac", "numbers.flac", "river.flac", "window.flac"])
+def test_names_that_are_not_said_change_nothing(model: TrainedModel, clip: str) -> None:
+    names = ["Pellerin", "Torvald Brandisi", "Mister Oldanby", "Zelinda", "Karenko", "Riverton", "Walkinshaw", "Lightfoot", "Twombly"]
+    plain, favoured = heard(model, clip), heard(model, clip, load_hotwords(names, model.tokenizer))
+    assert favoured.text == plain.text
+    assert favoured.hypothesis.score == pytest.approx(plain.hypothesis.score, abs=1e-4)
+
+
+@pytest.mark.parametrize("beam", [1, 8])
+def test_a_hotword_is_not_repeated(model: TrainedModel, beam: int) -> None:
+    """It would gain by it; but CTC has heard it once."""
+    config = model.config.decode.model_copy(update={"beam": beam})
+    hotwords = load_hotwords(["the river"], model.tokenizer)
+    found = heard(model, "river.flac", hotwords, config)
+    assert found.text.split().count("RIVER") == 1
+    assert found.hypothesis.hotword_score == pytest.approx(8 * WEIGHT)
+    with pytest.raises(UsageError, match="hotwords need a CTC weight above 0"):
+        heard(model, "river.flac", hotwords, DecodeConfig(beam=beam, ctc_weight=0))
+
+
+def test_what_the_model_cannot_write_is_named(model: TrainedModel) -> None:
+    with pytest.raises(UsageError, match="hotwords:2: 'R2D2' has '2', which the model cannot write: spell it as it is said"):
+        load_hotwords(["Zoë", "R2D2"], model.tokenizer)
