@@ -54,7 +54,7 @@ def serving(load: Callable[[], Transcriber], settings: ServeSettings | None = No
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        url = "http://127.0.0.1:%d" % server.servers[0].sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         while wait and not service.ready:
             assert service.failure is None, service.failure
             time.sleep(0.01)

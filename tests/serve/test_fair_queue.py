@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_short_ones_without_end_do_not_starve_a_long_one() -> None:
             q.put(Share(), 0, speech(5))
     # Five jobs share the model, so 15 s of the long one go with about 60 s of the others: 12 turns.
     assert len(waited) == 4
-    assert all(later - earlier <= 20 for earlier, later in zip(waited, waited[1:], strict=False))
+    assert all(later - earlier <= 20 for earlier, later in pairwise(waited))
 
 
 def test_like_lengths_come_along_within_the_limit() -> None:
