@@ -131,13 +131,21 @@ class Transcriber:
         if not seconds:
             yield 1.0
         for batch in by_length(seconds, self.batch_seconds):
-            examined = examine(self.model, [self._waveform(window.segments[i][1]) for i in batch], self.decode, self.hotwords)
-            for (recording, speech), what in zip((window.segments[i] for i in batch), examined, strict=True):
-                if what.readings and what.readings[0].text:
-                    found[recording].append(self._segment(speech, what))
+            recognized = self.recognize([window.segments[i][1] for i in batch])
+            for i, segment in zip(batch, recognized, strict=True):
+                if segment:
+                    found[window.segments[i][0]].append(segment)
             yield sum(seconds[i] for i in batch) / sum(seconds)
 
-    def _waveform(self, speech: SpeechSegment) -> torch.Tensor:
+    def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | None]:
+        """What is said in each of some segments of speech, of whatever recordings, heard in one batch; None where nothing is."""
+        examined = examine(self.model, [self.waveform(one) for one in speech], self.decode, self.hotwords)
+        return [
+            self._segment(one, what) if what.readings and what.readings[0].text else None
+            for one, what in zip(speech, examined, strict=True)
+        ]
+
+    def waveform(self, speech: SpeechSegment) -> torch.Tensor:
         """(N,) at the model's rate; speech is found at 16 kHz."""
         rate = self.model.config.model.frontend.sample_rate
         return torch.from_numpy(speech.samples if rate == RATE else soxr.resample(speech.samples, RATE, rate))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from asr.cli import evaluate, manifest, prepare, score, train, transcribe
+from asr.cli import evaluate, manifest, prepare, score, serve, train, transcribe
 
 HELP = """Listen, Attend and Spell: transcribe recordings, train recognisers, measure word error rates.
 
@@ -19,10 +19,11 @@ HELP = """Listen, Attend and Spell: transcribe recordings, train recognisers, me
   asr train recipes/an4/las.yaml                            train (the same command goes on after a stop)
   asr evaluate --model runs/an4/model --manifest data/an4/test.json
   asr score references.json ours.json theirs.trn --report report/
+  asr serve                                                 OpenAI's audio API, and a page
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
-for command in (transcribe.transcribe, evaluate.evaluate, score.score, train.train, train.info):
+for command in (transcribe.transcribe, evaluate.evaluate, score.score, train.train, train.info, serve.serve):
     app.command()(command)
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(prepare.app, name="prepare")

@@ -58,9 +58,13 @@ def load_for_search(
     profile: Profile = "balanced",
     precision: Precision | None = None,
     threads: int | None = None,
-    **asked: float | None,
+    *,
+    beam: int | None,
+    ctc_weight: float | None,
+    lm_weight: float | None,
+    length_bonus: float | None,
 ) -> tuple[TrainedModel, DecodeConfig]:
-    """A loaded model and its search: the model's own, changed by the profile and by what was asked for (keys of `DecodeConfig`)."""
+    """A loaded model and its search: the model's own, changed by the profile and by what was asked for (None: nothing)."""
     with err.status("loading the model …"):
         import torch
 
@@ -82,6 +86,7 @@ def load_for_search(
         search["lm_weight"] = 0.0
     if profile != "balanced":
         search["beam"] = 1 if profile == "fast" else 2 * own.beam
+    asked = {"beam": beam, "ctc_weight": ctc_weight, "lm_weight": lm_weight, "length_bonus": length_bonus}
     search |= {key: value for key, value in asked.items() if value is not None}
     if search.get("lm_weight") and loaded.lm is None:
         raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")

@@ -1,0 +1,48 @@
+"""What goes wrong, as OpenAI's error object, so that their clients raise the exceptions that their users expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+
+class ApiError(Exception):
+    """A request that is not answered with a transcript: the HTTP status, and a sentence for the person who sent it."""
+
+    def __init__(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None, headers: Mapping[str, str] | None = None
+    ):
+        self.status, self.message, self.param, self.code, self.headers = status, message, param, code, dict(headers or {})
+        super().__init__(message)
+
+    @property
+    def body(self) -> dict[str, dict[str, str | None]]:
+        """`{"error": {"message", "type", "param", "code"}}`"""
+        kind = "rate_limit_error" if self.status == 429 else "server_error" if self.status >= 500 else "invalid_request_error"
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+    def response(self) -> JSONResponse:
+        return JSONResponse(self.body, self.status, self.headers)
+
+
+def speak_openai(app: FastAPI) -> None:
+    """Every error of an app, also those of the framework, in the one form."""
+
+    @app.exception_handler(ApiError)
+    def ours(request: Request, error: ApiError) -> JSONResponse:
+        return error.response()
+
+    @app.exception_handler(HTTPException)
+    def frameworks(request: Request, error: HTTPException) -> JSONResponse:
+        sentences = {
+            404: f"there is nothing at {request.url.path}: see /docs",
+            405: f"{request.url.path} does not take {request.method}: see /docs",
+        }
+        return ApiError(error.status_code, sentences.get(error.status_code, str(error.detail)), headers=error.headers).response()
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        return ApiError(500, "the server failed at this request; its log says how", code="internal_error").response()

@@ -1,0 +1,4 @@
+"use strict";
+
+/* global SwaggerUIBundle */
+SwaggerUIBundle({ url: "openapi.json", dom_id: "#docs", deepLinking: true });

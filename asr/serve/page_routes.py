@@ -1,0 +1,156 @@
+"""The page, its files, and the address from which it has its transcripts.
+
+`POST /page/transcription` takes a form with a `file` and answers line by line, a JSON object each, as the work goes on:
+
+| `event` | |
+|---|---|
+| `progress` | `read`, `speech`, `recognized`: seconds of the recording that are read, of speech that was found in it, and recognised |
+| `segment` | `start`, `end`, `text`, `doubtful`, `words` as in verbose_json, and `picture` (`asr.serve.pictures`) or null |
+| `done` | `duration`, and `files`: the transcript as txt, srt, vtt and json |
+| `error` | `error`, OpenAI's object |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import swagger_ui_bundle
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from asr.output import FORMATS, OutputOptions
+from asr.serve.errors import ApiError
+from asr.serve.job import Heard, Progress
+from asr.serve.keys import check_key
+from asr.serve.pictures import picture
+from asr.serve.replies import verbose
+from asr.serve.service import Service, as_api_error
+from asr.serve.uploads import Body, received
+from asr.serve.waiting import too_late
+from asr.transcript import Transcript
+
+PAGE = Path(str(files("asr.serve") / "page"))
+DOWNLOADS = ("txt", "srt", "vtt", "json")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")  # Swagger UI styles its own elements
+
+
+def add_page(app: FastAPI, service: Service) -> None:
+    """`/`, `/docs`, and what they need."""
+
+    @app.get("/", include_in_schema=False)
+    def index() -> Response:
+        return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": POLICY})
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> Response:
+        return FileResponse(PAGE / "docs.html", headers={"Content-Security-Policy": DOCS_POLICY})
+
+    @app.post("/page/transcription", include_in_schema=False)
+    async def transcription(request: Request) -> Response:
+        body = Body(request, service.settings)
+        async with AsyncExitStack() as stack:
+            try:
+                check_key(request, service.settings.api_key)
+                stack.enter_context(service.admitted())
+                upload = await stack.enter_async_context(received(body, request, service.settings, service.folder))
+            except ApiError as e:
+                service.metrics.requests.labels(str(e.status)).inc()
+                await body.linger()
+                raise
+            except ClientDisconnect:
+                return Response(status_code=499)
+            held = stack.pop_all()  # until the last line is sent
+        return StreamingResponse(_lines(service, upload.path, held), media_type="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
+
+    app.mount("/static", StaticFiles(directory=PAGE), name="static")
+    app.mount("/swagger", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path), name="swagger")
+    app.add_middleware(_Careful)
+
+
+async def _lines(service: Service, path: Path, held: AsyncExitStack) -> AsyncIterator[str]:
+    """The answer, as the work goes on. Where the client goes away, the job is given up."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Queue[Progress | Heard | None] = asyncio.Queue()
+
+    def tell(what: Progress | Heard | None) -> None:
+        loop.call_soon_threadsafe(told.put_nowait, what)
+
+    async with held:
+        job = service.submit(path, looks=True, tell=tell)
+        job.transcript.add_done_callback(lambda _: tell(None))
+        until = loop.time() + service.settings.timeout_seconds
+        try:
+            while (what := await asyncio.wait_for(told.get(), until - loop.time())) is not None:
+                if (event := _event(what)) is not None:
+                    yield _line(event)
+            transcript = job.transcript.result()
+            service.metrics.requests.labels("200").inc()
+            yield _line(_done(transcript))
+        except Exception as e:
+            error = too_late(service) if isinstance(e, asyncio.TimeoutError) else as_api_error(e, job.path)
+            service.metrics.requests.labels(str(error.status)).inc()
+            yield _line({"event": "error", **error.body})
+        finally:
+            service.give_up(job)
+
+
+def _line(event: dict[str, Any]) -> str:
+    return json.dumps(event, ensure_ascii=False) + "\n"
+
+
+def _event(what: Progress | Heard) -> dict[str, Any] | None:
+    if isinstance(what, Progress):
+        return {"event": "progress", "read": what.read, "speech": what.speech, "recognized": what.recognized}
+    if what.segment is None:
+        return None
+    segment = what.segment
+    shown = verbose(Transcript("", segment.end, (segment,)), ("word",))
+    return {
+        "event": "segment",
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "doubtful": segment.doubtful,
+        "words": shown["words"],
+        "picture": picture(what.look, segment.end - segment.start) if what.look else None,
+    }
+
+
+def _done(transcript: Transcript) -> dict[str, Any]:
+    return {
+        "event": "done",
+        "duration": transcript.duration,
+        "files": {form: FORMATS[form](transcript, OutputOptions()) for form in DOWNLOADS},
+    }
+
+
+class _Careful:
+    """Headers for every answer: a browser shall take nothing for what it is not, and tell nobody where it comes from."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"no-referrer"),
+                ]
+            await send(message)
+
+        await self.app(scope, receive, sent if scope["type"] == "http" else send)

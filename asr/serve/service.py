@@ -1,0 +1,187 @@
+"""The model at work for many at once: a thread that recognises, and threads that read.
+
+While it loads, `state` says so; what it can take on is limited, and `admitted` says when that is reached.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from asr.decode.attention import Look, look
+from asr.errors import AudioError
+from asr.serve.errors import ApiError
+from asr.serve.fair_queue import FairQueue, GivenUp, Waiting
+from asr.serve.job import Heard, Job, Progress
+from asr.serve.metrics import Metrics
+from asr.serve.settings import ServeSettings
+from asr.speech.audio import Samples, stream_audio
+from asr.speech.segment import RATE, speech_segments
+from asr.transcribe import Transcriber
+from asr.transcript import Segment
+
+LOOK_SECONDS = 300.0  # of a job's speech of which it is shown where the speller looks: pictures of hours are of no use to anyone
+LONGEST_WAIT = 60  # seconds that a client is told to wait before it tries again
+
+log = logging.getLogger("uvicorn.error")
+
+
+class Service:
+    """`load` is called by a thread of its own; what it raises is in `failure`, and `on_failure` is told."""
+
+    def __init__(self, load: Callable[[], Transcriber], settings: ServeSettings, on_failure: Callable[[], None] = lambda: None):
+        self.settings, self.metrics = settings, Metrics()
+        self.failure: Exception | None = None
+        self.stopping = False
+        self._load, self._on_failure = load, on_failure
+        self._transcriber: Transcriber | None = None
+        self._queue: FairQueue[Job] = FairQueue(settings.batch_seconds, settings.window_seconds)
+        self._readers = ThreadPoolExecutor(settings.requests, "reader")
+        self._worker = threading.Thread(target=self._work, name="recognizer", daemon=True)
+        self._requests = 0
+        self._speed = 10.0  # seconds of speech recognised in a second, lately
+        self._folder = tempfile.TemporaryDirectory(prefix="asr-serve-", ignore_cleanup_errors=True)
+
+    # ---------------------------------------------------------------- called by the server's own thread
+
+    @property
+    def folder(self) -> Path:
+        """for recordings while they are needed"""
+        return Path(self._folder.name)
+
+    @property
+    def ready(self) -> bool:
+        return self._transcriber is not None and not self.stopping
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def close(self) -> None:
+        """Recognise what has been read, drop the rest, and delete all recordings."""
+        self.stopping = True
+        self._queue.close()
+        self._readers.shutdown(cancel_futures=True)
+        if self._worker.is_alive():
+            self._worker.join()
+        self._folder.cleanup()
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """The time of a request, from its head to its answer. Raises ApiError: 503 while the model loads, 429 where too many are under way."""
+        if not self.ready:
+            what = "the server is stopping" if self.stopping else "the model is being loaded"
+            raise ApiError(503, f"{what}: try again in a few seconds", code="not_ready", headers={"Retry-After": "5"})
+        if self._requests >= self.settings.requests:
+            self.metrics.refused.inc()
+            wait = min(LONGEST_WAIT, math.ceil(1 + self._queue.seconds / self._speed))
+            message = f"{self._requests} requests are under way, as many as this server takes on: try again in {wait} s"
+            raise ApiError(429, message, code="queue_full", headers={"Retry-After": str(wait)})
+        self._requests += 1
+        self.metrics.under_way.set(self._requests)
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            self.metrics.under_way.set(self._requests)
+
+    def submit(self, path: Path, looks: bool = False, tell: Callable[[Progress | Heard], None] = lambda _: None) -> Job:
+        """Begin to transcribe a file, which must stay until the job is done or given up."""
+        job = Job(path=path, looks=looks, tell=tell)
+        self._readers.submit(self._read, job)
+        return job
+
+    def give_up(self, job: Job) -> None:
+        """Nobody waits for it any more. Of no effect on a job that is done."""
+        self._queue.give_up(job)
+
+    # ---------------------------------------------------------------- called by threads of the service
+
+    def _read(self, job: Job) -> None:
+        assert self._transcriber is not None
+        count, speech = 0, 0.0
+        clock = _Clock(job, self.settings.audio_seconds)
+        try:
+            for segment in speech_segments(clock.count(stream_audio(job.path, RATE)), self._transcriber.segment):
+                speech += segment.seconds
+                job.reading(clock.seconds, speech)
+                self._queue.put(job, count, segment)
+                count += 1
+            job.reading(clock.seconds, speech)
+            self.metrics.audio_seconds.inc(clock.seconds)
+            job.all_read(count)
+        except GivenUp:
+            job.transcript.cancel()
+        except Exception as e:
+            job.fail(e)
+
+    def _work(self) -> None:
+        try:
+            self._transcriber = self._load()
+        except Exception as e:
+            self.failure = e
+            self._on_failure()
+            return
+        while batch := self._queue.take():
+            self.metrics.waiting_seconds.set(self._queue.seconds)
+            began = time.monotonic()
+            self._recognize(self._transcriber, batch)
+            seconds, took = sum(item.speech.seconds for item in batch), time.monotonic() - began
+            self._speed += 0.2 * (seconds / max(took, 1e-3) - self._speed)
+            self.metrics.batch_segments.observe(len(batch))
+            self.metrics.batch_time.observe(took)
+
+    def _recognize(self, transcriber: Transcriber, batch: Sequence[Waiting[Job]]) -> None:
+        try:
+            found = transcriber.recognize([item.speech for item in batch])
+        except Exception as e:
+            if len(batch) == 1:
+                log.exception("a segment of %.1f s could not be recognised", batch[0].speech.seconds)
+                batch[0].job.fail(e)
+                self.give_up(batch[0].job)
+                return
+            for item in batch:  # the others shall not suffer for the one
+                self._recognize(transcriber, [item])
+            return
+        for item, segment in zip(batch, found, strict=True):
+            if not item.job.given_up:
+                item.job.hear(item.number, item.speech.seconds, segment, self._look(transcriber, item, segment))
+
+    def _look(self, transcriber: Transcriber, item: Waiting[Job], segment: Segment | None) -> Look | None:
+        if segment is None or not item.job.looks or item.job.looked_seconds >= LOOK_SECONDS:
+            return None
+        item.job.looked_seconds += item.speech.seconds
+        return look(transcriber.model, transcriber.waveform(item.speech), segment.readings[0].tokens)
+
+
+class _Clock:
+    """Seconds of a job's recording that have been read."""
+
+    def __init__(self, job: Job, limit: float):
+        self.job, self.limit, self.seconds = job, limit, 0.0
+
+    def count(self, blocks: Iterator[Samples]) -> Iterator[Samples]:
+        """The same blocks. Raises GivenUp, and ApiError for a recording that is too long."""
+        for block in blocks:
+            self.seconds += len(block) / RATE
+            if self.job.given_up:
+                raise GivenUp
+            if self.seconds > self.limit:
+                message = f"file: the recording is longer than {self.limit:g} s, the most that this server takes: send it in parts"
+                raise ApiError(413, message, param="file", code="audio_too_long")
+            yield block
+
+
+def as_api_error(error: BaseException, path: Path) -> ApiError:
+    """What the sender is told of a job that failed: never a path of this machine, nor a traceback."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, AudioError):
+        return ApiError(400, str(error).replace(str(path), "file"), param="file", code="invalid_file")
+    return ApiError(500, "the server failed at this recording; its log says how", code="internal_error")

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""How `asr serve` bears up under many clients at once.
+
+    python benchmarks/serve.py                                        # 32 clients for 2 minutes, then 2,000 requests
+    python benchmarks/serve.py --seconds 20 --requests 200            # sooner, and less to be trusted
+    python benchmarks/serve.py --manifest dev.json                    # clips of your own, of 5 to 15 s
+
+Without a manifest, the clips of examples/ are joined to recordings of 5 to 15 s. Four runs, one after the other, on the same cores:
+
+- offline: all recordings in batches, in this process, as `asr transcribe` does; also the texts that the server has to give back;
+- batched: the server, each client sending its next recording as soon as it has the last one's text;
+- one at a time: the same with batches of one;
+- memory: so many requests more, and the server's resident memory on the way.
+
+Prints the figures, each with what it should be. Run it on an idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import httpx
+import numpy as np
+import soundfile
+
+import asr
+from asr.speech.audio import load_audio, probe
+from asr.speech.manifest import Utterance, read_manifest
+from asr.transcribe import Transcriber
+
+RATE = 16_000
+SHORTEST, LONGEST = 5.0, 15.0  # seconds of a recording
+RECORDINGS = 64
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording, and what is to come back of it."""
+
+    content: bytes
+    seconds: float
+    text: str
+
+
+@dataclass
+class Tally:
+    """What came back."""
+
+    latencies: list[float] = field(default_factory=list)
+    audio: float = 0.0
+    """seconds of recordings that were answered"""
+    errors: Counter[str] = field(default_factory=Counter)
+    other_text: int = 0
+    """not the text that the recording has offline"""
+    mixed_up: int = 0
+    """but that of another recording"""
+
+
+def recordings(manifest: Path | None, folder: Path) -> list[Path]:
+    """Files of 5 to 15 s."""
+    if manifest:
+        found = [u for u in read_manifest(manifest) if SHORTEST <= (u.duration or probe(u.audio_filepath).seconds) <= LONGEST]
+        sounds = [load_audio(u.audio_filepath, RATE, u.offset, u.duration) for u in found[:RECORDINGS]]
+    else:
+        clips = [load_audio(path) for path in sorted(EXAMPLES.glob("*.flac"))]
+        dice = random.Random(0)
+        sounds = []
+        for _ in range(RECORDINGS):
+            length, parts = dice.uniform(SHORTEST, LONGEST), [dice.choice(clips)]
+            while sum(map(len, parts)) / RATE < length:
+                parts += [np.zeros(RATE // 4, np.float32), dice.choice(clips)]
+            sounds.append(np.concatenate(parts)[: round(LONGEST * RATE)])
+    paths = [folder / f"{i}.flac" for i in range(len(sounds))]
+    for path, sound in zip(paths, sounds, strict=True):
+        soundfile.write(path, sound, RATE)
+    return paths
+
+
+def offline(transcriber: Transcriber, paths: list[Path], seconds: float) -> tuple[list[Clip], float]:
+    """The recordings with their texts, and how many seconds of them are transcribed in a second."""
+    texts: dict[int, str] = {}
+    began, audio = time.monotonic(), 0.0
+    while not texts or time.monotonic() - began < seconds:
+        for i, found in transcriber.transcribe_many([Utterance(path.stem, path) for path in paths]):
+            assert isinstance(found, asr.Transcript), found
+            texts[i] = found.text
+            audio += found.duration
+    passed = time.monotonic() - began
+    return [Clip(path.read_bytes(), probe(path).seconds, texts[i]) for i, path in enumerate(paths)], audio / passed
+
+
+@contextmanager
+def server(threads: int, *options: str) -> Iterator[tuple[str, int]]:
+    """A server of its own process: its address and process number."""
+    with socket.socket() as probe_socket:
+        probe_socket.bind(("127.0.0.1", 0))
+        port = probe_socket.getsockname()[1]
+    command = [sys.executable, "-m", "asr", "serve", "--port", str(port), "--threads", str(threads), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            assert process.poll() is None, "the server ended"
+            try:
+                if httpx.get(f"{url}/readyz").status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            time.sleep(0.2)
+        yield url, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def load(url: str, clips: list[Clip], clients: int, seconds: float = float("inf"), requests: int | None = None) -> Tally:
+    """So many clients at once, for so long or for so many requests."""
+    tally = Tally()
+    texts = {clip.text for clip in clips}
+    numbers, until = count(), time.monotonic() + seconds
+
+    async def one_client(number: int, client: httpx.AsyncClient) -> None:
+        dice = random.Random(number)
+        while time.monotonic() < until and (requests is None or next(numbers) < requests):
+            clip = dice.choice(clips)
+            began = time.monotonic()
+            try:
+                answer = await client.post(f"{url}/v1/audio/transcriptions", files={"file": ("a.flac", clip.content)})
+            except httpx.TransportError as e:
+                tally.errors[type(e).__name__] += 1
+                continue
+            if answer.status_code != 200:
+                tally.errors[str(answer.status_code)] += 1
+                continue
+            tally.latencies.append(time.monotonic() - began)
+            tally.audio += clip.seconds
+            text = answer.json()["text"]
+            tally.other_text += text != clip.text
+            tally.mixed_up += text != clip.text and text in texts
+
+    async with httpx.AsyncClient(timeout=600, limits=httpx.Limits(max_connections=None)) as client:
+        await asyncio.gather(*(one_client(i, client) for i in range(clients)))
+    return tally
+
+
+def throughput(url: str, clips: list[Clip], clients: int, seconds: float) -> tuple[Tally, float]:
+    asyncio.run(load(url, clips, clients, requests=clients))  # the first requests warm it up
+    began = time.monotonic()
+    tally = asyncio.run(load(url, clips, clients, seconds))
+    return tally, tally.audio / (time.monotonic() - began)
+
+
+def resident(process: int) -> float:
+    """MiB of memory that a process has."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def figure(what: str, value: str, wanted: str = "") -> None:
+    print(f"{what:<44} {value:<26} {wanted}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--manifest", type=Path)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=120.0, help="of load")
+    parser.add_argument("--requests", type=int, default=2000, help="over which memory is watched")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args()
+
+    import torch
+
+    torch.set_num_threads(asked.threads)
+    load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    figure("machine", f"{platform.processor() or platform.machine()}, {asked.threads} threads, load {load_average:.1f}")
+    with tempfile.TemporaryDirectory() as folder:
+        paths = recordings(asked.manifest, Path(folder))
+        transcriber = asr.load_model(device="cpu")
+        transcriber.transcribe(paths[0])
+        clips, offline_speed = offline(transcriber, paths, asked.seconds / 4)
+    del transcriber
+    figure("recordings", f"{len(clips)}, {statistics.mean(c.seconds for c in clips):.1f} s on average")
+    figure("offline", f"{offline_speed:.1f} x real time")
+
+    with server(asked.threads, "--max-requests", str(2 * asked.clients)) as (url, pid):
+        tally, speed = throughput(url, clips, asked.clients, asked.seconds)
+        p50, p99 = np.quantile(tally.latencies, [0.5, 0.99])
+        figure(f"{asked.clients} clients, batched", f"{speed:.1f} x real time", f"{len(tally.latencies)} answers in {asked.seconds:g} s")
+        figure("  of offline", f"{speed / offline_speed:.0%}", "wanted: 70 % or more")
+        figure("  errors", str(dict(tally.errors) or 0), "wanted: 0")
+        figure("  mixed up", str(tally.mixed_up), "wanted: 0")
+        figure("  other text than offline", str(tally.other_text), "rounding may tip a close decision")
+        figure("  latency, median and 99 %", f"{p50:.2f} s, {p99:.2f} s", "")
+        figure("  99 % by median", f"{p99 / p50:.1f}", "wanted: less than 5")
+        memory = []
+        for part in range(10):
+            asyncio.run(load(url, clips, asked.clients, requests=asked.requests // 10))
+            memory.append(resident(pid))
+            figure(f"  memory after {(part + 1) * (asked.requests // 10)} requests more", f"{memory[-1]:.0f} MiB")
+        figure("  last by second tenth", f"{memory[-1] / memory[1]:.2f}", "wanted: 1.0, flat")
+
+    with server(asked.threads, "--max-requests", str(2 * asked.clients), "--batch-seconds", "1") as (url, _):
+        _, alone = throughput(url, clips, asked.clients, asked.seconds / 2)
+    figure(f"{asked.clients} clients, one at a time", f"{alone:.1f} x real time")
+    figure("  batched by that", f"{speed / alone:.1f}", "wanted: 2 or more")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Whose turn it is, and who comes along."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from asr.serve.fair_queue import AHEAD_SECONDS, FairQueue, GivenUp, Share
+from asr.speech.segment import RATE, SpeechSegment
+
+
+def speech(seconds: float) -> SpeechSegment:
+    return SpeechSegment(0.0, np.zeros(round(seconds * RATE), np.float32), 0.0, seconds)
+
+
+def queue(batch_seconds: float = 1.0, window_seconds: float = 0.0) -> FairQueue[Share]:
+    """By default, a segment at a time is taken."""
+    return FairQueue(batch_seconds, window_seconds)
+
+
+def test_one_job_is_served_in_order() -> None:
+    q, job = queue(), Share()
+    for i in range(3):
+        q.put(job, i, speech(5))
+    assert [q.take()[0].number for _ in range(3)] == [0, 1, 2]
+
+
+def test_a_long_job_takes_turns_with_short_ones() -> None:
+    """By hand: the long one's segments are due at 0, 15, 30; those who come meanwhile are due at once."""
+    q, long = queue(), Share()
+    for i in range(3):
+        q.put(long, i, speech(15))
+    assert q.take()[0].job is long  # nobody else is there
+    shorts = [Share() for _ in range(4)]
+    for short in shorts:
+        q.put(short, 0, speech(3))
+    order = [q.take()[0].job for _ in range(6)]
+    assert order.index(shorts[0]) <= 1
+    assert set(map(id, order)) == {id(long), *map(id, shorts)}
+    assert q.seconds == 0
+
+
+def test_short_ones_without_end_do_not_starve_a_long_one() -> None:
+    q, long = queue(), Share()
+    for i in range(4):
+        q.put(long, i, speech(15))
+    waited: list[int] = []
+    for _ in range(4):  # as many short ones as ever wait
+        q.put(Share(), 0, speech(5))
+    for turn in range(200):
+        (item,) = q.take()
+        if item.job is long:
+            waited.append(turn)
+            if len(waited) == 4:
+                break
+        else:
+            q.put(Share(), 0, speech(5))
+    # Five jobs share the model, so 15 s of the long one go with about 60 s of the others: 12 turns.
+    assert len(waited) == 4
+    assert all(later - earlier <= 20 for earlier, later in pairwise(waited))
+
+
+def test_like_lengths_come_along_within_the_limit() -> None:
+    q = queue(batch_seconds=20.0)
+    lengths = [5.0, 12.0, 4.5, 1.0, 5.5, 4.0]
+    for length in lengths:
+        q.put(Share(), 0, speech(length))
+    batch = [item.speech.seconds for item in q.take()]
+    assert batch[0] == 5.0  # whose turn it was
+    assert sorted(batch) == [4.5, 5.0, 5.5]  # 4 x 5.5 s would be more than 20
+    assert [item.speech.seconds for item in q.take()] == [12.0]
+    assert [item.speech.seconds for item in q.take()] == [1.0]  # 4.0 is not like it
+    assert [item.speech.seconds for item in q.take()] == [4.0]
+
+
+def test_a_segment_longer_than_a_batch_is_taken_alone() -> None:
+    q = queue(batch_seconds=2.0)
+    q.put(Share(), 0, speech(18))
+    assert len(q.take()) == 1
+
+
+def test_an_idle_model_waits_a_moment_for_more() -> None:
+    q = queue(batch_seconds=100.0, window_seconds=5.0)
+    taken: list[int] = []
+    worker = threading.Thread(target=lambda: taken.append(len(q.take())))
+    worker.start()
+    for _ in range(20):  # that is 100 s: it need not wait any longer
+        q.put(Share(), 0, speech(5))
+    began = time.monotonic()
+    worker.join()
+    assert taken == [20]
+    assert time.monotonic() - began < 4
+
+
+def test_a_recording_of_hours_stays_on_the_disk() -> None:
+    q, job = queue(), Share()
+    put: list[int] = []
+
+    def read() -> None:
+        with pytest.raises(GivenUp):
+            for i in range(1000):
+                q.put(job, i, speech(10))
+                put.append(i)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for taken in range(5):
+        most = taken + AHEAD_SECONDS / 10
+        deadline = time.monotonic() + 30
+        while len(put) < most and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        assert len(put) == most
+        q.take()
+    q.give_up(job)
+    reader.join(10)
+    assert not reader.is_alive()
+    assert q.seconds == 0
+
+
+def test_closing_lets_go_of_all() -> None:
+    q = queue()
+    q.put(Share(), 0, speech(1))
+    q.close()
+    with pytest.raises(GivenUp):
+        q.put(Share(), 0, speech(1))
+    assert len(q.take()) == 1
+    assert q.take() == []

@@ -1,0 +1,111 @@
+"""`asr serve` as it is run: its start, its mistakes in one line, its end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from serve_support import EXAMPLES
+
+CLIPS = sorted(EXAMPLES.glob("*.flac"))
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(*arguments: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    port = free_port()
+    command = [sys.executable, "-m", "asr", "serve", "--port", str(port), *arguments]
+    with open(temporary / "log.txt", "wb") as log:
+        running = subprocess.Popen(command, env=ENVIRONMENT | {"TMPDIR": str(temporary)}, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            assert running.poll() is None, (temporary / "log.txt").read_text()
+            try:
+                if httpx.get(f"{url}/readyz").status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        yield running, url
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_sigterm_under_load_loses_nothing_that_was_begun(tmp_path: Path) -> None:
+    """Every request that the server has taken is answered in full, then the process ends by itself, and well."""
+
+    def ask(clip: Path) -> str:
+        try:
+            answer = httpx.post(f"{url}/v1/audio/transcriptions", files={"file": clip.read_bytes()}, timeout=120)
+        except httpx.ConnectError:
+            return "not taken"
+        except httpx.TransportError:
+            return "lost"
+        return f"{answer.status_code} {answer.json().get('text', '')}"
+
+    with process(temporary=tmp_path) as (running, url), ThreadPoolExecutor(16) as pool:
+        expected = {clip: ask(clip) for clip in CLIPS}
+        assert all(text.startswith("200 ") for text in expected.values())
+        asked = [CLIPS[i % len(CLIPS)] for i in range(16)]
+        answers = [pool.submit(ask, clip) for clip in asked]
+        while b"asr_requests_under_way 16.0" not in httpx.get(f"{url}/metrics").content:
+            assert not any(one.done() for one in answers)
+            time.sleep(0.01)
+        running.send_signal(signal.SIGTERM)
+        assert [one.result() for one in answers] == [expected[clip] for clip in asked]
+        assert running.wait(60) == 0
+        assert ask(CLIPS[0]) == "not taken"
+    log = (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in log
+    assert list(tmp_path.glob("asr-*")) == []
+
+
+def serve(*arguments: str, **environment: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "asr", "serve", *arguments]
+    done = subprocess.run(command, env=ENVIRONMENT | environment, capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stderr
+
+
+def test_mistakes_are_one_line(tmp_path: Path, tiny_folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, err = serve("--model", str(tiny_folder), "--port", port)
+        assert (code, err) == (2, f"error: --host 127.0.0.1 --port {port}: cannot listen there: Address already in use\n")
+    code, err = serve("--model", str(tmp_path / "gone"), "--port", "0")
+    assert code != 0
+    assert re.search(r"^error: .*gone", err, re.MULTILINE)
+    assert "Traceback" not in err
+    assert serve(ASR_API_KEY="clé")[0] == 2
+
+
+def test_a_missing_extra_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError(\"No module named 'fastapi'\", name='fastapi')")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    code, err = serve(PYTHONPATH=path)
+    assert (code, err) == (2, "error: asr serve needs a package that is not installed (fastapi): pip install 'las-asr[serve]'\n")
+
+
+@pytest.mark.parametrize("option", ["--max-upload", "--port"])
+def test_limits_have_limits(option: str) -> None:
+    assert serve(option, "-1")[0] == 2

@@ -1,0 +1,135 @@
+"""Many at once: each gets its own answer, in time or with a reason."""
+
+from __future__ import annotations
+
+import io
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from serve_support import EXAMPLES, Live, Parrot, said, serving
+
+from asr.serve.settings import ServeSettings
+from asr.speech.segment import SpeechSegment
+from asr.transcribe import Transcriber
+from asr.transcript import Segment
+
+CLIPS = sorted(EXAMPLES.glob("*.flac"))
+RIVER = EXAMPLES / "river.flac"
+
+
+def parrot_server(parrot: Parrot, **settings: float) -> AbstractContextManager[Live]:
+    return serving(lambda: parrot, ServeSettings(**settings))  # type: ignore[arg-type, return-value]
+
+
+def test_no_answer_is_lost_or_mixed_up(server: Live, transcriber: Transcriber) -> None:
+    expected = {clip: transcriber.transcribe(clip).text for clip in CLIPS}
+    assert len(set(expected.values())) == len(CLIPS)
+    asked = CLIPS * 4
+    random.Random(0).shuffle(asked)
+    batches = server.service.metrics.batch_segments._sum.get()
+    with ThreadPoolExecutor(len(asked)) as pool:
+        answers = list(pool.map(lambda clip: server.post(clip).json()["text"], asked))
+    assert answers == [expected[clip] for clip in asked]
+    assert server.service.metrics.batch_segments._sum.get() - batches == len(asked)
+    assert server.is_clean()
+
+
+def test_segments_of_a_long_recording_come_back_in_order(transcriber: Transcriber, server: Live) -> None:
+    rate = 16_000
+    gap = np.zeros(2 * rate, np.float32)
+    whole = np.concatenate([part for clip in CLIPS for part in (soundfile.read(clip, dtype="float32")[0], gap)])
+    file = io.BytesIO()
+    soundfile.write(file, whole, rate, format="WAV", subtype="FLOAT")
+    answer = server.post(file.getvalue(), response_format="verbose_json").json()
+    expected = transcriber.transcribe(whole)
+    assert answer["text"] == expected.text
+    assert [s["start"] for s in answer["segments"]] == [pytest.approx(s.start, abs=1e-3) for s in expected.segments]
+
+
+def test_too_many_are_told_when_to_come_again() -> None:
+    parrot = Parrot()
+    with parrot_server(parrot, requests=3) as live, ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(live.post, RIVER) for _ in range(3)]
+        while live.service.metrics.under_way._value.get() < 3:
+            time.sleep(0.01)
+        refused = live.post(RIVER)
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert refused.json()["error"]["code"] == "queue_full"
+        parrot.let.set()
+        assert [one.result().status_code for one in running] == [200, 200, 200]
+        assert live.post(RIVER).status_code == 200
+        assert b"asr_requests_refused_total 1.0" in httpx.get(live.url + "/metrics").content
+
+
+def test_what_takes_too_long_is_given_up() -> None:
+    parrot = Parrot()
+    with parrot_server(parrot, timeout_seconds=0.5) as live:
+        answer = live.post(RIVER)
+        assert answer.status_code == 504
+        assert answer.json()["error"]["type"] == "server_error"
+        assert '"event": "error"' in live.post(RIVER, "/page/transcription").text.splitlines()[-1]
+        assert live.is_clean()
+        parrot.let.set()
+
+
+def test_what_waits_for_a_client_that_is_gone_is_not_recognised() -> None:
+    parrot = Parrot()
+    with parrot_server(parrot, batch_seconds=1.0) as live:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(live.url + "/v1/audio/transcriptions", files={"file": RIVER.read_bytes()}, timeout=0.5)
+        for _ in range(4):
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(live.url + "/v1/audio/transcriptions", files={"file": RIVER.read_bytes()}, timeout=0.5)
+        assert live.is_clean()
+        parrot.let.set()
+        assert live.post(RIVER).status_code == 200
+        assert len(parrot.batches) == 2  # the first, which had begun, and the last
+
+
+def test_while_the_model_loads() -> None:
+    loaded = threading.Event()
+    parrot = Parrot()
+    parrot.let.set()
+
+    def load() -> Transcriber:
+        loaded.wait(30)
+        return parrot  # type: ignore[return-value]
+
+    with serving(load, wait=False) as live:
+        assert httpx.get(live.url + "/healthz").status_code == 200
+        assert httpx.get(live.url + "/readyz").status_code == 503
+        assert live.post(RIVER).json()["error"]["code"] == "not_ready"
+        loaded.set()
+        while httpx.get(live.url + "/readyz").status_code != 200:
+            time.sleep(0.05)
+        assert live.post(RIVER).status_code == 200
+
+
+class Choosy(Parrot):
+    """Fails at a batch that the river is in."""
+
+    def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | None]:
+        self.let.wait(60)
+        if any(f"{one.seconds:.3f}" == "3.584" for one in speech):
+            raise RuntimeError("out of memory")
+        return [said(one) for one in speech]
+
+
+def test_one_that_fails_does_not_take_others_with_it() -> None:
+    choosy = Choosy()
+    with parrot_server(choosy) as live, ThreadPoolExecutor(len(CLIPS)) as pool:
+        answers = [pool.submit(live.post, clip) for clip in CLIPS]
+        while live.service.metrics.under_way._value.get() < len(CLIPS):
+            time.sleep(0.01)
+        choosy.let.set()
+        status = {clip.stem: one.result().status_code for clip, one in zip(CLIPS, answers, strict=True)}
+        assert status == {clip.stem: 500 if clip == RIVER else 200 for clip in CLIPS}
