@@ -3,9 +3,10 @@
 
     python benchmarks/serve.py                                        # 32 clients for 2 minutes, then 2,000 requests
     python benchmarks/serve.py --seconds 20 --requests 200            # sooner, and less to be trusted
-    python benchmarks/serve.py --manifest dev.json                    # clips of your own, of 5 to 15 s
+    python benchmarks/serve.py --manifest dev.json                    # recordings of your own
+    python benchmarks/serve.py --profile fast --lengths 2 6           # another search, other lengths (s)
 
-Without a manifest, the clips of examples/ are joined to recordings of 5 to 15 s. Four runs, one after the other, on the same cores:
+Without a manifest, the clips of examples/ are joined to recordings of that length. Four runs, one after the other, on the same cores:
 
 - offline: all recordings in batches, in this process, as `asr transcribe` does; also the texts that the server has to give back;
 - batched: the server, each client sending its next recording as soon as it has the last one's text;
@@ -40,13 +41,14 @@ import numpy as np
 import soundfile
 
 import asr
+from asr.cli.search import load_for_search
 from asr.speech.audio import load_audio, probe
 from asr.speech.manifest import Utterance, read_manifest
 from asr.transcribe import Transcriber
 
 RATE = 16_000
-SHORTEST, LONGEST = 5.0, 15.0  # seconds of a recording
 RECORDINGS = 64
+PARTS = 10  # of the requests over which memory is watched
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -73,20 +75,20 @@ class Tally:
     """but that of another recording"""
 
 
-def recordings(manifest: Path | None, folder: Path) -> list[Path]:
-    """Files of 5 to 15 s."""
+def recordings(manifest: Path | None, shortest: float, longest: float, folder: Path) -> list[Path]:
+    """Files of so many seconds."""
     if manifest:
-        found = [u for u in read_manifest(manifest) if SHORTEST <= (u.duration or probe(u.audio_filepath).seconds) <= LONGEST]
+        found = [u for u in read_manifest(manifest) if shortest <= (u.duration or probe(u.audio_filepath).seconds) <= longest]
         sounds = [load_audio(u.audio_filepath, RATE, u.offset, u.duration) for u in found[:RECORDINGS]]
     else:
         clips = [load_audio(path) for path in sorted(EXAMPLES.glob("*.flac"))]
         dice = random.Random(0)
         sounds = []
         for _ in range(RECORDINGS):
-            length, parts = dice.uniform(SHORTEST, LONGEST), [dice.choice(clips)]
+            length, parts = dice.uniform(shortest, longest), [dice.choice(clips)]
             while sum(map(len, parts)) / RATE < length:
                 parts += [np.zeros(RATE // 4, np.float32), dice.choice(clips)]
-            sounds.append(np.concatenate(parts)[: round(LONGEST * RATE)])
+            sounds.append(np.concatenate(parts)[: round(longest * RATE)])
     paths = [folder / f"{i}.flac" for i in range(len(sounds))]
     for path, sound in zip(paths, sounds, strict=True):
         soundfile.write(path, sound, RATE)
@@ -184,6 +186,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0, help="of load")
     parser.add_argument("--requests", type=int, default=2000, help="over which memory is watched")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--profile", default="balanced", help="of the search, offline and in the server")
+    parser.add_argument("--lengths", type=float, nargs=2, default=(5.0, 15.0), help="of the shortest and the longest recording (s)")
     asked = parser.parse_args()
 
     import torch
@@ -192,35 +196,40 @@ def main() -> None:
     load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     figure("machine", f"{platform.processor() or platform.machine()}, {asked.threads} threads, load {load_average:.1f}")
     with tempfile.TemporaryDirectory() as folder:
-        paths = recordings(asked.manifest, Path(folder))
-        transcriber = asr.load_model(device="cpu")
+        paths = recordings(asked.manifest, *asked.lengths, Path(folder))
+        transcriber = Transcriber(*load_for_search(None, None, "cpu", asked.profile))
         transcriber.transcribe(paths[0])
         clips, offline_speed = offline(transcriber, paths, asked.seconds / 4)
     del transcriber
     figure("recordings", f"{len(clips)}, {statistics.mean(c.seconds for c in clips):.1f} s on average")
     figure("offline", f"{offline_speed:.1f} x real time")
 
-    with server(asked.threads, "--max-requests", str(2 * asked.clients)) as (url, pid):
+    options = ("--profile", asked.profile, "--max-requests", str(2 * asked.clients))
+    with server(asked.threads, *options) as (url, _):
         tally, speed = throughput(url, clips, asked.clients, asked.seconds)
-        p50, p99 = np.quantile(tally.latencies, [0.5, 0.99])
-        figure(f"{asked.clients} clients, batched", f"{speed:.1f} x real time", f"{len(tally.latencies)} answers in {asked.seconds:g} s")
-        figure("  of offline", f"{speed / offline_speed:.0%}", "wanted: 70 % or more")
-        figure("  errors", str(dict(tally.errors) or 0), "wanted: 0")
-        figure("  mixed up", str(tally.mixed_up), "wanted: 0")
-        figure("  other text than offline", str(tally.other_text), "rounding may tip a close decision")
-        figure("  latency, median and 99 %", f"{p50:.2f} s, {p99:.2f} s", "")
-        figure("  99 % by median", f"{p99 / p50:.1f}", "wanted: less than 5")
-        memory = []
-        for part in range(10):
-            asyncio.run(load(url, clips, asked.clients, requests=asked.requests // 10))
-            memory.append(resident(pid))
-            figure(f"  memory after {(part + 1) * (asked.requests // 10)} requests more", f"{memory[-1]:.0f} MiB")
-        figure("  last by second tenth", f"{memory[-1] / memory[1]:.2f}", "wanted: 1.0, flat")
+    p50, p99 = np.quantile(tally.latencies, [0.5, 0.99])
+    figure(f"{asked.clients} clients, batched", f"{speed:.1f} x real time", f"{len(tally.latencies)} answers in {asked.seconds:g} s")
+    figure("  of offline", f"{speed / offline_speed:.0%}", "wanted: 70 % or more")
+    figure("  errors", str(dict(tally.errors) or 0), "wanted: 0")
+    figure("  mixed up", str(tally.mixed_up), "wanted: 0")
+    figure("  other text than offline", str(tally.other_text), "rounding may tip a close decision")
+    figure("  latency, median and 99 %", f"{p50:.2f} s, {p99:.2f} s")
+    figure("  99 % by median", f"{p99 / p50:.1f}", "wanted: less than 5")
 
-    with server(asked.threads, "--max-requests", str(2 * asked.clients), "--batch-seconds", "1") as (url, _):
+    with server(asked.threads, *options, "--batch-seconds", "1") as (url, _):
         _, alone = throughput(url, clips, asked.clients, asked.seconds / 2)
     figure(f"{asked.clients} clients, one at a time", f"{alone:.1f} x real time")
     figure("  batched by that", f"{speed / alone:.1f}", "wanted: 2 or more")
+
+    with server(asked.threads, *options) as (url, pid):
+        memory = []
+        for part in range(PARTS):
+            asyncio.run(load(url, clips, asked.clients, requests=asked.requests // PARTS))
+            memory.append(resident(pid))
+            figure(f"memory after {(part + 1) * (asked.requests // PARTS)} requests", f"{memory[-1]:.0f} MiB")
+    figure(
+        "  second half by first, the greatest of each", f"{max(memory[PARTS // 2 :]) / max(memory[: PARTS // 2]):.2f}", "wanted: 1.0, flat"
+    )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from asr.errors import AudioError
 from asr.serve.errors import ApiError
 from asr.serve.fair_queue import FairQueue, GivenUp, Waiting
 from asr.serve.job import Heard, Job, Progress
+from asr.serve.memory import Trimmer
 from asr.serve.metrics import Metrics
 from asr.serve.settings import ServeSettings
 from asr.speech.audio import Samples, stream_audio
@@ -128,6 +129,7 @@ class Service:
             self.failure = e
             self._on_failure()
             return
+        trimmer = Trimmer()
         while batch := self._queue.take():
             self.metrics.waiting_seconds.set(self._queue.seconds)
             began = time.monotonic()
@@ -136,6 +138,7 @@ class Service:
             self._speed += 0.2 * (seconds / max(took, 1e-3) - self._speed)
             self.metrics.batch_segments.observe(len(batch))
             self.metrics.batch_time.observe(took)
+            trimmer.trim()
 
     def _recognize(self, transcriber: Transcriber, batch: Sequence[Waiting[Job]]) -> None:
         try:
