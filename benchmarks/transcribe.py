@@ -37,7 +37,7 @@ def ours(profile: str) -> Listener:
     from asr.transcribe import Transcriber
     from asr.transcript import Transcript
 
-    model, search = load_for_search(None, None, "cpu", profile, beam=None, ctc_weight=None, lm_weight=None, length_bonus=None)  # type: ignore[arg-type]
+    model, search = load_for_search(None, None, "cpu", profile)  # type: ignore[arg-type]
     transcriber = Transcriber(model, search)
 
     def listen(paths: Sequence[str]) -> list[str]:

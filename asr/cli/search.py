@@ -59,10 +59,10 @@ def load_for_search(
     precision: Precision | None = None,
     threads: int | None = None,
     *,
-    beam: int | None,
-    ctc_weight: float | None,
-    lm_weight: float | None,
-    length_bonus: float | None,
+    beam: int | None = None,
+    ctc_weight: float | None = None,
+    lm_weight: float | None = None,
+    length_bonus: float | None = None,
 ) -> tuple[TrainedModel, DecodeConfig]:
     """A loaded model and its search: the model's own, changed by the profile and by what was asked for (None: nothing)."""
     with err.status("loading the model …"):
