@@ -141,6 +141,11 @@ class ModelConfig(Section):
     ctc_weight: Probability = 0.3
     """share of the CTC loss in training: (1 - w) attention + w CTC; 0 builds no CTC head, 1 trains the listener alone"""
 
+    @property
+    def state_seconds(self) -> float:
+        """from one listener state to the next (s)"""
+        return self.listener.reduction * self.frontend.hop_ms / 1000
+
     @model_validator(mode="after")
     def _attention_suits_speller(self) -> ModelConfig:
         if self.attention.kind == "location" and not self.speller.input_feeding:

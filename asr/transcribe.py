@@ -80,7 +80,7 @@ class Transcriber:
             self.decode = self.decode.model_copy(update={"lm_weight": 0.0})
         self.segment = segment or SegmentConfig()
         check_search(model, self.decode, hotwords)
-        self.state_seconds = model.config.model.listener.reduction * model.config.model.frontend.hop_ms / 1000
+        self.state_seconds = model.config.model.state_seconds
 
     def transcribe(self, audio: Path | str | Samples, channel: int | None = None) -> Transcript:
         """Transcribe a file, or samples (N,) float32 in [-1, 1] at 16 kHz, of any length.

@@ -41,7 +41,7 @@ import numpy as np
 import soundfile
 
 import asr
-from asr.cli.search import load_for_search
+from asr.cli.search import SearchOptions
 from asr.speech.audio import load_audio, probe
 from asr.speech.manifest import Utterance, read_manifest
 from asr.transcribe import Transcriber
@@ -197,7 +197,7 @@ def main() -> None:
     figure("machine", f"{platform.processor() or platform.machine()}, {asked.threads} threads, load {load_average:.1f}")
     with tempfile.TemporaryDirectory() as folder:
         paths = recordings(asked.manifest, *asked.lengths, Path(folder))
-        transcriber = Transcriber(*load_for_search(None, None, "cpu", asked.profile))
+        transcriber = SearchOptions(profile=asked.profile, device="cpu").transcriber()
         transcriber.transcribe(paths[0])
         clips, offline_speed = offline(transcriber, paths, asked.seconds / 4)
     del transcriber

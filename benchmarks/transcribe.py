@@ -32,13 +32,11 @@ Listener = Callable[[Sequence[str]], list[str]]
 
 
 def ours(profile: str) -> Listener:
-    from asr.cli.search import load_for_search
+    from asr.cli.search import SearchOptions
     from asr.speech.manifest import Utterance
-    from asr.transcribe import Transcriber
     from asr.transcript import Transcript
 
-    model, search = load_for_search(None, None, "cpu", profile)  # type: ignore[arg-type]
-    transcriber = Transcriber(model, search)
+    transcriber = SearchOptions(profile=profile, device="cpu").transcriber()  # type: ignore[arg-type]
 
     def listen(paths: Sequence[str]) -> list[str]:
         found = transcriber.transcribe_many([Utterance(path, Path(path)) for path in paths])

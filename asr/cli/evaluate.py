@@ -10,23 +10,7 @@ import typer
 
 from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
 from asr.cli.score import ByOption, FailAboveOption, NormalizerOption, ReportOption, is_above, print_evaluation, write_report_files
-from asr.cli.search import (
-    BatchOption,
-    BeamOption,
-    CtcOption,
-    DeviceOption,
-    HotwordsOption,
-    HotwordWeightOption,
-    LanguageModelOption,
-    LengthOption,
-    LmWeightOption,
-    ModelOption,
-    PrecisionOption,
-    ProfileOption,
-    ThreadsOption,
-    hotwords_for,
-    load_for_search,
-)
+from asr.cli.search import SearchOptions, takes_search_options
 from asr.errors import AudioError
 
 if TYPE_CHECKING:
@@ -34,27 +18,16 @@ if TYPE_CHECKING:
     from asr.score.evaluation import Evaluation
     from asr.speech.manifest import Utterance
 
-
 PICTURES = 8  # of where the model looked, in the page of `asr evaluate`: of the worst utterances; each some 30 kB
 
 
 @speaks_plainly
+@takes_search_options
 def evaluate(
+    *,
     manifest: Annotated[Path, typer.Option(help="Utterances with their reference `text`.", show_default=False)],
-    model: ModelOption = None,
     output: Annotated[Path | None, typer.Option(help="Write the manifest with `pred_text` added here.", show_default=False)] = None,
-    beam_size: BeamOption = None,
-    ctc_weight: CtcOption = None,
-    lm_weight: LmWeightOption = None,
-    language_model: LanguageModelOption = None,
-    length_bonus: LengthOption = None,
-    hotwords: HotwordsOption = None,
-    hotword_weight: HotwordWeightOption = None,
-    profile: ProfileOption = "balanced",
-    batch_seconds: BatchOption = 120.0,
-    precision: PrecisionOption = None,
-    threads: ThreadsOption = None,
-    device: DeviceOption = "auto",
+    search: SearchOptions,
     report: ReportOption = None,
     by: ByOption = None,
     normalizer: NormalizerOption = "none",
@@ -79,19 +52,7 @@ def evaluate(
     from asr.text.normalizer import load_normalizer
 
     utterances = read_manifest(manifest, need_text=True)
-    loaded, search = load_for_search(
-        model,
-        language_model,
-        device,
-        profile,
-        precision,
-        threads,
-        beam=beam_size,
-        ctc_weight=ctc_weight,
-        lm_weight=lm_weight,
-        length_bonus=length_bonus,
-    )
-    favoured = hotwords_for(loaded, hotwords, hotword_weight)
+    model, decode, hotwords = search.load()
     details = [
         {**u.extra, "speaker": u.speaker, "lang": u.lang, "offset": u.offset, "audio_filepath": str(u.audio_filepath)} for u in utterances
     ]
@@ -103,7 +64,7 @@ def evaluate(
     seconds = failed = 0.0
     began = time.perf_counter()
     with progress_bar("transcribing", len(utterances)) as advance:
-        for i, result in recognize_utterances(loaded, utterances, search, batch_seconds, favoured):
+        for i, result in recognize_utterances(model, utterances, decode, search.batch_seconds, hotwords):
             if isinstance(result, AudioError):
                 failed += 1
                 complain(f"{utterances[i].source}: {result}")
@@ -112,17 +73,17 @@ def evaluate(
                 seconds += result.seconds
             advance(1)
     took = time.perf_counter() - began
-    how = f"beam {search.beam}, CTC weight {search.ctc_weight:g}, LM weight {search.lm_weight:g}, length bonus {search.length_bonus:g}"
+    how = f"beam {decode.beam}, CTC weight {decode.ctc_weight:g}, LM weight {decode.lm_weight:g}, length bonus {decode.length_bonus:g}"
     if output:
         _write_hypotheses(output, utterances, [text or "" for text in texts])
     ids = [u.id for u in utterances]
     timed = [{**known, "duration": length} for known, length in zip(details, lengths, strict=True)]
     references = texts_in_order(ids, [u.text for u in utterances], timed, file=str(manifest))
-    hypotheses = texts_in_order(ids, texts, name=str(model) if model else "the embedded model")
+    hypotheses = texts_in_order(ids, texts, name=str(search.model) if search.model else "the embedded model")
     found = measure(references, hypotheses, by=by or (), normalizer=change, title=f"{manifest} · {how}")
     print_evaluation(found, found.title, by or [])
     out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
-    write_report_files(found, report, _draw_worst(found, loaded, utterances) if report and writes_page(report) else {})
+    write_report_files(found, report, _draw_worst(found, model, utterances) if report and writes_page(report) else {})
     if failed:
         complain(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
     if is_above(found, fail_above) or failed:

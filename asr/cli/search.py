@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import typer
 
@@ -14,92 +18,130 @@ if TYPE_CHECKING:
     from asr.config import DecodeConfig
     from asr.decode.hotwords import Hotwords
     from asr.model.checkpoint import TrainedModel
-
-ModelOption = Annotated[Path | None, typer.Option(help="Model folder; default: the one in the package.", show_default=False)]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
-Profile = Literal["fast", "balanced", "accurate"]
-ProfileOption = Annotated[
-    Profile,
-    typer.Option(
-        help="fast: beam 1, no language model; balanced: the model's own search; accurate: twice its beam. Options below go first."
-    ),
-]
-BeamOption = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")]
-CtcOption = Annotated[
-    float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
-]
-LmWeightOption = Annotated[
-    float | None, typer.Option(min=0, help="Weight of the language model in the search.", show_default="the model's")
-]
-LanguageModelOption = Annotated[
-    str | None, typer.Option(help="A language model's folder, or none.", show_default="the one in the model folder", metavar="FOLDER|none")
-]
-LengthOption = Annotated[float | None, typer.Option(help="Added to the score for each token (nats).", show_default="the model's")]
-Precision = Literal["fp32", "bf16", "int8"]
-PrecisionOption = Annotated[
-    Precision | None,
-    typer.Option(help="Numbers that the network works in; int8 is 1.4 × as fast on CPUs.", show_default="fp32; int8 in --profile fast"),
-]
-HotwordsOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Names and terms to favour: a file, one a line, or a list: 'GILLIAN,KARL YUNDT'.", show_default=False, metavar="FILE|LIST"
-    ),
-]
-HotwordWeightOption = Annotated[float | None, typer.Option(min=0.01, help="Nats for each letter of a hotword.", show_default="1")]
-BatchOption = Annotated[float, typer.Option(min=1, help="Speech decoded together (s); less saves memory.")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads for the network.", show_default="all cores")]
+    from asr.transcribe import Transcriber
 
 
-def load_for_search(
-    model: Path | None,
-    language_model: str | None,
-    device: str,
-    profile: Profile = "balanced",
-    precision: Precision | None = None,
-    threads: int | None = None,
-    *,
-    beam: int | None = None,
-    ctc_weight: float | None = None,
-    lm_weight: float | None = None,
-    length_bonus: float | None = None,
-) -> tuple[TrainedModel, DecodeConfig]:
-    """A loaded model and its search: the model's own, changed by the profile and by what was asked for (None: nothing)."""
-    with err.status("loading the model …"):
-        import torch
+class Loaded(NamedTuple):
+    """What the options name."""
 
-        from asr.decode.precision import in_precision
-        from asr.decode.recognize import check_search
-        from asr.model.checkpoint import load_model
-        from asr.transcribe import embedded_model, pick_device
-
-        if threads:
-            torch.set_num_threads(threads)
-        loaded = load_model(model or embedded_model(), pick_device(device))
-        if language_model is not None:
-            loaded = loaded.with_lm(None if language_model == "none" else Path(language_model))
-        on_cpu = loaded.network.frontend.mean.device.type == "cpu"
-        loaded = in_precision(loaded, precision or ("int8" if profile == "fast" and on_cpu else "fp32"))
-    own = loaded.config.decode
-    search: dict[str, float] = {}
-    if loaded.lm is None or profile == "fast":
-        search["lm_weight"] = 0.0
-    if profile != "balanced":
-        search["beam"] = 1 if profile == "fast" else 2 * own.beam
-    asked = {"beam": beam, "ctc_weight": ctc_weight, "lm_weight": lm_weight, "length_bonus": length_bonus}
-    search |= {key: value for key, value in asked.items() if value is not None}
-    if search.get("lm_weight") and loaded.lm is None:
-        raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")
-    decode = own.model_copy(update=search)
-    check_search(loaded, decode)
-    return loaded, decode
+    model: TrainedModel
+    decode: DecodeConfig
+    hotwords: Hotwords | None
 
 
-def hotwords_for(model: TrainedModel, named: str | None, weight: float | None) -> Hotwords | None:
-    """What --hotwords names: a file, where there is one of that name or it looks like a path, else phrases parted by commas."""
-    from asr.decode.hotwords import WEIGHT, load_hotwords
+@dataclass(frozen=True)
+class SearchOptions:
+    """Each field is an option of the command line; None leaves it to the model."""
 
-    if named is None:
-        return None
-    is_file = Path(named).exists() or "/" in named or named.endswith(".txt")
-    return load_hotwords(Path(named) if is_file else named.split(","), model.tokenizer, weight or WEIGHT)
+    model: Annotated[Path | None, typer.Option(help="Model folder; default: the one in the package.", show_default=False)] = None
+    profile: Annotated[
+        Literal["fast", "balanced", "accurate"],
+        typer.Option(
+            help="fast: beam 1, no language model; balanced: the model's own search; accurate: twice its beam. Options below go first."
+        ),
+    ] = "balanced"
+    beam_size: Annotated[
+        int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")
+    ] = None
+    ctc_weight: Annotated[
+        float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
+    ] = None
+    lm_weight: Annotated[
+        float | None, typer.Option(min=0, help="Weight of the language model in the search.", show_default="the model's")
+    ] = None
+    language_model: Annotated[
+        str | None,
+        typer.Option(help="A language model's folder, or none.", show_default="the one in the model folder", metavar="FOLDER|none"),
+    ] = None
+    length_bonus: Annotated[float | None, typer.Option(help="Added to the score for each token (nats).", show_default="the model's")] = None
+    hotwords: Annotated[
+        str | None,
+        typer.Option(
+            help="Names and terms to favour: a file, one a line, or a list: 'GILLIAN,KARL YUNDT'.", show_default=False, metavar="FILE|LIST"
+        ),
+    ] = None
+    hotword_weight: Annotated[float | None, typer.Option(min=0.01, help="Nats for each letter of a hotword.", show_default="1")] = None
+    batch_seconds: Annotated[float, typer.Option(min=1, help="Speech decoded together (s); less saves memory.")] = 120.0
+    precision: Annotated[
+        Literal["fp32", "bf16", "int8"] | None,
+        typer.Option(help="Numbers that the network works in; int8 is 1.4 × as fast on CPUs.", show_default="fp32; int8 in --profile fast"),
+    ] = None
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for the network.", show_default="all cores")] = None
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto"
+
+    def load(self) -> Loaded:
+        """The model, its search as the profile and the other options change it, and the hotwords.
+
+        Raises UsageError for what is not there or cannot be done, ModelError for a folder that is damaged.
+        """
+        with err.status("loading the model …"):
+            import torch
+
+            from asr.decode.precision import in_precision
+            from asr.decode.recognize import check_search
+            from asr.model.checkpoint import load_model
+            from asr.transcribe import embedded_model, pick_device
+
+            if self.threads:
+                torch.set_num_threads(self.threads)
+            device = pick_device(self.device)
+            model = load_model(self.model or embedded_model(), device)
+            if self.language_model is not None:
+                model = model.with_lm(None if self.language_model == "none" else Path(self.language_model))
+            quick = self.profile == "fast" and device.type == "cpu"
+            model = in_precision(model, self.precision or ("int8" if quick else "fp32"))
+        if self.lm_weight and model.lm is None:
+            raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")
+        decode = self._search(model.config.decode, model.lm is not None)
+        hotwords = self._hotwords(model)
+        check_search(model, decode, hotwords)
+        return Loaded(model, decode, hotwords.to(device) if hotwords else None)
+
+    def transcriber(self) -> Transcriber:
+        """`load`, ready for recordings."""
+        model, decode, hotwords = self.load()
+        from asr.transcribe import Transcriber
+
+        return Transcriber(model, decode, batch_seconds=self.batch_seconds, hotwords=hotwords)
+
+    def _search(self, own: DecodeConfig, with_lm: bool) -> DecodeConfig:
+        """The model's own search, changed by the profile, and then by what was asked for."""
+        changes: dict[str, float] = {}
+        if self.profile == "fast" or not with_lm:
+            changes["lm_weight"] = 0.0
+        if self.profile != "balanced":
+            changes["beam"] = 1 if self.profile == "fast" else 2 * own.beam
+        asked = {"beam": self.beam_size, "ctc_weight": self.ctc_weight, "lm_weight": self.lm_weight, "length_bonus": self.length_bonus}
+        return own.model_copy(update=changes | {key: value for key, value in asked.items() if value is not None})
+
+    def _hotwords(self, model: TrainedModel) -> Hotwords | None:
+        """Of a file, where there is one of that name or it looks like a path; else phrases parted by commas."""
+        from asr.decode.hotwords import WEIGHT, load_hotwords
+
+        named = self.hotwords
+        if named is None:
+            return None
+        is_file = Path(named).exists() or "/" in named or named.endswith(".txt")
+        return load_hotwords(Path(named) if is_file else named.split(","), model.tokenizer, self.hotword_weight or WEIGHT)
+
+
+def takes_search_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command every option of `SearchOptions` in the place of its parameter `search`, which it gets made of them."""
+    names = [field.name for field in fields(SearchOptions)]
+    types = get_type_hints(SearchOptions, include_extras=True)
+    options = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=types[f.name])
+        for f in fields(SearchOptions)
+    ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        search = SearchOptions(**{name: given.pop(name) for name in names})
+        command(**given, search=search)
+
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        parameters += options if parameter.name == "search" else [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run

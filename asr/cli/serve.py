@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from asr.cli.console import err, speaks_plainly
-from asr.cli.search import (
-    BatchOption,
-    BeamOption,
-    CtcOption,
-    DeviceOption,
-    LanguageModelOption,
-    LengthOption,
-    LmWeightOption,
-    ModelOption,
-    PrecisionOption,
-    ProfileOption,
-    ThreadsOption,
-    load_for_search,
-)
+from asr.cli.search import SearchOptions, takes_search_options
 from asr.errors import UsageError
-
-if TYPE_CHECKING:
-    from asr.transcribe import Transcriber
 
 
 @speaks_plainly
+@takes_search_options
 def serve(
+    *,
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     api_key: Annotated[
@@ -38,17 +24,7 @@ def serve(
     max_seconds: Annotated[float, typer.Option(min=1, help="Longest recording (s).")] = 7200.0,
     max_requests: Annotated[int, typer.Option(min=1, max=1000, help="Most requests under way; more are told to come again.")] = 64,
     timeout: Annotated[float, typer.Option(min=1, help="Longest time to an answer (s).")] = 600.0,
-    model: ModelOption = None,
-    profile: ProfileOption = "balanced",
-    beam_size: BeamOption = None,
-    ctc_weight: CtcOption = None,
-    lm_weight: LmWeightOption = None,
-    language_model: LanguageModelOption = None,
-    length_bonus: LengthOption = None,
-    batch_seconds: BatchOption = 120.0,
-    precision: PrecisionOption = None,
-    threads: ThreadsOption = None,
-    device: DeviceOption = "auto",
+    search: SearchOptions,
 ) -> None:
     """Serve the model over HTTP: OpenAI's audio API at /v1, a page at /, documentation at /docs.
 
@@ -74,29 +50,12 @@ def serve(
             raise UsageError(f"asr serve needs a package that is not installed ({e.name}): pip install 'las-asr[serve]'") from None
         from asr.serve.settings import ServeSettings
 
-    def load() -> Transcriber:
-        from asr.transcribe import Transcriber
-
-        loaded, decode = load_for_search(
-            model,
-            language_model,
-            device,
-            profile,
-            precision,
-            threads,
-            beam=beam_size,
-            ctc_weight=ctc_weight,
-            lm_weight=lm_weight,
-            length_bonus=length_bonus,
-        )
-        return Transcriber(loaded, decode)
-
     settings = ServeSettings(
         api_key=api_key.strip() if api_key else None,
         upload_bytes=max_upload * 2**20,
         audio_seconds=max_seconds,
         requests=max_requests,
         timeout_seconds=timeout,
-        batch_seconds=batch_seconds,
+        batch_seconds=search.batch_seconds,
     )
-    run(load, settings, host, port)
+    run(search.transcriber, settings, host, port)

@@ -12,23 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asr.cli.console import Pace, audio_progress, clock, complain, err, speaks_plainly
-from asr.cli.search import (
-    BatchOption,
-    BeamOption,
-    CtcOption,
-    DeviceOption,
-    HotwordsOption,
-    HotwordWeightOption,
-    LanguageModelOption,
-    LengthOption,
-    LmWeightOption,
-    ModelOption,
-    PrecisionOption,
-    ProfileOption,
-    ThreadsOption,
-    hotwords_for,
-    load_for_search,
-)
+from asr.cli.search import SearchOptions, takes_search_options
 from asr.errors import AudioError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +22,9 @@ if TYPE_CHECKING:
 
 
 @speaks_plainly
+@takes_search_options
 def transcribe(
+    *,
     inputs: Annotated[
         list[str],
         typer.Argument(metavar="INPUT…", help="Recordings or videos, folders, globs, manifests (.json), - for stdin.", show_default=False),
@@ -55,19 +41,7 @@ def transcribe(
     nbest: Annotated[int, typer.Option(min=1, help="In json: so many readings of each segment.")] = 1,
     word_times: Annotated[bool, typer.Option("--word-times", help="In vtt: a time stamp before each word.")] = False,
     channel: Annotated[int | None, typer.Option(min=1, help="Channel to hear, 1 for the first.", show_default="the mean of all")] = None,
-    model: ModelOption = None,
-    profile: ProfileOption = "balanced",
-    beam_size: BeamOption = None,
-    ctc_weight: CtcOption = None,
-    lm_weight: LmWeightOption = None,
-    language_model: LanguageModelOption = None,
-    length_bonus: LengthOption = None,
-    hotwords: HotwordsOption = None,
-    hotword_weight: HotwordWeightOption = None,
-    batch_seconds: BatchOption = 120.0,
-    precision: PrecisionOption = None,
-    threads: ThreadsOption = None,
-    device: DeviceOption = "auto",
+    search: SearchOptions,
 ) -> None:
     """Write down what is said in recordings, of any length and format.
 
@@ -98,21 +72,7 @@ def transcribe(
         waiting = [r for r in recordings if not (skip_existing and output_dir and all_written(output_dir / r.name, chosen))]
         tally = Counter({"already there": len(recordings) - len(waiting)})
         if waiting:
-            loaded, decode = load_for_search(
-                model,
-                language_model,
-                device,
-                profile,
-                precision,
-                threads,
-                beam=beam_size,
-                ctc_weight=ctc_weight,
-                lm_weight=lm_weight,
-                length_bonus=length_bonus,
-            )
-            from asr.transcribe import Transcriber
-
-            transcriber = Transcriber(loaded, decode, batch_seconds=batch_seconds, hotwords=hotwords_for(loaded, hotwords, hotword_weight))
+            transcriber = search.transcriber()
             total = _seconds(waiting) if err.is_terminal else 0.0
             try:
                 with audio_progress(total) as pace:

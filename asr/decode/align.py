@@ -77,18 +77,20 @@ def place_tokens(
 
 def words_of(placed: Sequence[PlacedToken], tokenizer: Tokenizer) -> list[PlacedWord]:
     """The words that tokens spell: a word begins with each piece that is marked as the start of one."""
-    groups: list[list[PlacedToken]] = []
-    for token in placed:
-        if not groups or tokenizer.begins_word(token.token):
-            groups.append([])
-        groups[-1].append(token)
     words = []
-    for group in groups:
-        text = tokenizer.decode([t.token for t in group])
-        if text:
-            score = sum(t.attention_score + t.ctc_score for t in group) / (2 * len(group))
-            words.append(PlacedWord(text, group[0].start, group[-1].end, math.exp(score)))
+    for text, places in word_places([t.token for t in placed], tokenizer):
+        group = placed[places.start : places.stop]
+        score = sum(t.attention_score + t.ctc_score for t in group) / (2 * len(group))
+        words.append(PlacedWord(text, group[0].start, group[-1].end, math.exp(score)))
     return words
+
+
+def word_places(tokens: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, range]]:
+    """Every word that tokens (L,) spell, with the places of its own; tokens that write nothing are no word."""
+    starts = [i for i, token in enumerate(tokens) if i == 0 or tokenizer.begins_word(token)]
+    places = [range(start, end) for start, end in itertools.pairwise([*starts, len(tokens)])]
+    words = [(tokenizer.decode(tokens[p.start : p.stop]), p) for p in places]
+    return [(text, p) for text, p in words if text]
 
 
 def _aligned(log_probs: Tensor, targets: Tensor) -> list[tuple[int, int, float]]:

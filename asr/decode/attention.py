@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from asr.decode.align import word_places
 from asr.model.checkpoint import TrainedModel
 
 
@@ -32,22 +33,23 @@ def look(model: TrainedModel, waveform: Tensor, tokens: Sequence[int]) -> Look:
 
     A word's attention is the mean of its tokens'. The words are those of `asr.decode.align.words_of`.
     """
-    network, tokenizer = model.network, model.tokenizer
+    log_mel, weights = attend(model, waveform, tokens)
+    words = word_places(tokens, model.tokenizer)
+    rows = [weights[places.start : places.stop].mean(0) for _, places in words]
+    return Look(
+        log_mel,
+        tuple(text for text, _ in words),
+        torch.stack(rows) if rows else torch.zeros(0, weights.shape[1]),
+        model.config.model.state_seconds,
+    )
+
+
+@torch.inference_mode()
+def attend(model: TrainedModel, waveform: Tensor, tokens: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """A waveform (N,) at the model's rate and L tokens -> its log-mel (T, F), and where the speller looks for each token and the end (L + 1, T')."""
+    network = model.network
     device = network.frontend.mean.device
     waveform = waveform[None].to(device)
     states, lengths = network.listen(waveform, torch.tensor([waveform.shape[1]], device=device))
     _, weights = network.speller(states, lengths, torch.tensor([list(tokens)], dtype=torch.long, device=device))
-    groups: list[list[int]] = []
-    for place, token in enumerate(tokens):
-        if not groups or tokenizer.begins_word(token):
-            groups.append([])
-        groups[-1].append(place)
-    texts = [tokenizer.decode([tokens[place] for place in group]) for group in groups]
-    written = [(text, group) for text, group in zip(texts, groups, strict=True) if text]
-    rows = [weights[0, group].float().mean(0) for _, group in written]
-    return Look(
-        network.frontend.log_mel(waveform)[0].cpu(),
-        tuple(text for text, _ in written),
-        torch.stack(rows).cpu() if rows else torch.zeros(0, states.shape[1]),
-        model.config.model.listener.reduction * model.config.model.frontend.hop_ms / 1000,
-    )
+    return network.frontend.log_mel(waveform)[0].cpu(), weights[0].float().cpu()

@@ -61,7 +61,9 @@ def examine(
             careful = config.model_copy(update={**AGAIN, "beam": 2 * config.beam})
             second = search(model, states[rows], lengths[rows], log_probs[rows], careful)
             for i, nbest, score in zip(again, second, _evidence(log_probs[rows], lengths[rows], second), strict=True):
-                readings[i], borne_out[i] = nbest[: config.beam] if score >= config.invented_below else [], score
+                if score > borne_out[i]:
+                    readings[i], borne_out[i] = nbest[: config.beam], score
+        readings = [nbest if score >= config.invented_below else [] for nbest, score in zip(readings, borne_out, strict=True)]
     placed = place_tokens(model.network, states, lengths, log_probs, [_best_tokens(nbest) for nbest in readings])
     return [
         Examined(nbest, tokens, bool(nbest) and score < config.doubtful_below)

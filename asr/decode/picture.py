@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from asr.decode.attention import attend
 from asr.model.checkpoint import TrainedModel
 
 if TYPE_CHECKING:
@@ -18,27 +19,29 @@ DOTS = 72  # an inch, in a page
 MOST_ROWS = 150  # of tokens in a page's picture; more could not be read
 
 
-@torch.no_grad()
 def attention_picture(model: TrainedModel, waveform: torch.Tensor, tokens: Sequence[int]) -> Figure:
     """The log-mel spectrogram of a waveform (N,), and below it where the speller looks while it is made to write `tokens`."""
     import librosa.display
     from matplotlib.figure import Figure
 
-    network, config = model.network, model.network.config.frontend
-    device = network.frontend.mean.device
-    waveform = waveform[None].to(device)
-    states, lengths = network.listen(waveform, torch.tensor([waveform.shape[1]], device=device))
-    _, weights = network.speller(states, lengths, torch.tensor([tokens], device=device, dtype=torch.long))
+    config = model.network.config.frontend
+    log_mel, weights = attend(model, waveform, tokens)
     pieces = [model.tokenizer.pieces[i] for i in tokens] + ["(end)"]
     figure = Figure(figsize=(8, 3 + 0.18 * len(pieces)), layout="tight")
     heard, attended = figure.subplots(2, 1, sharex=True, height_ratios=[2, 0.18 * len(pieces)])
-    bands = network.frontend.log_mel(waveform)[0].T.cpu().numpy()
     librosa.display.specshow(
-        bands, sr=config.sample_rate, hop_length=config.hop, fmin=config.low_hz, fmax=config.high_hz, x_axis="time", y_axis="mel", ax=heard
+        log_mel.T.numpy(),
+        sr=config.sample_rate,
+        hop_length=config.hop,
+        fmin=config.low_hz,
+        fmax=config.high_hz,
+        x_axis="time",
+        y_axis="mel",
+        ax=heard,
     )
     heard.set_xlabel("")
-    extent = (0, waveform.shape[1] / config.sample_rate, len(pieces), 0)
-    attended.imshow(weights[0].float().cpu().numpy(), aspect="auto", extent=extent)
+    extent = (0, len(waveform) / config.sample_rate, len(pieces), 0)
+    attended.imshow(weights.numpy(), aspect="auto", extent=extent)
     attended.set_yticks([i + 0.5 for i in range(len(pieces))], pieces, fontsize=7)
     attended.set_xlabel("seconds")
     return figure

@@ -70,10 +70,28 @@ def test_what_is_invented_twice_is_not_written(
 
 
 def test_between_the_two_bounds_words_are_marked(model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examine_module, "search", lies(model, "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", times=2))
-    config = model.config.decode.model_copy(update={"invented_below": -1e9})
-    assert [e.doubtful for e in examine(model, clips, config)] == [True, True]
-    assert [e.readings[0].text for e in examine(model, clips, config)] != []
+    lie = "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN"
+    monkeypatch.setattr(examine_module, "search", lies(model, lie, times=2))
+    found = examine(model, clips, model.config.decode.model_copy(update={"invented_below": -1e9}))
+    assert [e.doubtful for e in found] == [True, True]
+    assert [e.readings[0].text for e in found] == [lie, lie]
+
+
+def test_a_second_search_that_finds_worse_changes_nothing(
+    model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = [nbest[0].text for nbest in recognize(model, clips)]
+    honest, lie = search, lies(model, "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", times=9)
+    calls: list[int] = []
+
+    def first_right(*arguments: object) -> list[list[Recognition]]:
+        calls.append(1)
+        return honest(*arguments) if len(calls) == 1 else lie(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(examine_module, "search", first_right)
+    found = examine(model, clips, model.config.decode.model_copy(update={"doubtful_below": 0.0}))
+    assert len(calls) == 2
+    assert [e.readings[0].text for e in found] == truth
 
 
 @pytest.mark.parametrize("loudness", [0.0, 1e-3, 0.1])

@@ -127,6 +127,7 @@ def test_where_alignments_cost_the_same_sclite_may_choose_another(tmp_path: Path
     """Texts of four different words, half of them wrong: ties are common, and even there few counts differ, none in cost."""
     reference, hypothesis, _ = write_trn(tmp_path, 4, 0.5, seed=4)
     theirs, ours = sclite_scores(reference, hypothesis), our_scores(reference, hypothesis)
+    assert len(theirs) == 300
     differ = [name for name in theirs if theirs[name] != ours[name]]
     assert len(differ) <= 6
     for name in differ:
