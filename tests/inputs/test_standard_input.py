@@ -112,11 +112,12 @@ def test_a_mistake_among_the_others_is_told_before_the_wait(tmp_path: Path, monk
 
 
 SCRIPT = """
-import signal, sys, time
+import signal, time
 from asr.inputs import open_inputs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
 with open_inputs(["-"]) as [piped]:
     print(piped.utterance.audio_filepath.stat().st_size, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
