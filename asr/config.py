@@ -264,6 +264,8 @@ class AugmentConfig(Section):
 class OptimizerConfig(Section):
     """AdamW, and the loop around it."""
 
+    start_from: Path | None = None
+    """a model folder whose weights and pieces training starts from (fine-tuning); without it, from random weights"""
     learning_rate: PositiveFloat = 1e-3
     """at the end of the warm-up"""
     warmup_steps: NonNegativeInt = 300
@@ -283,8 +285,6 @@ class OptimizerConfig(Section):
 class TrainConfig(OptimizerConfig):
     """The loop."""
 
-    start_from: Path | None = None
-    """a model folder whose weights and pieces training starts from (fine-tuning); without it, from random weights"""
     epochs: PositiveInt = 60
     sorted_epochs: NonNegativeInt = 0
     """so many epochs at the start go from short utterances to long ones (SortaGrad, Amodei et al. 2016)"""

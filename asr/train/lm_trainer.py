@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from asr.config import LMRecipe
-from asr.model.checkpoint import TrainedLM, load_lm, save_lm
+from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedLM, load_lm, load_weights, read_tensors, save_lm
 from asr.model.lm import LanguageModel
 from asr.train.journal import Journal
 from asr.train.learner import Learner
@@ -38,11 +38,14 @@ class LMTrainer:
             claim_folder(config, restart, MAY_CHANGE)
         self.accelerator.wait_for_everyone()
         train, dev = read_sentences(config.data.train, "data.train"), read_sentences(config.data.dev, "data.dev")
-        self.tokenizer = claim_tokenizer(config, config.tokenizer.model, self.accelerator, lambda: train)
+        start = config.train.start_from
+        self.tokenizer = claim_tokenizer(config, start / TOKENIZER if start else config.tokenizer.model, self.accelerator, lambda: train)
         self.data = Sentences(train, self.tokenizer, config.data.max_tokens)
         self.dev = Sentences(dev, self.tokenizer, max_tokens=1_000_000)
         torch.manual_seed(config.seed)
         self.network = LanguageModel(len(self.tokenizer), config.model)
+        if start:
+            load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS)
 
     def run(self) -> Path:
         """Train, or go on training, to the end; returns the folder of the finished model.

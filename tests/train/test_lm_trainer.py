@@ -95,6 +95,21 @@ def test_stopped_and_resumed_equals_never_stopped(lm_config: LMRecipe, tmp_path:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_a_run_starts_from_a_language_model(lm_config: LMRecipe, tmp_path: Path) -> None:
+    first = LMTrainer(lm_config).run()
+    still = {"start_from": first, "epochs": 1, "learning_rate": 1e-9, "final_learning_rate": 0.0}
+    again = lm_config.model_copy(update={"output": tmp_path / "again", "train": lm_config.train.model_copy(update=still)})
+    before, after = load_lm(first), load_lm(LMTrainer(again).run())
+    sentences = Sentences(read_sentences(lm_config.data.dev, "data.dev"), before.tokenizer, 1000)
+    likelihoods = [negative_log_likelihood(model.network, sentences, 500) for model in (before, after)]
+    assert likelihoods[1] == pytest.approx(likelihoods[0], rel=1e-3)  # 16-bit weights
+    assert after.tokenizer.serialized == before.tokenizer.serialized
+
+    wider = again.model_copy(update={"output": tmp_path / "wider", "model": again.model.model_copy(update={"hidden": 32})})
+    with pytest.raises(ModelError, match=r"model.safetensors: .* has shape .*: the weights belong to another config.yaml"):
+        LMTrainer(wider)
+
+
 def test_two_processes_follow_the_trajectory_of_one(lm_config: LMRecipe, tmp_path: Path) -> None:
     long, short = " ".join(WORDS * 20), tmp_path / "short.txt"
     short.write_text("\n".join([long, *["LOW MID"] * 30]) + "\n", encoding="utf-8")
