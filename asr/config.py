@@ -230,9 +230,10 @@ class DataConfig(Section):
     max_seconds: PositiveFloat = 20.0
     """shorter and longer utterances are left out of training, and counted"""
     cache_hours: NonNegativeFloat = 10.0
-    """hours of decoded audio kept in memory (16-bit, 0.115 GB an hour at 16 kHz); the rest is read every epoch"""
-    workers: NonNegativeInt = 0
-    """processes that load audio beside the training process"""
+    """hours of decoded audio that each process keeps in memory (16-bit, 0.115 GB an hour at 16 kHz); the rest is read every epoch"""
+    workers: NonNegativeInt | None = None
+    """processes that load audio beside each training process; by default as many as there are cores to spare, at most 12, where a GPU
+    waits for them, and none on a CPU"""
 
 
 class AugmentConfig(Section):
@@ -347,7 +348,7 @@ class TextConfig(Section):
     """Which text."""
 
     train: tuple[Path, ...] = ()
-    """text files, a sentence a line, or manifests (.json, .jsonl)"""
+    """text files, a sentence a line, plain or .gz, or manifests (.json, .jsonl)"""
     dev: tuple[Path, ...] = ()
     """the same; perplexity on it chooses the best weights"""
     max_tokens: PositiveInt = 200

@@ -74,6 +74,10 @@ class Transcriber:
         hotwords: Hotwords | None = None,
     ):
         """`hotwords` are favoured, see `asr.load_hotwords`. Raises UsageError for a search that the model cannot do."""
+        if model.config.model.frontend.high_hz > RATE / 2:
+            raise UsageError(
+                f"the model hears up to {model.config.model.frontend.high_hz:g} Hz, and speech is found in recordings at {RATE} Hz: use asr evaluate"
+            )
         self.model, self.batch_seconds, self.hotwords = model, batch_seconds, hotwords
         self.decode = decode or model.config.decode
         if model.lm is None and decode is None:
@@ -90,7 +94,7 @@ class Transcriber:
         if isinstance(audio, np.ndarray):
             if audio.ndim != 1 or not np.isfinite(audio).all():
                 raise AudioError(f"samples of shape {audio.shape}: expected one channel (N,) of finite numbers")
-            sources = [Source("<samples>", lambda: iter([audio.astype(np.float32, copy=False)]))]
+            sources = [Source("<samples>", lambda _: iter([audio.astype(np.float32, copy=False)]))]
         else:
             sources = [_file(Utterance(id=Path(audio).stem, audio_filepath=Path(audio)), channel)]
         [(_, result)] = self._transcribe(sources, lambda _: None)
@@ -121,7 +125,7 @@ class Transcriber:
                     for end in window.ends:
                         segments = sorted(found.pop(end.recording, []), key=lambda segment: segment.start)
                         name = sources[end.recording].name
-                        yield end.recording, end.error or Transcript(name, end.seconds, tuple(segments))
+                        yield end.recording, end.error or Transcript(name, end.seconds, tuple(segments), end.missing)
             finally:
                 stop.set()
 
@@ -156,7 +160,8 @@ class Transcriber:
             for r, h in ((r, r.hypothesis) for r in what.readings)
         )
 
-        words = self._words(speech, words_of(what.placed, self.model.tokenizer))
+        placed = words_of(what.placed, self.model.tokenizer) if self.model.network.ctc is not None else []
+        words = self._words(speech, placed)
         return Segment(speech.start, speech.start + speech.seconds, readings, words, what.doubtful)
 
     def _words(self, speech: SpeechSegment, placed: Sequence[PlacedWord]) -> tuple[Word, ...]:
@@ -175,7 +180,7 @@ class Transcriber:
 
 def _file(utterance: Utterance, channel: int | None) -> Source:
     path = utterance.audio_filepath
-    return Source(str(path), lambda: stream_audio(path, RATE, utterance.offset, utterance.duration, channel))
+    return Source(str(path), lambda on_missing: stream_audio(path, RATE, utterance.offset, utterance.duration, channel, on_missing))
 
 
 def pick_device(name: str) -> torch.device:

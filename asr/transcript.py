@@ -11,7 +11,7 @@ class Word:
 
     text: str
     start: float
-    """seconds from the start of the recording"""
+    """seconds from the start of the recording, or of the part that was transcribed"""
     end: float
     probability: float
     """that it was said, by the speller and the CTC head together: 0 to 1"""
@@ -44,12 +44,12 @@ class Segment:
     """A stretch of speech that was heard at once."""
 
     start: float
-    """seconds from the start of the recording"""
+    """seconds from the start of the recording, or of the part that was transcribed"""
     end: float
     readings: tuple[Reading, ...]
     """best first, never empty"""
     words: tuple[Word, ...]
-    """those of the best reading"""
+    """those of the best reading; none by a model without a CTC head, which cannot tell their times"""
     doubtful: bool = False
     """the CTC head does not bear the words out: they may be invented"""
 
@@ -67,6 +67,8 @@ class Transcript:
     """seconds"""
     segments: tuple[Segment, ...]
     """in order; none where nobody speaks"""
+    missing: float = 0.0
+    """seconds that the recording's header states and that are not there: it breaks off"""
 
     @property
     def text(self) -> str:

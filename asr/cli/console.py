@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from asr.errors import AsrError
 
@@ -31,13 +31,15 @@ def speaks_plainly(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None: it was closed before we began
+                sys.stdout.flush()
         except AsrError as e:
             for line in str(e).splitlines():
                 complain(line)
             raise typer.Exit(e.exit_code) from None
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what reads our output has had enough
+            if sys.stdout is not None:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what reads our output has had enough
             raise typer.Exit(1) from None
         except OSError as e:
             name = f"{e.filename}: " if e.filename else ""
@@ -55,11 +57,18 @@ def complain(message: str) -> None:
     err.print(f"error: {message}", markup=False, style="red")
 
 
+def _progress(*columns: ProgressColumn, disable: bool) -> Progress:
+    """A bar on standard error that goes when it is done. Rich would send what is printed there too, above the bar: right where
+    standard output is the same terminal, and lost to a file or a pipe."""
+    same = sys.stdout is not None and sys.stdout.isatty()
+    return Progress(*columns, console=err, transient=True, disable=disable, redirect_stdout=same)
+
+
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar with the time left, in a terminal and for more than one thing; nothing in a pipe."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal or total < 2) as bar:
+    with _progress(*columns, disable=not err.is_terminal or total < 2) as bar:
         task = bar.add_task(what, total=total)
         yield lambda n: bar.advance(task, n)
 
@@ -92,7 +101,7 @@ def audio_progress(total: float) -> Iterator[Pace]:
         TextColumn("{task.fields[done]} of {task.fields[total_clock]}  {task.fields[speed]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with _progress(*columns, disable=not err.is_terminal) as bar:
         yield Pace(bar, bar.add_task("", total=total, done="0:00", total_clock=clock(total), speed=""))
 
 

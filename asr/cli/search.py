@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -107,12 +109,16 @@ class SearchOptions:
     def _search(self, own: DecodeConfig, with_lm: bool) -> DecodeConfig:
         """The model's own search, changed by the profile, and then by what was asked for."""
         changes: dict[str, float] = {}
-        if self.profile == "fast" or not with_lm:
+        named = self.language_model not in (None, "none")  # a language model is asked for by name: it is asked
+        if (self.profile == "fast" and not named) or not with_lm:
             changes["lm_weight"] = 0.0
         if self.profile != "balanced":
             changes["beam"] = 1 if self.profile == "fast" else 2 * own.beam
         asked = {"beam": self.beam_size, "ctc_weight": self.ctc_weight, "lm_weight": self.lm_weight, "length_bonus": self.length_bonus}
-        return own.model_copy(update=changes | {key: value for key, value in asked.items() if value is not None})
+        changes |= {key: value for key, value in asked.items() if value is not None}
+        if not all(map(math.isfinite, changes.values())):
+            raise UsageError("--ctc-weight, --lm-weight and --length-bonus are finite numbers")
+        return own.model_copy(update=changes)
 
     def _hotwords(self, model: TrainedModel) -> Hotwords | None:
         """Of a file, where there is one of that name or it looks like a path; else phrases parted by commas."""
@@ -121,7 +127,8 @@ class SearchOptions:
         named = self.hotwords
         if named is None:
             return None
-        is_file = Path(named).exists() or "/" in named or named.endswith(".txt")
+        is_there = os.path.isfile(named)  # noqa: PTH113 - Path.is_file raises for a long list
+        is_file = is_there or ("," not in named and ("/" in named or named.endswith(".txt")))
         return load_hotwords(Path(named) if is_file else named.split(","), model.tokenizer, self.hotword_weight or WEIGHT)
 
 

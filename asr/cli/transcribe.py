@@ -55,7 +55,7 @@ def transcribe(
       asr transcribe --json --nbest 3 talk.flac
       ffmpeg -i … -f wav - | asr transcribe -
     """
-    from asr.inputs import open_inputs
+    from asr.inputs import STANDARD_INPUT, open_inputs
     from asr.output import OutputOptions, all_written, choose_formats
 
     chosen = choose_formats([*(formats or []), *(["json"] if json else [])] or ["txt"])
@@ -64,6 +64,11 @@ def transcribe(
         raise UsageError("--format: only one can be printed: name a folder with --output-dir for several")
     if skip_existing and output_dir is None:
         raise UsageError("--skip-existing looks into --output-dir: name that folder")
+    if output_dir is not None:
+        try:
+            output_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise UsageError(f"--output-dir {output_dir}: cannot be written to: {e.strerror}") from None
     with open_inputs(inputs) as recordings:
         if output_dir is None and len(recordings) > 1 and chosen[0] not in ("txt", "json"):
             raise UsageError(
@@ -73,6 +78,8 @@ def transcribe(
         tally = Counter({"already there": len(recordings) - len(waiting)})
         if waiting:
             transcriber = search.transcriber()
+            if nbest > transcriber.decode.beam:
+                raise UsageError(f"--nbest {nbest}: the search keeps {transcriber.decode.beam}: raise --beam-size as well")
             total = _seconds(waiting) if err.is_terminal else 0.0
             try:
                 with audio_progress(total) as pace:
@@ -80,9 +87,13 @@ def transcribe(
                     for i, result in results:
                         if isinstance(result, AudioError):
                             tally["failed"] += 1
-                            complain(str(result) if waiting[i].label in str(result) else f"{waiting[i].label}: {result}")
+                            complain(_failure(waiting[i], result))
                             continue
-                        result = replace(result, audio_filepath=waiting[i].label)
+                        if result.missing:
+                            whole = clock(result.duration + result.missing)
+                            err.print(f"note: {waiting[i].label}: breaks off at {clock(result.duration)} of {whole}", markup=False)
+                        if waiting[i].label == STANDARD_INPUT:
+                            result = replace(result, audio_filepath=STANDARD_INPUT)
                         if output_dir is None:
                             _show(result, waiting[i], chosen[0], options, alone=len(recordings) == 1)
                         else:
@@ -111,6 +122,16 @@ def _seconds(recordings: Sequence[Recording]) -> float:
 
     with err.status("looking at the recordings …"), ThreadPoolExecutor() as pool:
         return sum(pool.map(length, recordings))
+
+
+def _failure(recording: Recording, error: AudioError) -> str:
+    """What is wrong with it, under the name that the user knows."""
+    from asr.inputs import STANDARD_INPUT
+
+    message, path = str(error), str(recording.utterance.audio_filepath)
+    if recording.label == STANDARD_INPUT:
+        return message.replace(path, STANDARD_INPUT)
+    return message if message.startswith(f"{recording.label}:") else f"{recording.label}: {message}"
 
 
 def _show(transcript: Transcript, recording: Recording, form: str, options: OutputOptions, alone: bool) -> None:

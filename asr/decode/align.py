@@ -54,7 +54,7 @@ def place_tokens(
 ) -> list[list[PlacedToken]]:
     """Listener states (B, T, H), their lengths (B,), log-probs (B, T, V) of the CTC head and B transcripts -> the tokens in place.
 
-    Without a CTC head a token stands where the speller looked most. A transcript that is too long for CTC to be aligned at all is
+    Without a CTC head a token stands where the speller looked most, in whatever order that is. A transcript that is too long for CTC to be aligned at all is
     spread evenly, with hopeless CTC scores.
     """
     targets = pad_sequence([torch.tensor(list(t), dtype=torch.long, device=states.device) for t in transcripts], batch_first=True)

@@ -31,10 +31,9 @@ def copied_standard_input() -> Iterator[Path]:
         raise UsageError("standard input (-) is a terminal: pipe a recording into it (cat talk.mp3 | asr transcribe -), or name a file")
     with tempfile.TemporaryDirectory(prefix="asr-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / NAME
-        with open(path, "wb") as copy:
+        with open(path, "wb", buffering=0) as copy:  # or closing it would write, and fail, once more
             try:
                 shutil.copyfileobj(stream, copy, BLOCK_BYTES)
-                copy.flush()
             except OSError as e:
                 full = e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
                 hint = ": free some space there, or set TMPDIR to a folder with more" if full else ""

@@ -50,7 +50,8 @@ class LocationAttention(nn.Module):
         self.energy = nn.Linear(config.size, 1, bias=False)
 
     def memory(self, states: Tensor, lengths: Tensor) -> Memory:
-        return Memory(self.key(states), states, real_frames(lengths, states.shape[1]))
+        keys = self.key(states)
+        return Memory(keys, states.to(keys.dtype), real_frames(lengths, states.shape[1]))  # or autocast would do so at every step
 
     def forward(self, query: Tensor, previous: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         b, k, t = previous.shape

@@ -23,6 +23,7 @@ from asr.text.tokenizer import Tokenizer
 
 WEIGHTS, CONFIG, TOKENIZER, CARD = "model.safetensors", "config.yaml", "tokenizer.model", "README.md"
 LM = "lm"
+LM_WEIGHT = 0.3  # of a language model that is named, where the recogniser was made without one
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,18 @@ class TrainedModel:
     """for the search; of the same pieces"""
 
     def with_lm(self, folder: Path | None) -> TrainedModel:
-        """The same with the language model in `folder`, or with none. Raises what `load_lm` raises, and ModelError where the pieces differ."""
+        """The same with the language model in `folder`, or with none; one that the model's search gives no weight gets LM_WEIGHT.
+
+        Raises what `load_lm` raises, and ModelError where the pieces differ.
+        """
         if folder is None:
             return replace(self, lm=None)
         found = load_lm(folder, self.network.frontend.mean.device)
         if found.tokenizer.pieces != self.tokenizer.pieces:
             raise ModelError(f"{folder}: its pieces are not the recogniser's: train it with tokenizer.model={TOKENIZER} of the recogniser")
-        return replace(self, lm=found.network)
+        decode = self.config.decode
+        decode = decode if decode.lm_weight else decode.model_copy(update={"lm_weight": LM_WEIGHT})
+        return replace(self, lm=found.network, config=self.config.model_copy(update={"decode": decode}))
 
 
 def save_model(folder: Path, model: TrainedModel, half: bool = False) -> None:

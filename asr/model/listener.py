@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.config import ListenerConfig
+from asr.model.autocast import own_precision, to_own
 
 
 def real_frames(lengths: Tensor, frames: int) -> Tensor:
@@ -58,8 +59,11 @@ class BiLSTM(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         time = torch.arange(x.shape[1], device=x.device)
         turned = (lengths[:, None] - 1 - time).where(time < lengths[:, None], time)[:, :, None]  # its own inverse
-        ahead, _ = self.ahead(x)
-        back, _ = self.back(x.gather(1, turned.expand_as(x)))
+        weight = next(self.ahead.parameters())
+        with own_precision(weight):
+            x = to_own(x, weight)
+            ahead, _ = self.ahead(x)
+            back, _ = self.back(x.gather(1, turned.expand_as(x)))
         return torch.cat([ahead, back.gather(1, turned.expand_as(back))], dim=2)
 
 

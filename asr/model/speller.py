@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from asr.config import AttentionConfig, SpellerConfig
 from asr.model.attention import Memory, build_attention
+from asr.model.autocast import own_precision, to_own
 from asr.text.tokenizer import BLANK, EOS
 
 
@@ -98,7 +99,9 @@ class Speller(nn.Module):
         def layer(x: Tensor) -> Tensor:
             """The next of the cells: (B, K, *) -> (B, K, D)."""
             i, (b, k, _) = len(after), x.shape
-            h, c = self.cells[i](x.flatten(0, 1), (before[i][0].flatten(0, 1), before[i][1].flatten(0, 1)))
+            with own_precision(self.embedding.weight):
+                x, h, c = (to_own(y.flatten(0, 1), self.embedding.weight) for y in (x, *before[i]))
+                h, c = self.cells[i](x, (h, c))
             after.append((h.unflatten(0, (b, k)), c.unflatten(0, (b, k))))
             return self.dropout(after[i][0])
 
@@ -126,9 +129,11 @@ class Speller(nn.Module):
 
     def _run(self, cell: nn.Module, x: Tensor) -> Tensor:
         """A cell over whole sequences, from zero: (B, L, *) -> (B, L, D). One call in place of L."""
-        start = x.new_zeros(1, x.shape[0], self.config.hidden)
         weights = tuple(cell.parameters())  # of the input, of the state, and their biases
-        return self.dropout(torch.lstm(x, (start, start), weights, True, 1, 0.0, self.training, False, True)[0])
+        with own_precision(weights[0]):
+            x = to_own(x, weights[0])
+            start = x.new_zeros(1, x.shape[0], self.config.hidden)
+            return self.dropout(torch.lstm(x, (start, start), weights, True, 1, 0.0, self.training, False, True)[0])
 
     def _logits(self, features: Tensor) -> Tensor:
         return self.output(self.dropout(torch.tanh(self.merge(features))))

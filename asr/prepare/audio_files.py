@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ class AudioFinder:
             for folder in self.folders:
                 for ending in endings:
                     path = folder / (spelling + ending)
-                    if path.is_file():
+                    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that is too long
                         self.found[folder] += not Path(spelling).is_absolute()
                         return path
         self.missed += 1

@@ -123,4 +123,7 @@ def _segment(value: str) -> tuple[str, float, float | None]:
         raise ValueError(f"is `{value}`, expected a recording, a start and an end (s)") from None
     if not (math.isfinite(start) and math.isfinite(end) and start >= 0 and (end > start or end == -1)):
         raise ValueError(f"begins at {start:g} and ends at {end:g} s, expected 0 <= start < end")
-    return recording, start, None if end == -1 else round(end - start, 3)
+    duration = round(end - start, 3)
+    if duration == 0:
+        raise ValueError(f"begins at {start:g} and ends at {end:g} s, which is no length")
+    return recording, start, None if end == -1 else duration

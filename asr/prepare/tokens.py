@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import io
 import random
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from asr.config import TokenizerConfig
 from asr.errors import UsageError
 from asr.files import write_atomically
 from asr.prepare.progress import Progress, no_progress
+from asr.text.lines import decoded_lines
 from asr.text.normalize import normalize_librispeech
 from asr.text.tokenizer import Tokenizer
 
@@ -64,7 +63,7 @@ def _lines(path: Path, progress: Progress) -> Iterator[str]:
     try:
         with open(path, "rb") as raw, progress(f"reading {path.name} (MB)", megabytes) as advance:
             told = 0
-            for number, line in enumerate(_decoded(raw, path.suffix == ".gz")):
+            for number, line in enumerate(decoded_lines(raw, path.suffix == ".gz")):
                 if number % STRIDE == 0:
                     now = raw.tell() // 1_000_000
                     advance(now - told)
@@ -75,11 +74,3 @@ def _lines(path: Path, progress: Progress) -> Iterator[str]:
         raise UsageError(f"--text {path}: not UTF-8 text: {e.reason}") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as e:
         raise UsageError(f"--text {path}: not gzip, or cut short: {e}") from None
-
-
-def _decoded(raw: BinaryIO, gzipped: bool) -> Iterator[str]:
-    if not gzipped:
-        yield from io.TextIOWrapper(raw, encoding="utf-8-sig")
-        return
-    with gzip.open(raw) as unzipped:
-        yield from io.TextIOWrapper(unzipped, encoding="utf-8-sig")

@@ -1,8 +1,8 @@
 """Recordings of any format to float32 mono at the model's rate.
 
 libsndfile (soundfile) reads wav, flac, ogg, opus, sph and their like; FFmpeg's libraries (PyAV) read mp3, m4a, mp4, webm, wma, video.
-What a file is called does not matter, only what is in it. A recording that breaks off is read as far as it goes. Only the part
-that is asked for is decoded, block by block, so that memory holds little more than the result.
+What a file is called does not matter, only what is in it. A recording that breaks off is read as far as it goes, and how much is
+missing is told. Only the part that is asked for is decoded, block by block, so that memory holds little more than the result.
 
 Shapes: C channels, N samples.
 """
@@ -10,6 +10,7 @@ Shapes: C channels, N samples.
 from __future__ import annotations
 
 import contextlib
+import math
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ ENDINGS = frozenset(
 
 PREROLL_SECONDS = 1.0  # decoded and dropped before a part: a lossy codec needs what came before (MP3: 0.3 s, measured)
 BLOCK_SECONDS = 1.0  # decoded at once
+BLOCK_NUMBERS = 4_000_000  # of all channels, decoded at once at most: a small file may state 255 channels and any rate
+MISSING_SECONDS = 0.5  # headers are not more exact than that
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz; a sample rate outside is a damaged header
 
 
@@ -48,9 +51,10 @@ class AudioInfo:
 def probe(path: Path) -> AudioInfo:
     """Read the header alone; a stream that states no length is run through, undecoded. Raises AudioError naming the file."""
     with _open(path) as reader:
-        if reader.info.seconds <= 0:
+        seconds = reader.seconds()
+        if seconds <= 0:
             raise _no_sound(path)
-        return reader.info
+        return AudioInfo(reader.sample_rate, reader.channels, seconds)
 
 
 def load_audio(
@@ -61,37 +65,49 @@ def load_audio(
 
 
 def stream_audio(
-    path: Path, sample_rate: int = 16_000, offset: float = 0.0, duration: float | None = None, channel: int | None = None
+    path: Path,
+    sample_rate: int = 16_000,
+    offset: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    on_missing: Callable[[float], None] = lambda _: None,
 ) -> Iterator[Samples]:
     """Decode blocks of about a second at `sample_rate` (Hz): from `offset` (s), of `duration` (s; None: to the end).
 
     `channel` is 1 for the first; None is the mean of all. At the file's own rate a part holds the samples that the whole has there,
     but for WebM (shifted by up to 1 ms, the precision of its time stamps) and some Ogg Vorbis (by up to about 10 ms: libsndfile
-    issue 885).
+    issue 885). Where a recording breaks off before the length that its header states, `on_missing` is told at the end how many seconds
+    of what was asked for are missing.
 
     Raises AudioError naming the file when it is missing, no recording, empty from there on, has no such channel, or holds samples
     that are not finite (once it comes to them).
     """
     with _open(path) as reader:
-        info = reader.info
-        if channel is not None and not 1 <= channel <= info.channels:
-            has = "1 channel" if info.channels == 1 else f"{info.channels} channels"
+        rate = reader.sample_rate
+        if channel is not None and not 1 <= channel <= reader.channels:
+            has = "1 channel" if reader.channels == 1 else f"{reader.channels} channels"
             raise AudioError(f"{path}: has {has}, and no channel {channel}")
-        start = round(offset * info.sample_rate)
-        stop = None if duration is None else start + round(duration * info.sample_rate)
-        resample = _resampler(info.sample_rate, sample_rate)
+        start = round(offset * rate)
+        stop = None if duration is None else start + round(duration * rate)
+        if offset and offset >= (reader.stated_seconds() or math.inf):
+            raise _no_sound(path, offset)
+        resample = _resampler(rate, sample_rate)
         decoded = 0
         for channels in reader.blocks(start, stop):
             block = _one_channel(channels, channel)
             finite = np.isfinite(block)
             if not finite.all():
-                place = (start + decoded + int(np.argmin(finite))) / info.sample_rate
+                place = (start + decoded + int(np.argmin(finite))) / rate
                 raise AudioError(f"{path}: contains NaN or infinite samples, at {place:.2f} s: make the file anew")
             decoded += len(block)
             yield resample(block, False)
         if not decoded:
             raise _no_sound(path, offset)
         yield resample(np.zeros(0, np.float32), True)
+        if stated := round(reader.stated_seconds() * rate):
+            missing = (min(stated, stop or stated) - start - decoded) / rate
+            if missing > MISSING_SECONDS:
+                on_missing(missing)
 
 
 def _resampler(rate: int, wanted: int) -> Callable[[Samples, bool], Samples]:
@@ -118,7 +134,17 @@ class _Reader(Protocol):
     """An open recording."""
 
     @property
-    def info(self) -> AudioInfo: ...
+    def sample_rate(self) -> int:
+        """Hz"""
+
+    @property
+    def channels(self) -> int: ...
+
+    def stated_seconds(self) -> float:
+        """its length, as its header states it; 0 where it does not"""
+
+    def seconds(self) -> float:
+        """the same, or as it is found by going through the file"""
 
     def blocks(self, start: int, stop: int | None) -> Iterator[Samples]:
         """Samples `start` to `stop` (or the end), (C, N), at the file's rate. Raises AudioError."""
@@ -139,15 +165,30 @@ def _open(path: Path) -> Iterator[_Reader]:
         raise AudioError(f"{path}: no such file") from None
     except OSError as e:
         raise AudioError(f"{path}: cannot be read: {e.strerror}") from None
-    with file, contextlib.ExitStack() as stack:
-        reader: _Reader | None = _SoundFileReader.open(file, stack)
-        if reader is None:
-            file.seek(0)
-            reader = _ContainerReader(path, file, stack)
-        rate = reader.info.sample_rate
-        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-            raise AudioError(f"{path}: cannot be decoded, its header is damaged (a sample rate of {rate} Hz)")
-        yield reader
+    try:
+        with file, contextlib.ExitStack() as stack:
+            reader: _Reader | None = None if _looks_like_mp3(file) else _SoundFileReader.open(file, stack)
+            if reader is None:
+                file.seek(0)
+                reader = _ContainerReader(path, file, stack)
+            rate = reader.sample_rate
+            if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+                raise AudioError(f"{path}: cannot be decoded, its header is damaged (a sample rate of {rate} Hz)")
+            yield reader
+    except OSError as e:  # of the disk, at any place of the file
+        raise AudioError(f"{path}: cannot be read: {e.strerror or e}") from None
+
+
+def _looks_like_mp3(file: FileIO) -> bool:
+    """A tag, or a frame's first bits: libsndfile would open it, and complain of many on stderr."""
+    head = file.read(3)
+    file.seek(0)
+    return head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] >= 0xE0)
+
+
+def _block_length(rate: int, channels: int) -> int:
+    """Samples of each channel in a block."""
+    return max(1, min(round(BLOCK_SECONDS * rate), BLOCK_NUMBERS // max(1, channels)))
 
 
 class _SoundFileReader:
@@ -155,7 +196,8 @@ class _SoundFileReader:
 
     def __init__(self, sound: Any):
         self.sound = sound
-        self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / max(1, sound.samplerate))
+        self.sample_rate: int = sound.samplerate
+        self.channels: int = sound.channels
 
     @classmethod
     def open(cls, file: FileIO, stack: contextlib.ExitStack) -> _SoundFileReader | None:
@@ -172,10 +214,17 @@ class _SoundFileReader:
             return None
         return cls(sound) if sound.format != "MP3" and 0 < sound.frames < 2**60 else None
 
+    def stated_seconds(self) -> float:
+        return float(self.sound.frames / max(1, self.sample_rate))
+
+    def seconds(self) -> float:
+        return self.stated_seconds()
+
     def blocks(self, start: int, stop: int | None) -> Iterator[Samples]:
         import soundfile
 
-        sound, rate = self.sound, self.info.sample_rate
+        sound, rate = self.sound, self.sample_rate
+        longest = _block_length(rate, self.channels)
         end = sound.frames if stop is None else min(stop, sound.frames)
         preroll = round(PREROLL_SECONDS * rate) if sound.format == "OGG" else 0
         position = max(0, start - preroll)
@@ -183,7 +232,7 @@ class _SoundFileReader:
             while position < end:
                 if sound.tell() != position:
                     sound.seek(position)
-                block = sound.read(min(round(BLOCK_SECONDS * rate), end - position), dtype="float32", always_2d=True)
+                block = sound.read(min(longest, end - position), dtype="float32", always_2d=True)
                 if not len(block):
                     break
                 early = min(max(0, start - position), len(block))
@@ -211,15 +260,13 @@ class _ContainerReader:
             raise AudioError(f"{path}: cannot be decoded, its codec is unknown")
         self.stream: Any = tracks[0]
         self.first_tick = self.stream.start_time or 0
-        self._seconds: float | None = None
+        self.sample_rate: int = self.stream.rate or 0  # the first, whatever comes later: times go by it
+        self.channels: int = self.stream.channels
 
-    @property
-    def info(self) -> AudioInfo:
-        if self._seconds is None:
-            self._seconds = self._stated_seconds() or self._counted_seconds()
-        return AudioInfo(self.stream.rate or 0, self.stream.channels, self._seconds)
+    def seconds(self) -> float:
+        return self.stated_seconds() or self._counted_seconds()
 
-    def _stated_seconds(self) -> float:
+    def stated_seconds(self) -> float:
         """0 for formats that have no length in the header: FFmpeg would guess it from the bit rate."""
         kind = self.container.format.name
         if "mp4" in kind:
@@ -244,7 +291,8 @@ class _ContainerReader:
         return end
 
     def blocks(self, start: int, stop: int | None) -> Iterator[Samples]:
-        rate = self.info.sample_rate
+        rate = self.sample_rate
+        longest = _block_length(rate, self.channels)
         position: int | None = None  # of the next frame
         held: list[Samples] = []
         for seconds, decoded in self._frames(max(0.0, start / rate - PREROLL_SECONDS)):
@@ -257,7 +305,7 @@ class _ContainerReader:
                 held = []
             held.append(decoded[:, early:late])
             position += length
-            if sum(block.shape[1] for block in held) >= BLOCK_SECONDS * rate:
+            if sum(block.shape[1] for block in held) >= longest:
                 yield np.concatenate(held, axis=1)
                 held = []
             if stop is not None and position >= stop:
@@ -274,7 +322,7 @@ class _ContainerReader:
 
         tick = self.stream.time_base
         if seconds > 0:
-            with contextlib.suppress(av.FFmpegError):  # it cannot seek: decode from the start
+            with contextlib.suppress(av.FFmpegError, OverflowError):  # it cannot seek, or not there: decode from the start
                 self.container.seek(self.first_tick + int(seconds / tick), stream=self.stream)
         now, form, heard = 0.0, None, False
         problem: Exception | None = None
@@ -289,7 +337,7 @@ class _ContainerReader:
                 for frame in frames:
                     if form != (frame.format.name, frame.layout.name, frame.sample_rate):  # it may change on the way
                         form = (frame.format.name, frame.layout.name, frame.sample_rate)
-                        resampler = av.AudioResampler(format="fltp", rate=self.stream.rate)
+                        resampler = av.AudioResampler(format="fltp", rate=self.sample_rate)  # self.stream.rate changes with the frames
                     if frame.pts is not None:
                         now = float((frame.pts - self.first_tick) * frame.time_base)
                     for converted in resampler.resample(frame):

@@ -17,9 +17,9 @@ import torchaudio
 from torch import Tensor
 
 from asr.config import AugmentConfig
-from asr.errors import ConfigError
-from asr.speech.audio import load_audio
-from asr.speech.manifest import Utterance, read_manifest
+from asr.errors import AudioError, ConfigError
+from asr.speech.audio import load_audio, probe
+from asr.speech.manifest import Utterance, part_seconds, read_manifest
 
 
 def dice_needed(config: AugmentConfig) -> int:
@@ -35,6 +35,9 @@ class WaveformAugmenter:
         self.noises = [noise for path in config.noise for noise in read_manifest(path)]
         if config.noise_probability > 0 and not self.noises:
             raise ConfigError("augment.noise_probability is above 0, but augment.noise names no recordings")
+        if config.noise_probability > 0 and (problems := [problem for noise in self.noises if (problem := _problem(noise))]):
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise ConfigError(f"augment.noise: {problems[0]}{more}: take it out of the manifest")
 
     @property
     def slowest(self) -> float:
@@ -107,6 +110,15 @@ def _masks(size: int, extent: Tensor, widest: Tensor, dice: Tensor) -> Tensor:
     start = (place_die * (extent[:, None] - width + 1)).long()
     at = torch.arange(size, device=extent.device)
     return ((at >= start[..., None]) & (at < (start + width)[..., None])).any(1)
+
+
+def _problem(noise: Utterance) -> str | None:
+    """Why a recording cannot be used: better known now than in the midst of training."""
+    try:
+        _, problem = part_seconds(noise, probe(noise.audio_filepath).seconds)
+        return f"{noise.audio_filepath}: {problem}" if problem else None
+    except AudioError as e:
+        return str(e)
 
 
 @lru_cache(maxsize=16)

@@ -252,7 +252,17 @@ def part_seconds(u: Utterance, whole: float) -> tuple[float, str | None]:
         return 0.0, f"offset is {u.offset:g}, and the recording is {whole:.2f} s long"
     if u.duration is not None and u.offset + u.duration > whole + SLACK_SECONDS:
         return whole - u.offset, f"duration is {u.duration:g}, and only {whole - u.offset:.2f} s of the recording are left there"
-    return u.duration or whole - u.offset, None
+    return whole - u.offset if u.duration is None else u.duration, None
+
+
+def _length(u: Utterance) -> float:
+    """Its duration; what the manifest does not give is read from the recording. Raises AudioError."""
+    if u.duration is not None:
+        return u.duration
+    length, problem = part_seconds(u, probe(u.audio_filepath).seconds)
+    if problem:
+        raise AudioError(f"{u.audio_filepath}: {problem}")
+    return length
 
 
 def _line(place: str, path: Path) -> int:
@@ -283,7 +293,7 @@ def manifest_stats(path: Path) -> ManifestStats:
     Raises what `read_manifest` raises, and AudioError where a length cannot be had.
     """
     utterances = read_manifest(path)
-    seconds = [u.duration or probe(u.audio_filepath).seconds - u.offset for u in utterances]
+    seconds = [_length(u) for u in utterances]
     words = [word for u in utterances for word in (u.text or "").split()]
     width = next(w for w in (0.5, 1.0, 2.0, 5.0, 10.0, 60.0, math.inf) if max(seconds) / w <= 12)
     width = max(seconds) if math.isinf(width) else width

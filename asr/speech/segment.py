@@ -8,7 +8,9 @@ Shapes: N samples, S frames of 512 samples.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,16 +49,8 @@ class VoiceActivity:
     """silero-vad over a stream: each call goes on from the last."""
 
     def __init__(self) -> None:
-        import onnxruntime
-
-        # Its file alone: importing the package would set torch to one thread.
-        package = importlib.util.find_spec("silero_vad")
-        if package is None or package.origin is None:
-            raise ModuleNotFoundError("silero-vad is not installed: pip install silero-vad")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        path = Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
-        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with _loading:
+            self._session = _load_silero()
         self._hidden = self._cell = np.zeros((1, 1, 128), np.float32)
         self._context = np.zeros(CONTEXT, np.float32)
 
@@ -70,10 +64,29 @@ class VoiceActivity:
         return np.asarray(probabilities, np.float32).reshape(-1)
 
 
+_loading = threading.Lock()
+
+
+@functools.cache
+def _load_silero() -> Any:
+    """The network: one for all streams and threads, for it remembers nothing itself."""
+    import onnxruntime
+
+    # Its file alone: importing the package would set torch to one thread.
+    package = importlib.util.find_spec("silero_vad")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("silero-vad is not installed: pip install silero-vad")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it would keep a block of memory for every thread that ever asked
+    path = Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
 def speech_segments(blocks: Iterable[Samples], config: SegmentConfig) -> Iterator[SpeechSegment]:
     """Cut a stream of samples at 16 kHz into segments of speech, in order and without overlap.
 
-    No sample that is probably speech is left out or stands in two segments.
+    No sample that is probably speech is left out, but for stretches under `shortest_seconds`, or stands in two segments.
     """
     cutter = _Cutter(config)
     for samples, probabilities in _judged(blocks):
@@ -82,7 +95,7 @@ def speech_segments(blocks: Iterable[Samples], config: SegmentConfig) -> Iterato
 
 
 def _judged(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, NDArray[np.float32]]]:
-    """Blocks of whole frames with the probability of speech in each frame; the last frame is filled up with silence."""
+    """Blocks of whole frames with the probability of speech in each frame; the last may be short, and is judged as if silence followed."""
     detector: VoiceActivity | None = None
     held: list[Samples] = []
     for block in blocks:
@@ -95,8 +108,7 @@ def _judged(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, NDArray[np.flo
             held = [samples[whole:]]
     rest = np.concatenate(held) if held else np.zeros(0, np.float32)
     if len(rest):
-        rest = np.pad(rest, (0, -len(rest) % FRAME))
-        yield rest, (detector or VoiceActivity())(rest)
+        yield rest, (detector or VoiceActivity())(np.pad(rest, (0, -len(rest) % FRAME)))
 
 
 class _Cutter:
@@ -168,7 +180,8 @@ class _Cutter:
         end = min(speech_end + self.pad, max(speech_end, (speech_end + following) // 2), self.first + len(self.probabilities))
         self.waiting, self.done = None, end
         samples = self.samples[(start - self.first) * FRAME : (end - self.first) * FRAME].copy()
-        yield SpeechSegment(start * FRAME / RATE, samples, speech_start * FRAME / RATE, speech_end * FRAME / RATE)
+        last = min(speech_end * FRAME, start * FRAME + len(samples))  # the stream's last frame may be short
+        yield SpeechSegment(start * FRAME / RATE, samples, speech_start * FRAME / RATE, last / RATE)
 
     def _quietest(self, start: int, end: int) -> int:
         """The frame from `start` to `end` around which speech is least probable: a stretch too long is cut there."""

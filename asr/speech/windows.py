@@ -25,8 +25,8 @@ class Source:
     """A recording to be read."""
 
     name: str
-    blocks: Callable[[], Iterator[Samples]]
-    """opens it: blocks of samples at 16 kHz; raises AudioError"""
+    blocks: Callable[[Callable[[float], None]], Iterator[Samples]]
+    """opens it: blocks of samples at 16 kHz; raises AudioError. What it is given is told how many seconds are missing at the end, if any"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class End:
     recording: int
     seconds: float
     error: AudioError | None
+    missing: float = 0.0
+    """seconds that its header states and that are not there"""
 
 
 @dataclass
@@ -60,7 +62,7 @@ def read_windows(sources: Sequence[Source], config: SegmentConfig, speech_second
         clock = _Clock(stop)
         error = None
         try:
-            for segment in speech_segments(clock.count(source.blocks()), config):
+            for segment in speech_segments(clock.count(source.blocks(clock.miss)), config):
                 window.segments.append((number, segment))
                 speech += segment.seconds
                 if speech >= speech_seconds:
@@ -74,7 +76,7 @@ def read_windows(sources: Sequence[Source], config: SegmentConfig, speech_second
         if stop.is_set():
             return
         window.seconds += clock.lap()
-        window.ends.append(End(number, clock.seconds, error))
+        window.ends.append(End(number, clock.seconds, error, clock.missing))
         if window.seconds >= SILENCE * speech_seconds:
             yield window
             window, speech = Window(), 0.0
@@ -86,7 +88,7 @@ class _Clock:
 
     def __init__(self, stop: threading.Event):
         self.stop = stop
-        self.seconds = self.told = 0.0
+        self.seconds = self.told = self.missing = 0.0
 
     def count(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         """The same blocks, counted; no more of them once `stop` is set."""
@@ -95,6 +97,10 @@ class _Clock:
                 return
             self.seconds += len(block) / RATE
             yield block
+
+    def miss(self, seconds: float) -> None:
+        """So much more should have been there."""
+        self.missing = seconds
 
     def lap(self) -> float:
         """Seconds since the last lap."""

@@ -64,8 +64,8 @@ def _lines(source: Path | str | Iterable[str]) -> tuple[str, list[str]]:
 
 def _phrase(line: str, alphabet: Collection[str], weight: float) -> tuple[str, float]:
     """A line's phrase and weight. Raises ValueError that says what is wrong."""
-    text, tab, own = (part.strip() for part in line.partition("\t"))
-    if tab or own:
+    text, _, own = (part.strip() for part in line.partition("\t"))
+    if own:
         try:
             weight = float(own)
         except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -9,6 +11,11 @@ from asr.config import Config
 from asr.score.wer import Score
 from asr.speech.batches import Example
 from asr.train.state import Place
+
+
+def command() -> str:
+    """What was typed."""
+    return shlex.join(["asr", *sys.argv[1:]])
 
 
 def model_card(config: Config, chosen: str, dev: Score, examples: Sequence[Example], place: Place) -> str:
@@ -28,6 +35,8 @@ A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version(
 | search | beam {search.beam}, CTC weight {search.ctc_weight}, length bonus {search.length_bonus} |
 | weights | {chosen} |
 | training | {config.train.epochs} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
+| command | `{command()}` |
+| started from | {f"`{config.train.start_from}`, and what that was trained on" if config.train.start_from else "random weights"} |
 | network | listener {len(listener.pyramid)} x {listener.hidden} units a direction, reduction {listener.reduction}; attention: {config.model.attention.kind} |
 
 **Limits.** It knows the language, the words and the recording conditions of its training data, and no others.

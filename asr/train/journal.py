@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from asr.files import write_atomically
 from asr.speech.batches import Skipped
 from asr.train.state import Place
 
@@ -132,4 +133,4 @@ class Journal:
         path = self.folder / "log.jsonl"
         if path.is_file():
             lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-            path.write_text("".join(line for line in lines if json.loads(line).get("step", 0) <= step), encoding="utf-8")
+            write_atomically(path, "".join(line for line in lines if json.loads(line).get("step", 0) <= step).encode())

@@ -16,6 +16,7 @@ import torch
 from asr.config import LMRecipe
 from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedLM, load_lm, load_weights, read_tensors, save_lm
 from asr.model.lm import LanguageModel
+from asr.train.card import command
 from asr.train.journal import Journal
 from asr.train.learner import Learner
 from asr.train.run import best_folder, claim_folder, claim_tokenizer, drop_all_but, make_accelerator, step_seed
@@ -24,7 +25,7 @@ from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
 from asr.train.state import Place
 
-MAY_CHANGE = {"train.checkpoint_minutes", "train.evaluate_steps", "data.dev"}  # when a run goes on
+MAY_CHANGE = {"train.checkpoint_minutes", "train.evaluate_steps"}  # when a run goes on
 
 
 class LMTrainer:
@@ -58,6 +59,7 @@ class LMTrainer:
         average.load_state_dict(network.state_dict())
         learner = Learner(network, average, config)
         place = learner.resume(self.folder) or Place()
+        place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
         self.journal.begin(self._introduction(), place)
         sampler = SentenceSampler(self.data, config.batch_tokens, self.config.seed, config.epochs, place.epoch, place.step_in_epoch)
@@ -89,6 +91,8 @@ class LMTrainer:
                 if evaluated:
                     self._evaluate(average, place)
                 sitting.end_step(evaluated)
+                if evaluated and accelerator.is_main_process:  # now that no checkpoint names the others
+                    drop_all_but({step for _, step in place.best}, self.folder)
         return self._finish(place)
 
     def _introduction(self) -> list[str]:
@@ -110,7 +114,6 @@ class LMTrainer:
             place.best = [(words, place.step)]
             if self.accelerator.is_main_process:
                 save_lm(best_folder(self.folder, place.step), self._trained(average))
-                drop_all_but({place.step}, self.folder)
 
     def _finish(self, place: Place) -> Path:
         """The best weights, rounded to the 16 bits that they are kept in, with a card."""
@@ -141,6 +144,8 @@ A language model, trained with `las-asr` {version("las-asr")} for the search of 
 | development text | {names[1]}: {len(dev)} sentences, {dev.words} words; chooses the weights |
 | dev perplexity | {words:.1f} a word, end-of-sentence counted |
 | network | LSTM, {config.model.layers} x {config.model.hidden} units, {len(self.tokenizer)} pieces |
+| command | `{command()}` |
+| started from | {f"`{config.train.start_from}`" if config.train.start_from else "random weights"} |
 | training | {place.heard / data.total:.2f} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
 """
 

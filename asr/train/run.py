@@ -24,6 +24,7 @@ from asr.text.tokenizer import Tokenizer
 
 def make_accelerator(precision: str) -> Accelerator:
     """Devices, processes and precision. `auto` is bf16 where the hardware computes in it, fp32 elsewhere."""
+    torch.set_float32_matmul_precision("high")  # TF32 on GPUs, as cuDNN's LSTMs have it anyway; of no effect on CPUs
     bf16 = precision == "bf16" or (precision == "auto" and _has_bf16())
     # accelerate keeps the first precision of a process for good, and a process may train one model after another.
     AcceleratorState._reset_state()

@@ -5,6 +5,7 @@ Shapes: B sentences, L tokens.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,12 @@ from torch import Tensor
 from asr.errors import ConfigError
 from asr.speech.batches import cut
 from asr.speech.manifest import read_manifest
+from asr.text.lines import decoded_lines
 from asr.text.tokenizer import Tokenizer
 
 
 def read_sentences(files: Sequence[Path], what: str) -> list[str]:
-    """The lines of text files and the texts of manifests, in order; empty ones are left out.
+    """The lines of text files (.gz as well) and the texts of manifests, in order; empty ones are left out.
 
     Raises ConfigError when `what` (`data.train`, …) names no file or one that cannot be read or holds no text.
     """
@@ -32,10 +34,11 @@ def read_sentences(files: Sequence[Path], what: str) -> list[str]:
             found = [u.text or "" for u in read_manifest(path, need_text=True)]
         else:
             try:
-                found = path.read_text(encoding="utf-8").splitlines()
+                with open(path, "rb") as raw:
+                    found = list(decoded_lines(raw, path.suffix == ".gz"))
             except FileNotFoundError:
                 raise ConfigError(f"{path}: no such file ({what})") from None
-            except (OSError, UnicodeDecodeError) as e:
+            except (OSError, UnicodeDecodeError, EOFError, zlib.error) as e:
                 raise ConfigError(f"{path}: cannot be read as UTF-8 text: {e}") from None
         found = [text for line in found if (text := line.strip())]
         if not found:

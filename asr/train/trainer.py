@@ -28,6 +28,7 @@ from asr.train.evaluation import evaluate
 from asr.train.examples import measured, read_utterances, trainable
 from asr.train.journal import Journal
 from asr.train.learner import Learner
+from asr.train.loading import loading_processes
 from asr.train.run import best_folder, claim_folder, claim_tokenizer, drop_all_but, make_accelerator, step_seed
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
@@ -63,6 +64,7 @@ class Trainer:
         rate = config.model.frontend.sample_rate
         self.data = BatchDataset(examples, rate, config.seed, augmenter)
         self.dev = BatchDataset(dev_examples, rate, config.seed)
+        self.workers = loading_processes(config, augmenter.slowest, self.accelerator.num_processes)
 
     def run(self) -> Path:
         """Train, or go on training, to the end; returns the folder of the finished model.
@@ -75,6 +77,7 @@ class Trainer:
         average = LAS(self.config.model, len(self.tokenizer)).to(accelerator.device)
         learner = Learner(network, average, config)
         place = learner.resume(self.folder) or self._start(network, average)
+        place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
         self.journal.begin(self._introduction(), place)
 
@@ -83,8 +86,8 @@ class Trainer:
             accelerator.process_index, accelerator.num_processes, place.epoch, place.step_in_epoch, config.sorted_epochs,
         )  # fmt: skip
         loader = DataLoader(
-            self.data, batch_size=None, sampler=sampler, num_workers=self.config.data.workers,
-            pin_memory=accelerator.device.type == "cuda", persistent_workers=False,
+            self.data, batch_size=None, sampler=sampler, num_workers=self.workers, pin_memory=accelerator.device.type == "cuda",
+            multiprocessing_context="fork" if self.workers else None,  # they share the audio that is remembered
         )  # fmt: skip
         sums = torch.zeros(3, device=accelerator.device)
 
@@ -121,10 +124,22 @@ class Trainer:
                 if evaluated:
                     self._evaluate(average, place)
                 sitting.end_step(evaluated)
+                if evaluated and accelerator.is_main_process:  # now that no checkpoint names the others
+                    drop_all_but({step for _, step in place.best}, self.folder)
         return self._finish(place)
 
     def _backward(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Gradients of one share; returns the sums of its three losses (3,)."""
+        try:
+            return self._gradients(model, batch)
+        except torch.OutOfMemoryError:
+            seconds = self.config.train.device_seconds
+            raise AsrError(
+                f"the GPU's memory is too small for {batch.share.seconds:.0f} s of audio at once: train.device_seconds={seconds / 2:g} (now "
+                f"{seconds:g}) takes the same steps in more parts"
+            ) from None
+
+    def _gradients(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         device = self.accelerator.device
         features, frames = self.network.frontend(batch.waveforms.to(device, non_blocking=True), batch.samples.to(device))
         if batch.share.epoch >= self.config.augment.start_epoch:
@@ -199,7 +214,6 @@ class Trainer:
             self.journal.evaluation(place, {"dev_wer": wer, "dev_cer": cer}, shown, picture)
             if place.step in kept:
                 save_model(best_folder(self.folder, place.step), model)
-            drop_all_but(kept, self.folder)
         place.best = best  # on every process alike: at the end all load them
 
     def _finish(self, place: Place) -> Path:
@@ -231,7 +245,7 @@ class Trainer:
 
 MAY_CHANGE = {  # when a run goes on: how often it is looked at, and what fits in memory
     "data.cache_hours", "data.workers", "train.checkpoint_minutes", "train.evaluate_epochs", "train.keep_best", "train.dev_beam",
-    "train.device_seconds", "data.dev",
+    "train.device_seconds",
 }  # fmt: skip
 
 

@@ -91,6 +91,11 @@ VARIANTS = (
         "listener's rate / 4",
         lambda recipe: ["model.listener.stem_strides=[2,2]", f"model.listener.pyramid={[1] * len(recipe.model.listener.pyramid)}"],
     ),
+    Variant(
+        "pieces-256",
+        "256 pieces learnt, as the next two, from the training texts alone",
+        changed("tokenizer.vocab_size=256", "tokenizer.model=null"),
+    ),
     Variant("pieces-128", "128 pieces", changed("tokenizer.vocab_size=128", "tokenizer.model=null")),
     Variant("pieces-500", "500 pieces", changed("tokenizer.vocab_size=500", "tokenizer.model=null")),
 )

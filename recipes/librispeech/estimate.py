@@ -13,6 +13,7 @@ as LibriSpeech's utterances, with random tokens, or on the recordings of a manif
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import os
 import platform
@@ -35,6 +36,7 @@ from asr.speech.batches import Batch, BatchDataset, BatchSampler, Example, Share
 from asr.speech.manifest import Utterance, read_manifest
 from asr.text.tokenizer import EOS
 from asr.train.learner import Learner
+from asr.train.loading import loading_processes
 from asr.train.run import make_accelerator
 
 # Deciles of the lengths of LibriSpeech's training utterances (s): 2,766 of train-clean-100, of 12.4 s in the mean.
@@ -118,9 +120,19 @@ def steps_of(config: Config, data: BatchDataset) -> Iterator[list[Share]]:
         yield list(shares)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
     """Take so many steps of the optimizer, after a warm-up, and time them."""
-    accelerator = make_accelerator(config.train.precision)
+    accelerator, workers = make_accelerator(config.train.precision), loaders(config)
     torch.manual_seed(config.seed)
     network = LAS(config.model, config.tokenizer.vocab_size).to(accelerator.device).train()
     learner = Learner(network, LAS(config.model, config.tokenizer.vocab_size).to(accelerator.device), config.train)
@@ -139,7 +151,8 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
     loading = training = audio = 0.0
     for number, shares in enumerate(itertools.islice(steps_of(config, data), WARM_UP + steps)):
         began = time.perf_counter()
-        batches = [data[share] for share in shares]
+        with one_thread() if workers else contextlib.nullcontext():  # as a loading process has
+            batches = [data[share] for share in shares]
         loaded = time.perf_counter()
         for batch in batches:
             learn(batch)
@@ -164,7 +177,7 @@ def gpu_hours(hours: float, epochs: int, rate: float) -> float:
 
 def loaders(config: Config) -> int:
     """Loading processes of the recipe that get a core of this machine."""
-    return min(config.data.workers, os.cpu_count() or 1)
+    return min(loading_processes(config, min(config.augment.speeds, default=1.0)), os.cpu_count() or 1)
 
 
 def device_name() -> str:
@@ -182,9 +195,9 @@ def report(config: Config, m: Measurement, what: str) -> Iterator[str]:
     yield f"  peak memory              {m.peak_bytes / 1e9:10.2f} GB ({memory}; the longest utterances included)"
     yield "extrapolated:"
     how = (
-        f"the slower of the two, with {workers} of the recipe's {config.data.workers} loading processes"
+        f"the slower of the two, with {workers} loading processes; decoding of recordings that are not in memory is not counted"
         if workers
-        else "one after the other, as data.workers is 0"
+        else "one after the other, as there are no loading processes"
     )
     yield f"  training                 {m.overall(workers):10.1f} s of audio a second: {how}"
 

@@ -106,7 +106,9 @@ def test_numbers_name_the_columns_of_a_table_without_header(tmp_path: Path) -> N
         ("a.wav|x\n", {"audio": "1", "text": "3"}, "text=3, and .* has the columns 1 to 2"),
         ("path,text\n", {"word": "text"}, "--columns: word is no role of a column: expected audio, text, "),
         (b"PK\x03\x04\0\0\0\0xl/worksheets", {}, "not a text file"),
-        pytest.param(gzip.compress(b"path,text\n" * 9)[:-12], {}, "the gzip file is damaged or cut short", id="cut"),  # gzip writes the time
+        pytest.param(
+            gzip.compress(b"path,text\n" * 9)[:-12], {}, "the gzip file is damaged or cut short", id="cut"
+        ),  # gzip writes the time
     ],
 )
 def test_tables_that_cannot_be_read(tmp_path: Path, content: str | bytes, named: dict[str, str], said: str) -> None:
