@@ -160,8 +160,8 @@ class Transcriber:
             for r, h in ((r, r.hypothesis) for r in what.readings)
         )
 
-        placed = words_of(what.placed, self.model.tokenizer) if self.model.network.ctc is not None else []
-        words = self._words(speech, placed)
+        timed = self.model.network.ctc is not None
+        words = self._words(speech, words_of(what.placed, self.model.tokenizer)) if timed else ()
         return Segment(speech.start, speech.start + speech.seconds, readings, words, what.doubtful)
 
     def _words(self, speech: SpeechSegment, placed: Sequence[PlacedWord]) -> tuple[Word, ...]:

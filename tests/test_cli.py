@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import resource
 import shutil
@@ -164,6 +165,9 @@ def test_files_are_written_and_not_made_again(tmp_path: Path) -> None:
         (["--skip-existing"], "--output-dir"),
         (["-f", "srt", SPEECH.with_name("window.flac")], "one recording can be printed"),
         (["--language-model", "none", "--lm-weight", "0.5"], "no language model"),
+        (["--lm-weight", "inf"], "finite"),
+        (["--profile", "fast", "--nbest", "3"], "--beam-size"),
+        (["-o", SPEECH], "cannot be written to"),
     ],
 )
 def test_what_cannot_be_written_is_told_at_once(arguments: list[object], expected: str) -> None:
@@ -185,7 +189,8 @@ def test_a_channel_is_picked(tmp_path: Path) -> None:
 def test_hotwords_come_from_a_file_or_a_list(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("# rivers\nrhiver\t3\n", encoding="utf-8")
-    for how in ([names], ["rhiver,boat", "--hotword-weight", "3"]):
+    many = ",".join(f"name{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10]}" for i in range(60))  # longer than a file's name can be
+    for how in ([names], ["rhiver,boat", "--hotword-weight", "3"], [f"rhiver,{many}", "--hotword-weight", "3"]):
         assert "RHIVER" in run("transcribe", SPEECH, "--hotwords", *how).stdout
     result = run("transcribe", SPEECH, "--hotwords", tmp_path / "none.txt")
     assert result.exit_code == 2
@@ -226,6 +231,67 @@ def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: li
 )
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1"}])
+def test_text_goes_where_it_is_sent_though_a_terminal_watches(tmp_path: Path, environment: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    with open(tmp_path / "out", "wb") as out:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "asr", "transcribe", str(SPEECH), str(SPEECH.with_name("window.flac"))],
+            env=ENVIRONMENT | {"TERM": "xterm"} | environment, stdout=out, stderr=theirs,
+        )  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += (part := os.read(ours, 65536))
+        except OSError:  # the other end is closed
+            part = b""
+        if not part:
+            break
+    assert child.wait(120) == 0
+    assert b"transcribing" in seen  # the bar
+    lines = (tmp_path / "out").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines] == [str(SPEECH), str(SPEECH.with_name("window.flac"))]
+    assert all(len(line.split("\t")[1]) > 10 for line in lines)
+
+
+def test_a_closed_output_is_no_traceback(good: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "m.json"
+    manifest.write_text(json.dumps({"audio_filepath": str(good)}) + "\n")
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m asr manifest check {manifest} >&-"], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_a_recording_that_breaks_off_is_said_to(tmp_path: Path) -> None:
+    samples, rate = soundfile.read(SPEECH)
+    soundfile.write(tmp_path / "a.flac", np.tile(samples, 3), rate)
+    (tmp_path / "a.flac").write_bytes((tmp_path / "a.flac").read_bytes()[: round((tmp_path / "a.flac").stat().st_size * 0.6)])
+    result = run("transcribe", tmp_path / "a.flac", "--profile", "fast")
+    assert result.exit_code == 0
+    assert re.search(r"^note: .*a\.flac: breaks off at 0:0\d of 0:1\d$", result.stderr, re.MULTILINE)
+
+
+def test_a_part_is_written_under_its_recordings_name(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.json"
+    manifest.write_text(json.dumps({"id": "one", "audio_filepath": str(SPEECH), "offset": 0.2, "duration": 2.5}) + "\n")
+    record = json.loads(run("transcribe", manifest, "--json", "--profile", "fast").stdout)
+    assert record["id"] == "one"
+    assert record["audio_filepath"] == str(SPEECH)
+
+
+def test_what_fails_is_called_as_the_user_calls_it(tmp_path: Path) -> None:
+    (tmp_path / "bad1.wav").write_text("no sound")
+    manifest = tmp_path / "m.json"
+    manifest.write_text(json.dumps({"id": "1", "audio_filepath": str(tmp_path / "bad1.wav")}) + "\n")
+    [line] = complaints(run("transcribe", manifest))
+    assert line.startswith(f"error: 1: {tmp_path / 'bad1.wav'}: cannot be decoded")
+    piped = CliRunner().invoke(app, ["transcribe", "-"], input=b"no sound")
+    [line] = complaints(piped)
+    assert line.startswith("error: -: cannot be decoded")
 
 
 def test_every_bad_line_of_a_manifest_is_told(tiny_folder: Path, good: Path, tmp_path: Path) -> None:

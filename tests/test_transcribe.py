@@ -12,11 +12,13 @@ import pytest
 import torch
 
 import asr
-from asr.config import DecodeConfig
+from asr.config import DecodeConfig, LanguageModelConfig, LMFolderConfig, TokenizerConfig
 from asr.decode.greedy import greedy_search
 from asr.decode.recognize import recognize
 from asr.decode.utterances import Recognized, recognize_utterances
 from asr.errors import AudioError, UsageError
+from asr.model.checkpoint import LM_WEIGHT, TrainedLM, save_lm
+from asr.model.lm import LanguageModel
 from asr.prepare.librispeech import prepare_librispeech
 from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
@@ -132,6 +134,28 @@ def test_a_model_without_ctc_cannot_search_with_it(tiny_folder: Path) -> None:
     model.network.ctc = None
     with pytest.raises(UsageError, match="no CTC head"):
         Transcriber(model)
+
+
+def test_a_model_without_ctc_tells_no_times_of_words(tiny_folder: Path, clips: list[asr.Utterance]) -> None:
+    model = asr.load_model(tiny_folder).model
+    model.network.ctc = None
+    found = Transcriber(model, DecodeConfig(beam=2, ctc_weight=0.0)).transcribe(clips[0].audio_filepath)
+    assert found.words == ()
+
+
+def test_a_language_model_that_is_named_is_asked(tiny_folder: Path, tmp_path: Path) -> None:
+    tokenizer = asr.load_model(tiny_folder).model.tokenizer
+    config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=4, hidden=4), tokenizer=TokenizerConfig(kind="char"))
+    save_lm(tmp_path / "lm", TrainedLM(LanguageModel(len(tokenizer), config.model), tokenizer, config))
+    assert asr.load_model(tiny_folder).decode.lm_weight == 0
+    assert asr.load_model(tiny_folder, language_model=tmp_path / "lm").decode.lm_weight == LM_WEIGHT
+
+
+def test_segments_end_with_the_recording(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
+    samples = load_audio(clips[0].audio_filepath)[: 2 * RATE + 7]  # in the midst of speech, and of a frame of the detector
+    found = transcriber.transcribe(samples)
+    assert found.segments[-1].end == pytest.approx(len(samples) / RATE)
+    assert all(word.end <= found.duration + 1e-9 for word in found.words)
 
 
 def test_dev_clean_is_understood_as_the_card_says(dev_clean: Path, transcriber: Transcriber, tmp_path: Path) -> None:

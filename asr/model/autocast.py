@@ -10,14 +10,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
-def own_precision(weight: Tensor) -> AbstractContextManager[object]:
-    """The context for an LSTM of such weights; what it is given must be `to_own` type."""
-    return torch.autocast("cuda", enabled=False) if weight.is_cuda else nullcontext()
+def own_precision(x: Tensor) -> AbstractContextManager[object]:
+    """The context in which an LSTM hears `x`; give it `to_own` type there."""
+    return torch.autocast("cuda", enabled=False) if x.is_cuda else nullcontext()
 
 
-def to_own(x: Tensor, weight: Tensor) -> Tensor:
-    """`x` in the type of the weights on a GPU, as it is elsewhere: CPUs run LSTMs in the type that autocast was asked for."""
-    return x.to(weight.dtype) if weight.is_cuda else x
+def to_own(x: Tensor, lstm: nn.Module) -> Tensor:
+    """`x` in the type of the LSTM's weights on a GPU, as it is elsewhere: CPUs run LSTMs in the type that autocast was asked for."""
+    return x.to(next(lstm.parameters()).dtype) if x.is_cuda else x

@@ -59,9 +59,8 @@ class BiLSTM(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         time = torch.arange(x.shape[1], device=x.device)
         turned = (lengths[:, None] - 1 - time).where(time < lengths[:, None], time)[:, :, None]  # its own inverse
-        weight = next(self.ahead.parameters())
-        with own_precision(weight):
-            x = to_own(x, weight)
+        with own_precision(x):
+            x = to_own(x, self.ahead)
             ahead, _ = self.ahead(x)
             back, _ = self.back(x.gather(1, turned.expand_as(x)))
         return torch.cat([ahead, back.gather(1, turned.expand_as(back))], dim=2)

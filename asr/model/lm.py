@@ -38,9 +38,9 @@ class LanguageModel(nn.Module):
     def forward(self, targets: Tensor, lengths: Tensor) -> Tensor:
         """Sentences (B, L) padded with anything and their lengths (B,) -> -log p of each (B,), end-of-sentence included (nats)."""
         fed = nn.functional.pad(targets, (1, 0), value=EOS)  # (B, L + 1)
-        weight = self.output.weight
-        with own_precision(weight):
-            features, _ = self.lstm(to_own(self.dropout(self.embedding(fed)), weight))
+        embedded = self.dropout(self.embedding(fed))
+        with own_precision(embedded):
+            features, _ = self.lstm(to_own(embedded, self.lstm))
         positions = torch.arange(fed.shape[1], device=targets.device)
         expected = nn.functional.pad(targets, (0, 1), value=BLANK).masked_fill(positions == lengths[:, None], EOS)
         expected = expected.masked_fill(positions > lengths[:, None], -100)

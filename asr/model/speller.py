@@ -99,8 +99,8 @@ class Speller(nn.Module):
         def layer(x: Tensor) -> Tensor:
             """The next of the cells: (B, K, *) -> (B, K, D)."""
             i, (b, k, _) = len(after), x.shape
-            with own_precision(self.embedding.weight):
-                x, h, c = (to_own(y.flatten(0, 1), self.embedding.weight) for y in (x, *before[i]))
+            with own_precision(x):
+                x, h, c = (to_own(y.flatten(0, 1), self.cells[i]) for y in (x, *before[i]))
                 h, c = self.cells[i](x, (h, c))
             after.append((h.unflatten(0, (b, k)), c.unflatten(0, (b, k))))
             return self.dropout(after[i][0])
@@ -130,8 +130,8 @@ class Speller(nn.Module):
     def _run(self, cell: nn.Module, x: Tensor) -> Tensor:
         """A cell over whole sequences, from zero: (B, L, *) -> (B, L, D). One call in place of L."""
         weights = tuple(cell.parameters())  # of the input, of the state, and their biases
-        with own_precision(weights[0]):
-            x = to_own(x, weights[0])
+        with own_precision(x):
+            x = to_own(x, cell)
             start = x.new_zeros(1, x.shape[0], self.config.hidden)
             return self.dropout(torch.lstm(x, (start, start), weights, True, 1, 0.0, self.training, False, True)[0])
 

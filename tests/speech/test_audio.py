@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import pytest
 import soundfile
 
 from asr.errors import AudioError
-from asr.speech.audio import load_audio, probe
+from asr.speech import audio
+from asr.speech.audio import load_audio, probe, stream_audio
 
 RATE = 16_000
 SECONDS = 6.0
@@ -298,3 +300,59 @@ def test_parts_of_an_mp3_leave_stderr_alone(tmp_path: Path) -> None:
     path = by_soundfile(tmp_path / "a.mp3")
     code = f"from pathlib import Path; from asr.speech.audio import load_audio\nfor i in range(5): load_audio(Path({str(path)!r}), 16000, i, 1.0)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr == ""
+
+
+def test_a_sample_rate_that_changes_on_the_way_changes_no_pitch(tmp_path: Path) -> None:
+    tones = []
+    for name, rate in (("a.mp3", 44_100), ("b.mp3", 22_050)):
+        soundfile.write(tmp_path / name, 0.4 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate), rate)
+        tones.append((tmp_path / name).read_bytes())
+    (tmp_path / "both.mp3").write_bytes(b"".join(tones))
+    samples = load_audio(tmp_path / "both.mp3")
+    assert len(samples) == pytest.approx(4 * RATE, rel=0.05)
+    for second in (0.5, 2.7, 3.3):
+        piece = samples[round(second * RATE) :][: RATE // 2]
+        assert np.argmax(np.abs(np.fft.rfft(piece))) * 2 == pytest.approx(440, abs=4)  # bins of 2 Hz
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.mp3"])
+def test_a_disk_that_fails_is_told(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = FORMATS[name](tmp_path / name)
+
+    class Failing(audio.FileIO):
+        def readinto(self, buffer: object) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+        def read(self, size: int = -1) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(audio, "FileIO", Failing)
+    with pytest.raises(AudioError, match=rf"{name}: cannot be read: Input/output error"):
+        load_audio(path)
+
+
+def test_an_offset_that_no_clock_can_hold_is_told(recording: Path) -> None:
+    with pytest.raises(AudioError, match="holds no sound at 1e\\+15 s and after"):
+        load_audio(recording, RATE, 1e15, 1.0)
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.webm", "a.m4a"])
+def test_what_is_missing_at_the_end_is_told(tmp_path: Path, name: str) -> None:
+    path, told = FORMATS[name](tmp_path / name), []
+    list(stream_audio(path, on_missing=told.append))
+    list(stream_audio(path, RATE, 1.0, 2.0, on_missing=told.append))
+    assert told == []
+    if name != "a.m4a":  # its index is at the end: cut short, it is no recording at all
+        path.write_bytes(path.read_bytes()[: round(path.stat().st_size * 0.6)])
+        heard = sum(map(len, stream_audio(path, on_missing=told.append)))
+        assert told == [pytest.approx(SECONDS - heard / RATE, abs=0.05)]
+        assert told[0] > 1
+        list(stream_audio(path, RATE, 0.5, 1.0, on_missing=told.append))
+        assert len(told) == 1  # all of that part is there
+
+
+def test_a_block_holds_no_more_for_many_channels(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((RATE // 4, 255), np.float32), 192_000)
+    assert sum(map(len, stream_audio(tmp_path / "a.wav", 192_000))) == RATE // 4
+    assert audio._block_length(192_000, 255) * 255 <= audio.BLOCK_NUMBERS
+    assert audio._block_length(16_000, 2) == 16_000

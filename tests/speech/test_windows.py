@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ def speech() -> Samples:
 
 
 def source(samples: Samples, breaks_after: int | None = None) -> Source:
-    def blocks() -> Iterator[Samples]:
+    def blocks(on_missing: Callable[[float], None]) -> Iterator[Samples]:
         for i in range(0, len(samples), RATE):
             if breaks_after is not None and i >= breaks_after * RATE:
                 raise AudioError("broken")
