@@ -1,4 +1,4 @@
-# The server on a CPU: docker build -t las-asr . && docker run -p 8000:8000 las-asr
+# The server on a CPU: docker build -t las-asr . && docker run --stop-timeout 720 -p 8000:8000 las-asr
 FROM python:3.12-slim AS build
 RUN pip install --no-cache-dir uv
 WORKDIR /build

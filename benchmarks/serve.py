@@ -204,9 +204,11 @@ def main() -> None:
     figure("recordings", f"{len(clips)}, {statistics.mean(c.seconds for c in clips):.1f} s on average")
     figure("offline", f"{offline_speed:.1f} x real time")
 
-    options = ("--profile", asked.profile, "--max-requests", str(2 * asked.clients))
+    options = ("--device", "cpu", "--profile", asked.profile, "--max-requests", str(2 * asked.clients))
     with server(asked.threads, *options) as (url, _):
         tally, speed = throughput(url, clips, asked.clients, asked.seconds)
+    if not tally.latencies:
+        sys.exit(f"no answer at all: {dict(tally.errors)}")
     p50, p99 = np.quantile(tally.latencies, [0.5, 0.99])
     figure(f"{asked.clients} clients, batched", f"{speed:.1f} x real time", f"{len(tally.latencies)} answers in {asked.seconds:g} s")
     figure("  of offline", f"{speed / offline_speed:.0%}", "wanted: 70 % or more")

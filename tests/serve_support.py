@@ -72,8 +72,11 @@ class Parrot:
     let: threading.Event = field(default_factory=threading.Event)
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     batches: list[int] = field(default_factory=list)
+    begun: threading.Event = field(default_factory=threading.Event)
+    """it has been asked"""
 
     def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | None]:
+        self.begun.set()
         self.let.wait(60)
         self.batches.append(len(speech))
         return [said(one) for one in speech]

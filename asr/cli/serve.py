@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from typing import Annotated
 
 import typer
@@ -36,6 +38,10 @@ def serve(
       ASR_API_KEY=… asr serve
       curl -F file=@talk.mp3 -F response_format=text http://localhost:8000/v1/audio/transcriptions
     """
+    if api_key is None and "ASR_API_KEY" in os.environ:
+        raise UsageError("ASR_API_KEY is set and empty: give it a key, or unset it to serve whoever asks")
+    if not (math.isfinite(timeout) and math.isfinite(max_seconds)):
+        raise UsageError("--timeout and --max-seconds are finite numbers")
     if api_key is not None and not (api_key.strip() and api_key.isascii() and api_key.isprintable()):
         raise UsageError("--api-key must be of ASCII characters, one at least, for it is sent in a header")
     with err.status("starting …"):

@@ -59,15 +59,19 @@ def _add_api(app: FastAPI, service: Service) -> None:
                 async with received(body, request, settings, service.folder) as upload:
                     fields = read_fields(upload.fields)
                     transcript = await outcome(request, service, service.submit(upload.path))
+            answer = reply(transcript, fields)
             status = 200
             service.metrics.seconds.observe(time.monotonic() - began)
-            return reply(transcript, fields)
+            return answer
         except ApiError as e:
             status = e.status
             await body.linger()
             raise
         except ClientDisconnect:
             return Response(status_code=status)
+        except Exception:
+            status = 500
+            raise
         finally:
             service.metrics.requests.labels(str(status)).inc()
 

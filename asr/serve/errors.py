@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+
+DO_NOT_RETRY = {"x-should-retry": "false"}
+"""OpenAI's clients send again what was answered with 408 or 500 and above, unless told not to: it would fail again, at full cost"""
 
 
 class ApiError(Exception):
@@ -45,4 +49,6 @@ def speak_openai(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        return ApiError(500, "the server failed at this request; its log says how", code="internal_error").response()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return ApiError(503, "the server's disk is full: try again later", code="disk_full", headers={"Retry-After": "60"}).response()
+        return ApiError(500, "the server failed at this request; its log says how", code="internal_error", headers=DO_NOT_RETRY).response()

@@ -79,13 +79,13 @@ class FairQueue(Generic[SomeShare]):
     def take(self) -> list[Waiting[SomeShare]]:
         """The segments to be heard next; waits for the first. None at all once the queue is closed and empty."""
         with self._changed:
-            if not self._items:
+            while not self._items:  # what comes may be given up again within the window
+                if self._closed:
+                    return []
                 self._changed.wait_for(lambda: self._items or self._closed)
                 until = time.monotonic() + self.window_seconds
                 while not self._closed and self._seconds() < self.batch_seconds and (left := until - time.monotonic()) > 0:
                     self._changed.wait(left)
-            if not self._items:
-                return [] if self._closed else self.take()
             batch = self._next()
             jobs = len({id(item.job) for item in self._items})
             self._clock = max(self._clock, batch[0].turn[0]) + sum(item.speech.seconds for item in batch) / jobs

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 
-EVERY_SECONDS = 5.0
+EVERY_SECONDS = 0.5  # it takes some milliseconds
 KERNELS = "64"  # oneDNN keeps those of the last 1,024 shapes otherwise, and a shape seldom comes again
 
 

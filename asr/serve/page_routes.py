@@ -71,6 +71,7 @@ def add_page(app: FastAPI, service: Service) -> None:
                 await body.linger()
                 raise
             except ClientDisconnect:
+                service.metrics.requests.labels("499").inc()
                 return Response(status_code=499)
             held = stack.pop_all()  # until the last line is sent
         return StreamingResponse(_lines(service, upload.path, held), media_type="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
@@ -92,18 +93,20 @@ async def _lines(service: Service, path: Path, held: AsyncExitStack) -> AsyncIte
         job = service.submit(path, looks=True, tell=tell)
         job.transcript.add_done_callback(lambda _: tell(None))
         until = loop.time() + service.settings.timeout_seconds
+        status = 499  # the client is gone
         try:
             while (what := await asyncio.wait_for(told.get(), until - loop.time())) is not None:
                 if (event := _event(what)) is not None:
                     yield _line(event)
-            transcript = job.transcript.result()
-            service.metrics.requests.labels("200").inc()
-            yield _line(_done(transcript))
+            done = _line(_done(job.transcript.result()))
+            status = 200
+            yield done
         except Exception as e:
             error = too_late(service) if isinstance(e, asyncio.TimeoutError) else as_api_error(e, job.path)
-            service.metrics.requests.labels(str(error.status)).inc()
+            status = error.status
             yield _line({"event": "error", **error.body})
         finally:
+            service.metrics.requests.labels(str(status)).inc()
             service.give_up(job)
 
 

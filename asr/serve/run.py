@@ -33,7 +33,7 @@ def run(load: Callable[[], Transcriber], settings: ServeSettings, host: str, por
     )
     server = _Server(config, service)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the one that stopped it again, once all is done
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: stop())
     server.run([listener])
     if service.failure is not None:
         raise service.failure if isinstance(service.failure, AsrError) else AsrError(f"the model cannot be loaded: {service.failure}")

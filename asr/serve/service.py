@@ -1,6 +1,6 @@
 """The model at work for many at once: a thread that recognises, and threads that read.
 
-While it loads, `state` says so; what it can take on is limited, and `admitted` says when that is reached.
+While it loads, it is not `ready`; what it can take on is limited, and `admitted` says when that is reached.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 
 from asr.decode.attention import Look, look
 from asr.errors import AudioError
-from asr.serve.errors import ApiError
+from asr.serve.errors import DO_NOT_RETRY, ApiError
 from asr.serve.fair_queue import FairQueue, GivenUp, Waiting
 from asr.serve.job import Heard, Job, Progress
 from asr.serve.memory import Trimmer
 from asr.serve.metrics import Metrics
 from asr.serve.settings import ServeSettings
-from asr.speech.audio import Samples, stream_audio
+from asr.speech.audio import Samples, probe, stream_audio
 from asr.speech.segment import RATE, speech_segments
 from asr.transcribe import Transcriber
 from asr.transcript import Segment
@@ -46,6 +46,7 @@ class Service:
         self._queue: FairQueue[Job] = FairQueue(settings.batch_seconds, settings.window_seconds)
         self._readers = ThreadPoolExecutor(settings.requests, "reader")
         self._worker = threading.Thread(target=self._work, name="recognizer", daemon=True)
+        self.metrics.waiting_seconds.set_function(lambda: self._queue.seconds)
         self._requests = 0
         self._speed = 10.0  # seconds of speech recognised in a second, lately
         self._folder = tempfile.TemporaryDirectory(prefix="asr-serve-", ignore_cleanup_errors=True)
@@ -54,12 +55,14 @@ class Service:
 
     @property
     def folder(self) -> Path:
-        """for recordings while they are needed"""
-        return Path(self._folder.name)
+        """for recordings while they are needed; made anew where the system has cleaned it away"""
+        path = Path(self._folder.name)
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
 
     @property
     def ready(self) -> bool:
-        return self._transcriber is not None and not self.stopping
+        return self._transcriber is not None and self._worker.is_alive() and not self.stopping
 
     def start(self) -> None:
         self._worker.start()
@@ -109,6 +112,7 @@ class Service:
         count, speech = 0, 0.0
         clock = _Clock(job, self.settings.audio_seconds)
         try:
+            clock.check(probe(job.path).seconds)  # before the model has heard hours of it in vain
             for segment in speech_segments(clock.count(stream_audio(job.path, RATE)), self._transcriber.segment):
                 speech += segment.seconds
                 job.reading(clock.seconds, speech)
@@ -119,8 +123,11 @@ class Service:
             job.all_read(count)
         except GivenUp:
             job.transcript.cancel()
+        except (AudioError, ApiError) as e:
+            self._lose(job, e)
         except Exception as e:
-            job.fail(e)
+            log.exception("a recording could not be read")
+            self._lose(job, e)
 
     def _work(self) -> None:
         try:
@@ -131,14 +138,22 @@ class Service:
             return
         trimmer = Trimmer()
         while batch := self._queue.take():
-            self.metrics.waiting_seconds.set(self._queue.seconds)
             began = time.monotonic()
-            self._recognize(self._transcriber, batch)
+            try:
+                self._recognize(self._transcriber, batch)
+            except Exception as e:  # of this batch alone: the thread must live on
+                log.exception("a batch was lost")
+                for item in batch:
+                    self._lose(item.job, e)
             seconds, took = sum(item.speech.seconds for item in batch), time.monotonic() - began
             self._speed += 0.2 * (seconds / max(took, 1e-3) - self._speed)
             self.metrics.batch_segments.observe(len(batch))
             self.metrics.batch_time.observe(took)
             trimmer.trim()
+
+    def _lose(self, job: Job, error: Exception) -> None:
+        job.fail(error)
+        self.give_up(job)
 
     def _recognize(self, transcriber: Transcriber, batch: Sequence[Waiting[Job]]) -> None:
         try:
@@ -146,8 +161,7 @@ class Service:
         except Exception as e:
             if len(batch) == 1:
                 log.exception("a segment of %.1f s could not be recognised", batch[0].speech.seconds)
-                batch[0].job.fail(e)
-                self.give_up(batch[0].job)
+                self._lose(batch[0].job, e)
                 return
             for item in batch:  # the others shall not suffer for the one
                 self._recognize(transcriber, [item])
@@ -160,7 +174,11 @@ class Service:
         if segment is None or not item.job.looks or item.job.looked_seconds >= LOOK_SECONDS:
             return None
         item.job.looked_seconds += item.speech.seconds
-        return look(transcriber.model, transcriber.waveform(item.speech), segment.readings[0].tokens)
+        try:
+            return look(transcriber.model, transcriber.waveform(item.speech), segment.readings[0].tokens)
+        except Exception:  # no reason to lose the words
+            log.exception("no picture of a segment of %.1f s", item.speech.seconds)
+            return None
 
 
 class _Clock:
@@ -175,10 +193,14 @@ class _Clock:
             self.seconds += len(block) / RATE
             if self.job.given_up:
                 raise GivenUp
-            if self.seconds > self.limit:
-                message = f"file: the recording is longer than {self.limit:g} s, the most that this server takes: send it in parts"
-                raise ApiError(413, message, param="file", code="audio_too_long")
+            self.check(self.seconds)  # headers may lie
             yield block
+
+    def check(self, seconds: float) -> None:
+        """Raises ApiError for a recording that is too long."""
+        if seconds > self.limit:
+            message = f"file: the recording is longer than {self.limit:g} s, the most that this server takes: send it in parts"
+            raise ApiError(413, message, param="file", code="audio_too_long")
 
 
 def as_api_error(error: BaseException, path: Path) -> ApiError:
@@ -187,4 +209,4 @@ def as_api_error(error: BaseException, path: Path) -> ApiError:
         return error
     if isinstance(error, AudioError):
         return ApiError(400, str(error).replace(str(path), "file"), param="file", code="invalid_file")
-    return ApiError(500, "the server failed at this recording; its log says how", code="internal_error")
+    return ApiError(500, "the server failed at this recording; its log says how", code="internal_error", headers=DO_NOT_RETRY)

@@ -14,7 +14,9 @@ class ServeSettings:
     upload_bytes: int = 100 * 2**20
     """largest body of a request"""
     upload_seconds: float = 120.0
-    """longest time for a body to arrive"""
+    """longest time for a body to arrive, and more for a large one: as long as it comes at `upload_rate`"""
+    upload_rate: float = 64 * 2**10
+    """bytes a second"""
     audio_seconds: float = 2 * 3600.0
     """longest recording"""
     requests: int = 64

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from asr.serve.errors import ApiError
+from asr.serve.errors import DO_NOT_RETRY, ApiError
 from asr.serve.settings import ServeSettings
 
 FIELDS = 64
@@ -41,18 +42,22 @@ class Body:
     """The body of a request, bounded."""
 
     def __init__(self, request: Request, settings: ServeSettings):
-        self._request, self._limit = request, settings.upload_bytes
+        self._request, self._limit, self._settings = request, settings.upload_bytes, settings
         self._ended = False
         self._tail = b""
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Raises ApiError where it is too large, ClientDisconnect where it breaks off."""
-        received = 0
+        """Raises ApiError where it is too large or too slow, ClientDisconnect where it breaks off."""
+        received, began = 0, time.monotonic()
         stated = self._request.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > self._limit:
             raise self._too_large()
         while not self._ended:
-            chunk = await self._receive()
+            left = began + self._settings.upload_seconds + received / self._settings.upload_rate - time.monotonic()
+            try:
+                chunk = await asyncio.wait_for(self._receive(), max(left, 0.0))
+            except asyncio.TimeoutError:
+                raise self._too_slow(time.monotonic() - began) from None
             received += len(chunk)
             if received > self._limit:
                 raise self._too_large()
@@ -84,6 +89,10 @@ class Body:
         self._ended = not message.get("more_body", False)
         return bytes(message.get("body", b""))
 
+    def _too_slow(self, seconds: float) -> ApiError:
+        message = f"the request has not arrived within {seconds:.0f} s: send a smaller file, or by a faster way"
+        return ApiError(408, message, code="upload_timeout", headers={"Connection": "close", **DO_NOT_RETRY})
+
     def _too_large(self) -> ApiError:
         message = f"the request is larger than {self._limit / 2**20:g} MiB, the most that this server takes: compress the recording, or send parts"
         return ApiError(413, message, param="file", code="file_too_large")
@@ -97,10 +106,7 @@ async def received(body: Body, request: Request, settings: ServeSettings, folder
         raise ApiError(415, f"Content-Type is {kind[:100] or 'missing'!r}, expected multipart/form-data with a field named file")
     parser = MultiPartParser(request.headers, body.chunks(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
     try:
-        form = await asyncio.wait_for(parser.parse(), settings.upload_seconds)
-    except asyncio.TimeoutError:
-        message = f"the request has not arrived within {settings.upload_seconds:g} s: send a smaller file"
-        raise ApiError(408, message, code="upload_timeout", headers={"Connection": "close"}) from None
+        form = await parser.parse()
     except (MultiPartException, UnicodeError, ValueError) as e:
         raise ApiError(400, f"the form cannot be read: {getattr(e, 'message', e)}", code="invalid_form") from None
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from asr.serve.errors import ApiError
+from asr.serve.errors import DO_NOT_RETRY, ApiError
 from asr.serve.job import Job
 from asr.serve.service import Service, as_api_error
 from asr.transcript import Transcript
@@ -36,4 +36,4 @@ async def outcome(request: Request, service: Service, job: Job) -> Transcript:
 
 def too_late(service: Service) -> ApiError:
     message = f"the transcript was not ready within {service.settings.timeout_seconds:g} s: send a shorter recording, or try again later"
-    return ApiError(504, message, code="timeout")
+    return ApiError(504, message, code="timeout", headers=DO_NOT_RETRY)

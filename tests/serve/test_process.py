@@ -109,3 +109,34 @@ def test_a_missing_extra_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--max-upload", "--port"])
 def test_limits_have_limits(option: str) -> None:
     assert serve(option, "-1")[0] == 2
+
+
+def test_an_empty_key_is_no_key() -> None:
+    status, said = serve(ASR_API_KEY="")
+    assert status == 2
+    assert "ASR_API_KEY is set and empty" in said
+
+
+def test_kill_9_under_load_leaves_whole_answers_alone(tmp_path: Path) -> None:
+    """Who has an answer has all of it; the others see the line break. Hotwords are heard in a server too."""
+
+    def ask(clip: Path) -> str:
+        try:
+            answer = httpx.post(f"{url}/v1/audio/transcriptions", files={"file": clip.read_bytes()}, timeout=120)
+        except httpx.TransportError:
+            return "broken off"
+        assert answer.status_code == 200
+        return str(answer.json()["text"])
+
+    hotwords = ("--hotwords", "rhiver", "--hotword-weight", "3", "--batch-seconds", "5")
+    with process(*hotwords, temporary=tmp_path) as (server, url), ThreadPoolExecutor(16) as pool:
+        alone = {clip: ask(clip) for clip in CLIPS}
+        assert "RHIVER" in alone[EXAMPLES / "river.flac"]
+        asked = CLIPS * 8
+        answers = [pool.submit(ask, clip) for clip in asked]
+        while not any(answer.done() for answer in answers):
+            time.sleep(0.01)
+        server.kill()
+        texts = [answer.result() for answer in answers]
+    assert "broken off" in texts
+    assert all(text in ("broken off", alone[clip]) for clip, text in zip(asked, texts, strict=True))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import random
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +18,8 @@ import pytest
 import soundfile
 from serve_support import EXAMPLES, Live, Parrot, said, serving
 
+from asr.serve import memory, service
+from asr.serve.job import Job
 from asr.serve.settings import ServeSettings
 from asr.speech.segment import SpeechSegment
 from asr.transcribe import Transcriber
@@ -84,8 +88,11 @@ def test_what_takes_too_long_is_given_up() -> None:
 def test_what_waits_for_a_client_that_is_gone_is_not_recognised() -> None:
     parrot = Parrot()
     with parrot_server(parrot, batch_seconds=1.0) as live:
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(live.url + "/v1/audio/transcriptions", files={"file": RIVER.read_bytes()}, timeout=0.5)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(httpx.post, live.url + "/v1/audio/transcriptions", files={"file": RIVER.read_bytes()}, timeout=3)
+            assert parrot.begun.wait(30)
+            with pytest.raises(httpx.ReadTimeout):
+                first.result()
         for _ in range(4):
             with pytest.raises(httpx.ReadTimeout):
                 httpx.post(live.url + "/v1/audio/transcriptions", files={"file": RIVER.read_bytes()}, timeout=0.5)
@@ -118,7 +125,9 @@ class Choosy(Parrot):
     """Fails at a batch that the river is in."""
 
     def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | None]:
+        self.begun.set()
         self.let.wait(60)
+        self.batches.append(len(speech))
         if any(f"{one.seconds:.3f}" == "3.584" for one in speech):
             raise RuntimeError("out of memory")
         return [said(one) for one in speech]
@@ -126,10 +135,102 @@ class Choosy(Parrot):
 
 def test_one_that_fails_does_not_take_others_with_it() -> None:
     choosy = Choosy()
-    with parrot_server(choosy) as live, ThreadPoolExecutor(len(CLIPS)) as pool:
+    with parrot_server(choosy) as live, ThreadPoolExecutor(len(CLIPS) + 1) as pool:
+        other = pool.submit(live.post, next(clip for clip in CLIPS if clip != RIVER))
+        assert choosy.begun.wait(30)  # it is busy, and the rest gather behind
         answers = [pool.submit(live.post, clip) for clip in CLIPS]
-        while live.service.metrics.under_way._value.get() < len(CLIPS):
+        seconds = sum(soundfile.info(clip).duration for clip in CLIPS)
+        while live.service._queue.seconds < 0.7 * seconds:
             time.sleep(0.01)
         choosy.let.set()
+        assert other.result().status_code == 200
         status = {clip.stem: one.result().status_code for clip, one in zip(CLIPS, answers, strict=True)}
         assert status == {clip.stem: 500 if clip == RIVER else 200 for clip in CLIPS}
+        assert max(choosy.batches) > 1  # it was among others
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the service logs, with what went wrong."""
+    lines: list[str] = []
+    monkeypatch.setattr(service.log, "exception", lambda message, *args: lines.append(f"{message % args}: {sys.exc_info()[1]!r}"))
+    return lines
+
+
+def test_a_picture_that_fails_costs_no_words_and_no_server(logged: list[str]) -> None:
+    parrot = Parrot()  # it has no network to look into
+    parrot.let.set()
+    with parrot_server(parrot) as live:
+        lines = [json.loads(line) for line in live.post(RIVER, "/page/transcription").text.splitlines()]
+        [segment] = [line for line in lines if line["event"] == "segment"]
+        assert (segment["text"], segment["picture"]) == ("3.584", None)
+        assert lines[-1]["event"] == "done"
+        assert "no picture of a segment" in logged[0]
+        assert live.post(RIVER).status_code == 200
+        assert httpx.get(live.url + "/readyz").status_code == 200
+
+
+def test_a_batch_that_is_lost_is_not_the_end(monkeypatch: pytest.MonkeyPatch, logged: list[str]) -> None:
+    parrot = Parrot()
+    parrot.let.set()
+    hear = Job.hear
+    with parrot_server(parrot) as live:
+        monkeypatch.setattr(Job, "hear", lambda *_: 1 / 0)
+        answer = live.post(RIVER)
+        assert answer.status_code == 500
+        assert answer.headers["x-should-retry"] == "false"
+        assert "a batch was lost: ZeroDivisionError" in logged[0]
+        monkeypatch.setattr(Job, "hear", hear)
+        assert live.post(RIVER).status_code == 200
+        assert live.is_clean()
+
+
+def test_what_fails_while_it_is_read_is_logged(monkeypatch: pytest.MonkeyPatch, logged: list[str]) -> None:
+    parrot = Parrot()
+    parrot.let.set()
+    with parrot_server(parrot) as live:
+        monkeypatch.setattr(service, "stream_audio", lambda *_: 1 / 0)
+        assert live.post(RIVER).json()["error"]["code"] == "internal_error"
+        assert "a recording could not be read: ZeroDivisionError" in logged[0]
+
+
+def test_a_recording_that_is_too_long_is_not_begun() -> None:
+    parrot = Parrot()
+    parrot.let.set()
+    with parrot_server(parrot, audio_seconds=2.0) as live:
+        answer = live.post(RIVER)
+        assert answer.status_code == 413
+        assert answer.json()["error"]["code"] == "audio_too_long"
+        assert parrot.batches == []
+
+
+def test_answers_are_counted_by_status() -> None:
+    parrot = Parrot()
+    parrot.let.set()
+    with parrot_server(parrot) as live:
+        assert [live.post(file).status_code for file in (RIVER, RIVER, b"no sound")] == [200, 200, 400]
+        live.post(RIVER, "/page/transcription")
+        live.post(b"no sound", "/page/transcription")
+        shown = httpx.get(live.url + "/metrics").text
+    assert 'asr_requests_total{status="200"} 3.0' in shown
+    assert 'asr_requests_total{status="400"} 2.0' in shown
+    assert "asr_waiting_speech_seconds 0.0" in shown
+
+
+def test_the_folder_of_uploads_may_be_cleaned_away() -> None:
+    parrot = Parrot()
+    parrot.let.set()
+    with parrot_server(parrot) as live:
+        live.service.folder.rmdir()
+        assert live.post(RIVER).status_code == 200
+
+
+def test_memory_is_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    now = [0.0]
+    monkeypatch.setattr(memory.time, "monotonic", lambda: now[0])
+    trimmer = memory.Trimmer()
+    monkeypatch.setattr(trimmer, "_malloc_trim", given.append)
+    for now[0] in (0.1, 0.6, 0.7, 1.2):
+        trimmer.trim()
+    assert given == [0, 0]

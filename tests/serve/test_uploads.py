@@ -112,7 +112,10 @@ def raw(live: Live, head: str, body: bytes) -> bytes:
     address = urlsplit(live.url)
     with socket.create_connection((address.hostname, address.port or 80), timeout=30) as line:
         line.sendall(f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode() + body)
-        return line.recv(1 << 16)
+        answer = b""
+        while not answer.endswith(b"}}") and (part := line.recv(1 << 16)):  # the head may come before the body
+            answer += part
+        return answer
 
 
 FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.flac"\r\n\r\n' + RIVER

@@ -119,11 +119,14 @@ function hear(word) {
   audio.play().catch(() => { /* not playable: the page says so already */ });
 }
 
+let frame = 0; // one chain of frames, however often it is begun
+
 function follow() {
+  cancelAnimationFrame(frame);
   const now = audio.currentTime;
   words.show(now);
   pictures.show(now, words.active);
-  if (!audio.paused) requestAnimationFrame(follow);
+  if (!audio.paused) frame = requestAnimationFrame(follow);
 }
 
 /* ---------------------------------------------------------------- the key, for as long as the tab is open */
@@ -140,7 +143,13 @@ function askKey(file, error) {
   at("key").focus();
   at("key-form").onsubmit = (event) => {
     event.preventDefault();
-    try { sessionStorage.setItem("asr-key", at("key").value.trim()); } catch { /* then it is asked again */ }
+    const key = at("key").value.trim();
+    if (!/^[\x21-\x7e]+$/.test(key)) { // others cannot be sent in a header
+      at("error").hidden = false;
+      at("error").textContent = "A key has letters, digits and signs of ASCII alone, without spaces.";
+      return;
+    }
+    try { sessionStorage.setItem("asr-key", key); } catch { /* then it is asked again */ }
     at("key").value = "";
     take(file);
   };

@@ -12,11 +12,14 @@ export function addRecorder(button, label, take, complain) {
 
   async function start() {
     let stream;
+    button.disabled = true; // until there is an answer: a second click would leave a second microphone on
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: true });
     } catch (error) {
       complain(error.name === "NotAllowedError" ? "The microphone is not allowed for this page: allow it beside the address." : `There is no microphone: ${error.message}`);
       return;
+    } finally {
+      button.disabled = false;
     }
     const parts = [];
     recorder = new MediaRecorder(stream);

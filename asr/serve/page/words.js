@@ -24,16 +24,22 @@ export class Words {
     this.buttons = [];
     this.segments = []; // [start, stretch]
     this.active = null;
+    this.lit = null; // the button of the active word
+    this.silent = 0; // segments whose words have no times, and so no buttons
   }
 
   get count() {
-    return this.words.length;
+    return this.words.length + this.silent;
   }
 
   /* Segments may come out of order: those of like length are recognised together. */
   add(segment) {
     const stretch = document.createElement("span");
     stretch.className = segment.doubtful ? "stretch" : "";
+    if (!segment.words.length) {
+      stretch.append(segment.text, " ");
+      this.silent += segment.text.split(/\s+/).length;
+    }
     const made = segment.words.map((word) => {
       const button = document.createElement("button");
       const sure = Math.round(100 * word.probability);
@@ -60,11 +66,13 @@ export class Words {
     for (let i = 0; i < this.words.length && this.words[i].start <= seconds + 0.01; i += 1) index = i;
     const said = index >= 0 && seconds < this.words[index].end + 0.3;
     this.active = said ? this.words[index] : null;
-    this.buttons.forEach((button, i) => {
-      button.classList.toggle("heard", said && i === index);
-      if (said && i === index) button.setAttribute("aria-current", "true");
-      else button.removeAttribute("aria-current");
-    });
+    const lit = said ? this.buttons[index] : null;
+    if (lit === this.lit) return;
+    this.lit?.classList.remove("heard");
+    this.lit?.removeAttribute("aria-current");
+    lit?.classList.add("heard");
+    lit?.setAttribute("aria-current", "true");
+    this.lit = lit;
   }
 
   /* A word that is looked at in a picture. */
