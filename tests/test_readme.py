@@ -25,7 +25,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """Every `asr …` that a page tells people to type, as words."""
-    lines = [line.split("#")[0] for block in blocks(page, "sh") for line in block.splitlines()]
+    lines = [line.split("#")[0] for block in blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
     return [shlex.split(part.split(">")[0]) for line in lines for part in line.split("&&") if part.strip().startswith("asr ")]
 
 

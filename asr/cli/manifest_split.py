@@ -31,8 +31,8 @@ def manifest_split(
 ) -> None:
     """Part a manifest into train, dev and test that share no speaker.
 
-    Writes FILE.train.json, FILE.dev.json and FILE.test.json. The choice depends on the speakers' names and the seed alone, not on
-    the order of the lines; the test part stays the same whatever is asked for dev.
+    Writes FILE.train.json, FILE.dev.json and FILE.test.json. The choice depends on the speakers' names, how much each says, and
+    the seed, not on the order of the lines; the test part stays the same whatever is asked for dev.
 
       asr manifest split data/cv.json --by speaker --dev 5% --test 5%
       asr manifest split data/cv.json --dev 200 --test 0 --disjoint-texts

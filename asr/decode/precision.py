@@ -18,7 +18,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def in_precision(model: TrainedModel, precision: Precision) -> TrainedModel:
-    """The same model with weights in `precision`; the search's own sums stay in float64.
+    """The model with weights in `precision`: a copy, or the one that was given, changed.
 
     int8: weights of the LSTMs and linear layers in 8 bits, activations quantised as they come (dynamic quantisation; CPUs only).
     bf16: for GPUs, and CPUs with AVX512-BF16 or AMX; elsewhere it is slower than fp32. The front end stays in fp32: a log-mel needs its

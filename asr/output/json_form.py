@@ -9,7 +9,7 @@
 | `segments` | stretches of speech, in order: |
 | ` id` | 0, 1, 2, … |
 | ` seek` | where the model began to listen: `start` in frames of 10 ms, a whole number |
-| ` start`, ` end` | seconds from the start of the recording |
+| ` start`, ` end` | seconds from the start of the recording, or of the part of it that a manifest names |
 | ` text` | what was said; empty where nothing was understood |
 | ` tokens` | pieces of the model's own vocabulary, without end-of-sentence; they are no ids of Whisper's |
 | ` temperature` | 0.0: nothing is drawn by chance |

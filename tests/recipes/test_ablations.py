@@ -69,6 +69,7 @@ def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleTyp
         "input-feeding": ["model.speller.input_feeding"],
         "location": ["model.speller.input_feeding", "model.attention.kind"],
         "reduction-4": ["model.listener.pyramid"],  # the stem has the strides already
+        "pieces-256": ["tokenizer.model"],
         "pieces-128": ["tokenizer.vocab_size", "tokenizer.model"],
         "pieces-500": ["tokenizer.vocab_size", "tokenizer.model"],
     }

@@ -124,7 +124,7 @@ FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.flac"\r
 def test_half_a_body_and_then_nothing(live: Live) -> None:
     answer = raw(live, f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {2 * len(FORM)}", FORM)
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert "has not arrived within 2 s" in json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["message"]
+    assert "has not arrived within 3 s" in json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["message"]
 
 
 def test_half_a_form_in_a_whole_body(live: Live) -> None:
