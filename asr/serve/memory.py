@@ -21,7 +21,7 @@ def keep_few_kernels() -> None:
 
 
 class Trimmer:
-    """`trim` as often as you like: it does so every few seconds, and nothing where the C library is another."""
+    """`trim` as often as you like: it does so twice a second at most, and nothing where the C library is another."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()

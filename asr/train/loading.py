@@ -25,10 +25,12 @@ def loading_processes(config: Config, slowest: float, processes: int = 1) -> int
     asked = config.data.workers
     if asked is None and not torch.cuda.is_available():
         return 0
+    if asked is not None and not SHARED_MEMORY.is_dir():  # no Linux: what holds batches there is not known
+        return asked
     seconds = min(config.train.batch_seconds / processes, config.train.device_seconds) / slowest
     batch = AHEAD * seconds * config.model.frontend.sample_rate * 4  # bytes
-    free = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else float("inf")
-    fit = int(0.9 * free / (batch * processes)) if free < float("inf") else MOST
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    fit = int(0.9 * free / (batch * processes))
     if asked is None:
         return max(0, min(MOST, (len(os.sched_getaffinity(0)) - SPARED) // processes, fit))
     if asked > fit:

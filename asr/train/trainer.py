@@ -140,6 +140,7 @@ class Trainer:
             ) from None
 
     def _gradients(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """The same, on a device with memory enough."""
         device = self.accelerator.device
         features, frames = self.network.frontend(batch.waveforms.to(device, non_blocking=True), batch.samples.to(device))
         if batch.share.epoch >= self.config.augment.start_epoch:

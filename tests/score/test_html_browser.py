@@ -21,7 +21,10 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 ROOT = Path(__file__).parents[2]
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium and chromedriver are not installed")
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and DRIVER),
+    reason="chromium or its chromedriver is not installed (Debian's packages chromium and chromium-driver have them)",
+)
 
 WORDS = ["GO", "ON", "HOME", "NOW", "EVERY", "ONE", "CAME", "BACK", "TO", "THE", "OLD", "RIVER", "AND", "SAT", "DOWN"]
 SPEAKERS = ["ada", "bob", "cy"]

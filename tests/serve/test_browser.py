@@ -37,7 +37,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(saved: Path) -> Iterator[Chrome]:
     chromium, driver = (shutil.which(n) for n in ("chromium", "chromedriver"))
     if not chromium or not driver:
-        pytest.skip("there is no chromium with its chromedriver on this machine")
+        pytest.skip("chromium or its chromedriver is not installed (Debian's packages chromium and chromium-driver have them)")
     options = ChromeOptions()
     options.binary_location = chromium
     for argument in (

@@ -27,7 +27,7 @@ def write(folder: Path, text: str) -> Path:
 )
 def test_by_name(name: str, text: str, expected: str) -> None:
     if name == "whisper-en":
-        pytest.importorskip("whisper_normalizer")
+        pytest.importorskip("whisper_normalizer", reason="needs pip install 'las-asr[whisper-en]'")
     found = load_normalizer(name)
     assert found(text) == expected
     assert found.name == name
