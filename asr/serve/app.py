@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from asr.serve.documentation import ERRORS, SUCCESS, TRANSCRIPTIONS
-from asr.serve.errors import ApiError, speak_openai
+from asr.serve.errors import ApiError, as_unforeseen, speak_openai
 from asr.serve.fields import MODEL, check_model, read_fields
 from asr.serve.keys import check_key
 from asr.serve.metrics import CONTENT_TYPE
@@ -69,8 +69,8 @@ def _add_api(app: FastAPI, service: Service) -> None:
             raise
         except ClientDisconnect:
             return Response(status_code=status)
-        except Exception:
-            status = 500
+        except Exception as e:
+            status = as_unforeseen(e).status
             raise
         finally:
             service.metrics.requests.labels(str(status)).inc()

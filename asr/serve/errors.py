@@ -32,6 +32,13 @@ class ApiError(Exception):
         return JSONResponse(self.body, self.status, self.headers)
 
 
+def as_unforeseen(error: Exception) -> ApiError:
+    """What the sender is told of an error that is none of theirs."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ApiError(503, "the server's disk is full: try again later", code="disk_full", headers={"Retry-After": "60"})
+    return ApiError(500, "the server failed at this request; its log says how", code="internal_error", headers=DO_NOT_RETRY)
+
+
 def speak_openai(app: FastAPI) -> None:
     """Every error of an app, also those of the framework, in the one form."""
 
@@ -49,6 +56,4 @@ def speak_openai(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return ApiError(503, "the server's disk is full: try again later", code="disk_full", headers={"Retry-After": "60"}).response()
-        return ApiError(500, "the server failed at this request; its log says how", code="internal_error", headers=DO_NOT_RETRY).response()
+        return as_unforeseen(error).response()

@@ -191,7 +191,7 @@ def test_light_and_dark(page: Any) -> None:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
         assert (paper() == "rgb(22, 24, 27)") == dark
     button = page.find_element(By.ID, "theme")
-    assert button.text == "Light colours"
+    wait(lambda: button.text == "Light colours")  # the page hears of the change with its next frame
     button.click()
     assert paper() == "rgb(247, 246, 243)"
     assert button.text == "Dark colours"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import random
@@ -18,7 +19,7 @@ import pytest
 import soundfile
 from serve_support import EXAMPLES, Live, Parrot, said, serving
 
-from asr.serve import memory, service
+from asr.serve import memory, service, uploads
 from asr.serve.job import Job
 from asr.serve.settings import ServeSettings
 from asr.speech.segment import SpeechSegment
@@ -234,3 +235,18 @@ def test_memory_is_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> N
     for now[0] in (0.1, 0.6, 0.7, 1.2):
         trimmer.trim()
     assert given == [0, 0]
+
+
+def test_a_full_disk_is_told_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    parrot = Parrot()
+    parrot.let.set()
+    with parrot_server(parrot) as live:
+        monkeypatch.setattr(uploads.shutil, "copyfileobj", full)
+        answer = live.post(RIVER)
+        assert answer.status_code == 503
+        assert answer.json()["error"]["code"] == "disk_full"
+        assert 'asr_requests_total{status="503"} 1.0' in httpx.get(live.url + "/metrics").text
+        assert live.is_clean()
