@@ -174,6 +174,8 @@ class DecodeConfig(Section):
     """share of the CTC prefix score: (1 - w) log p_att + w log p_ctc; needs a model with a CTC head"""
     lm_weight: NonNegativeFloat = 0.0
     """share of the language model: + w log p_lm, end-of-sentence included (shallow fusion); needs a language model"""
+    internal_lm: Fraction = 0.5
+    """so much of the language model's weight goes to taking off the speller's own, learnt from its few transcripts: - w internal_lm log p_ilm"""
     length_bonus: float = 0.0
     """added to the score for every token (nats)"""
     coverage_bonus: NonNegativeFloat = 0.0

@@ -156,7 +156,7 @@ class Transcriber:
 
     def _segment(self, speech: SpeechSegment, what: Examined) -> Segment:
         readings = tuple(
-            Reading(r.text, tuple(h.tokens), h.score, h.attention_score, h.ctc_score, h.lm_score)
+            Reading(r.text, tuple(h.tokens), h.score, h.attention_score, h.ctc_score, h.lm_score, h.internal_lm_score)
             for r, h in ((r, r.hypothesis) for r in what.readings)
         )
 

@@ -32,6 +32,8 @@ class Reading:
     """log-probability of the tokens by the CTC head (nats); None where it was not asked"""
     lm_score: float | None = None
     """log-probability of the tokens and of the end by the language model (nats); None where it was not asked"""
+    internal_lm_score: float | None = None
+    """the same by the speller's own language model, which was taken off (nats); None where it was not"""
 
     @property
     def average_log_probability(self) -> float:

@@ -13,7 +13,7 @@ from asr.decode.ctc import NEVER
 from asr.decode.greedy import greedy_search
 from asr.decode.hotwords import Hotwords
 from asr.decode.nbest import Hypothesis
-from asr.model.attention import Memory
+from asr.model.attention import FinalState, Memory
 from asr.model.lm import LanguageModel
 from asr.model.speller import Speller, SpellerState
 from asr.text.tokenizer import BLANK, EOS
@@ -73,8 +73,16 @@ def scored(case: Case, tokens: list[int], config: DecodeConfig) -> Hypothesis:
     )
     ctc = max(-loss.item(), NEVER) if config.ctc_weight else None
     lm = -case.lm(targets, torch.tensor([len(tokens)])).item() if config.lm_weight else None
-    score = (1 - config.ctc_weight) * attention + config.ctc_weight * (ctc or 0.0) + config.lm_weight * (lm or 0.0)
-    return Hypothesis(tokens, score + config.length_bonus * len(tokens) + config.coverage_bonus * covered, attention, ctc, lm)
+    internal = None
+    if config.lm_weight and config.internal_lm:
+        heard = case.states[:, : case.lengths[0]].mean(1, keepdim=True)  # all that it hears: one state
+        heard = torch.zeros_like(heard) if isinstance(case.speller.attention, FinalState) else heard
+        logits, _ = case.speller(heard, torch.tensor([1]), targets)
+        internal = logits.log_softmax(2)[0].gather(1, torch.tensor([[*tokens, EOS]]).T).sum().item()
+    score = (1 - config.ctc_weight) * attention + config.ctc_weight * (ctc or 0.0)
+    score += config.lm_weight * ((lm or 0.0) - config.internal_lm * (internal or 0.0))
+    score += config.length_bonus * len(tokens) + config.coverage_bonus * covered
+    return Hypothesis(tokens, score, attention, ctc, lm, internal)
 
 
 class Table:

@@ -30,6 +30,8 @@ class Hypothesis:
     """log p_ctc of the whole transcript; None where CTC has no part in the score"""
     lm_score: float | None = None
     """log p_lm, end-of-sentence included; None where no language model has a part in the score"""
+    internal_lm_score: float | None = None
+    """log p_ilm, end-of-sentence included; None where it is not taken off"""
     hotword_score: float | None = None
     """credit for the hotwords in it; None where there are none to favour"""
 
@@ -42,6 +44,7 @@ class Ended(NamedTuple):
     attention: Tensor  # (B, K)
     ctc: Tensor  # (B, K)
     lm: Tensor  # (B, K)
+    internal: Tensor  # (B, K)
     hotwords: Tensor  # (B, K)
 
 
@@ -53,7 +56,7 @@ def merge(ended: Ended, new: Ended) -> Ended:
     return select(both, both.score.topk(k).indices)
 
 
-def listed(ended: Ended, with_ctc: bool, with_lm: bool, with_hotwords: bool) -> list[list[Hypothesis]]:
+def listed(ended: Ended, with_ctc: bool, with_lm: bool, with_internal: bool, with_hotwords: bool) -> list[list[Hypothesis]]:
     """The n-best list of every utterance; scores that had no part in the search are None."""
     return [
         [
@@ -63,9 +66,10 @@ def listed(ended: Ended, with_ctc: bool, with_lm: bool, with_hotwords: bool) -> 
                 attention,
                 ctc if with_ctc else None,
                 lm if with_lm else None,
+                internal if with_internal else None,
                 hotwords if with_hotwords else None,
             )
-            for tokens, score, attention, ctc, lm, hotwords in zip(*utterance, strict=True)
+            for tokens, score, attention, ctc, lm, internal, hotwords in zip(*utterance, strict=True)
             if score != -torch.inf
         ]
         for utterance in zip(*(x.tolist() for x in ended), strict=True)

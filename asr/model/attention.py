@@ -34,6 +34,18 @@ class Attention(Protocol):
         """Query (B, K, D) and the previous weights (B, K, T) -> context (B, K, H) and weights (B, K, T)."""
         ...
 
+    def blurred(self, memory: Memory) -> Memory:
+        """What is left of a memory where it no longer tells what was heard when: the answer is the same to every question."""
+        ...
+
+
+def mean_state(memory: Memory) -> Memory:
+    """The mean of an utterance's states in place of them: (B, 1, ...)."""
+    padding = ~memory.mask[..., None]
+    count = memory.mask.sum(1).clamp_min(1)[:, None, None]
+    keys, values = (x.masked_fill(padding, 0).sum(1, keepdim=True) / count for x in (memory.keys, memory.values))
+    return Memory(keys, values, memory.mask.new_ones(len(memory.mask), 1))
+
 
 class LocationAttention(nn.Module):
     """Additive attention that knows where it looked last (Chorowski et al. 2015, equations 6-9).
@@ -65,6 +77,9 @@ class LocationAttention(nn.Module):
         weights = energy.float().masked_fill(~memory.mask[:, None], float("-inf")).softmax(2).to(query.dtype)
         return weights @ memory.values, weights
 
+    def blurred(self, memory: Memory) -> Memory:
+        return mean_state(memory)
+
 
 class MultiHeadAttention(nn.Module):
     """Scaled dot products, several heads side by side (Vaswani et al. 2017). The weights returned are the heads' mean."""
@@ -91,6 +106,9 @@ class MultiHeadAttention(nn.Module):
         context = (weights @ values).transpose(1, 2).flatten(2)
         return context, weights.mean(1)
 
+    def blurred(self, memory: Memory) -> Memory:
+        return mean_state(memory)
+
 
 class FinalState(nn.Module):
     """No attention: the context is always the listener's final state of either direction, a fixed vector.
@@ -106,6 +124,9 @@ class FinalState(nn.Module):
 
     def forward(self, query: Tensor, previous: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         return memory.values.expand(-1, query.shape[1], -1), previous
+
+    def blurred(self, memory: Memory) -> Memory:
+        return memory._replace(values=torch.zeros_like(memory.values))  # it is one state as it is, and tells all
 
 
 def build_attention(states: int, query: int, config: AttentionConfig) -> Attention:

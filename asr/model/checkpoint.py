@@ -23,7 +23,7 @@ from asr.text.tokenizer import Tokenizer
 
 WEIGHTS, CONFIG, TOKENIZER, CARD = "model.safetensors", "config.yaml", "tokenizer.model", "README.md"
 LM = "lm"
-LM_WEIGHT = 0.3  # of a language model that is named, where the recogniser was made without one
+LM_WEIGHT = 0.5  # of a language model that is named, where the recogniser was made without one
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@
 | ` compression_ratio` | bytes of the text by bytes of its zlib form, as Whisper reckons it: high for loops |
 | ` doubtful` | true where the CTC head does not bear the words out: they may be invented (ours) |
 | ` words` | `word`, `start`, `end` (s) and `probability` (0 to 1); empty where the model gives no word times |
-| ` nbest` | only on request: other readings, best first, each with `text`, `score`, `attention_score`, `ctc_score` and `lm_score` (nats; null: not asked for) (ours) |
+| ` nbest` | only on request: other readings, best first, each with `text`, `score`, `attention_score`, `ctc_score`, `lm_score` and `internal_lm_score` (nats; null: not asked for) (ours) |
 
 As with Whisper, each word and each text that is not empty begins with a space, so that `"".join(w["word"] for w in words)` is the
 segment's text; `.strip()` takes it away. Those of `nbest` are without. `no_speech_prob` is left out: this model has no such output, for
@@ -111,6 +111,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "attention_score": _number(reading.attention_score, 4),
         "ctc_score": _number(reading.ctc_score, 4),
         "lm_score": _number(reading.lm_score, 4),
+        "internal_lm_score": _number(reading.internal_lm_score, 4),
     }
 
 

@@ -1,7 +1,7 @@
 """The weights of the search, tried on development speech: every combination, best first.
 
     python recipes/librispeech/sweep.py --model runs/mini/model --language-model runs/lm/model --manifest data/mini/dev-clean.json \\
-        --ctc 0.2 0.4 --lm 0 0.3 0.5 --bonus 0 0.5 --every 8
+        --ctc 0.2 0.4 --lm 0 0.4 0.8 --internal 0 0.5 --bonus 0 0.5 --every 8
 
 Weights chosen here are tuned on that speech: report its error rates as development figures.
 """
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--beam", type=int, default=8)
     parser.add_argument("--ctc", type=float, nargs="+", default=[0.2, 0.4])
     parser.add_argument("--lm", type=float, nargs="+", default=[0.0, 0.3])
+    parser.add_argument("--internal", type=float, nargs="+", default=[0.5])
     parser.add_argument("--bonus", type=float, nargs="+", default=[0.0])
     arguments = parser.parse_args()
 
@@ -42,8 +43,8 @@ def main() -> None:
     waveforms = [torch.from_numpy(load_audio(u.audio_filepath, offset=u.offset, duration=u.duration)) for u in utterances]
     batches = by_length([len(w) / 16_000 for w in waveforms], 120.0)
     rows = []
-    for ctc, lm, bonus in itertools.product(arguments.ctc, arguments.lm, arguments.bonus):
-        search = {"beam": arguments.beam, "ctc_weight": ctc, "lm_weight": lm, "length_bonus": bonus}
+    for ctc, lm, internal, bonus in itertools.product(arguments.ctc, arguments.lm, arguments.internal, arguments.bonus):
+        search = {"beam": arguments.beam, "ctc_weight": ctc, "lm_weight": lm, "internal_lm": internal, "length_bonus": bonus}
         config = model.config.decode.model_copy(update=search)
         began = time.perf_counter()
         texts = dict(
@@ -56,11 +57,11 @@ def main() -> None:
         rows.append(
             (
                 counts.rate,
-                f"{ctc:5g} {lm:5g} {bonus:6g} {100 * counts.rate:8.2f} %  {counts.deletions:5} {counts.insertions:5}  {took:5.0f} s",
+                f"{ctc:5g} {lm:5g} {internal:9g} {bonus:6g} {100 * counts.rate:8.2f} %  {counts.deletions:5} {counts.insertions:5}  {took:5.0f} s",
             )
         )
         print(rows[-1][1], flush=True)
-    print("\n  ctc    lm  bonus        WER    del   ins")
+    print("\n  ctc    lm  internal  bonus        WER    del   ins")
     print("\n".join(line for _, line in sorted(rows)))
 
 

@@ -27,8 +27,8 @@ FUSED = JOINT.model_copy(update={"lm_weight": 0.6})
 def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
     assert [h.tokens for h in found] == [h.tokens for h in expected]
     for a, b in zip(found, expected, strict=True):
-        assert (a.score, a.attention_score, a.ctc_score, a.lm_score) == pytest.approx(
-            (b.score, b.attention_score, b.ctc_score, b.lm_score), abs=1e-4
+        assert (a.score, a.attention_score, a.ctc_score, a.lm_score, a.internal_lm_score) == pytest.approx(
+            (b.score, b.attention_score, b.ctc_score, b.lm_score, b.internal_lm_score), abs=1e-4
         )
 
 
@@ -41,6 +41,7 @@ def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
         {"ctc_weight": 0, "length_bonus": 2.0, "coverage_bonus": 1.5},
         {"ctc_weight": 0.3, "length_bonus": -0.5, "coverage_bonus": 0.7},
         {"ctc_weight": 0, "lm_weight": 0.8},
+        {"ctc_weight": 0, "lm_weight": 0.8, "internal_lm": 0},
         {"ctc_weight": 0.4, "lm_weight": 0.5, "length_bonus": 0.6},
     ],
 )

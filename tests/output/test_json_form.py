@@ -36,7 +36,7 @@ HEARD = Transcript(
         Segment(
             1.00049,
             2.5,
-            (Reading("GO ON", (17, 9), -1.23456, -3.0, -2.0, -4.0), Reading("GO AN", (17, 8), -2.0, -3.5, -2.5)),
+            (Reading("GO ON", (17, 9), -1.23456, -3.0, -2.0, -4.0, -5.0), Reading("GO AN", (17, 8), -2.0, -3.5, -2.5)),
             (Word("GO", 1.1, 1.3, 0.98766), Word("ON", 1.39996, 2.0, 0.5)),
         ),
         Segment(5.0, 6.0, (Reading("", (), -0.00001, -0.00001, None),), (), True),
@@ -106,8 +106,8 @@ def test_what_is_known_of_a_recording_goes_along_and_hides_nothing() -> None:
 def test_readings_on_request() -> None:
     first, second = strictly(to_json(HEARD, OutputOptions(nbest=3)))["segments"]
     assert first["nbest"] == [
-        {"text": "GO ON", "score": -1.2346, "attention_score": -3.0, "ctc_score": -2.0, "lm_score": -4.0},
-        {"text": "GO AN", "score": -2.0, "attention_score": -3.5, "ctc_score": -2.5, "lm_score": None},
+        {"text": "GO ON", "score": -1.2346, "attention_score": -3.0, "ctc_score": -2.0, "lm_score": -4.0, "internal_lm_score": -5.0},
+        {"text": "GO AN", "score": -2.0, "attention_score": -3.5, "ctc_score": -2.5, "lm_score": None, "internal_lm_score": None},
     ]
     assert len(second["nbest"]) == 1
     assert len(strictly(json_line(HEARD, OutputOptions(nbest=2)))["segments"][0]["nbest"]) == 2
