@@ -38,6 +38,18 @@ def test_the_first_command_transcribes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "THE OLD MAN WALKED SLOWLY" in result.stdout
 
 
+def test_the_session_says_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line for line, but for how long it took."""
+    monkeypatch.chdir(ROOT)
+    (block,) = blocks(ROOT / "README.md", "console")
+    heard, written, subtitles = (part.split("\n", 1) for part in block.removeprefix("$ ").split("\n$ "))
+    listing = CliRunner().invoke(app, ["transcribe", *map(str, sorted(Path("examples").glob("*.flac")))])
+    assert (heard[0], listing.stdout.strip()) == ("asr transcribe examples/*.flac", heard[1].strip())
+    words = shlex.split(written[0])[1:]
+    assert CliRunner().invoke(app, [str(tmp_path) if word == "out/" else word for word in words]).exit_code == 0
+    assert (tmp_path / "window.srt").read_text(encoding="utf-8").strip() == subtitles[1].strip()
+
+
 def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
     for block in blocks(ROOT / "README.md", "python"):

@@ -7,13 +7,16 @@ Shapes: B utterances, K hypotheses of each (the beam), T listener states, V toke
 
 log p_ctc is that of the prefix while a hypothesis lives and of the whole transcript once it has ended (Hori, Watanabe et
 al. 2017), so a hypothesis cannot outlive the CTC evidence for it. A state counts as attended to when the attention it got,
-summed over the output, exceeds 0.5 (Chorowski and Jaitly 2016). log p_lm, of a language model over the same tokens, is
-shallow fusion (Gulcehre et al. 2015). The speller has learnt a language model
-too, from the few sentences of its transcripts: log p_ilm is what it says of a text when all that it hears is the mean of the utterance's
-states (Zeineldeen et al. 2021, "Investigating methods to improve language model integration for attention-based encoder-decoder ASR
-models"). Taken off, it leaves the say in matters of language to the model that has read more. The worth of the hotwords that a hypothesis has completed is defined in hotwords.py. Those
-that are spelling one have places of their own beside the beam, by their score and what they promise; from there they come into
-the beam, or end, by completing it. So where none completes one, the search is the one without hotwords.
+summed over the output, exceeds 0.5 (Chorowski and Jaitly 2016).
+
+log p_lm, of a language model over the same tokens, is shallow fusion (Gulcehre et al. 2015). The speller has learnt a language
+model too, from the few sentences of its transcripts: log p_ilm is what it says of a text when all that it hears is the mean of
+the utterance's states (Zeineldeen et al. 2021, "Investigating methods to improve language model integration for attention-based
+encoder-decoder ASR models"). Taken off, it leaves matters of language to the model that has read more.
+
+The worth of the hotwords that a hypothesis has completed is defined in hotwords.py. Those that are spelling one have places of
+their own beside the beam, by their score and what they promise; from there they come into the beam, or end, by completing it. So
+where none completes one, the search is the one without hotwords.
 """
 
 from __future__ import annotations

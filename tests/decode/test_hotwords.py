@@ -268,8 +268,9 @@ def heard(model: TrainedModel, clip: str, hotwords: Hotwords | None = None, conf
 
 def test_a_name_that_the_model_has_never_seen_is_found(model: TrainedModel) -> None:
     names = ["Pellerin", "Torvald Brandisi", "Mister Oldanby", "Zelinda", "Karenko"]
-    assert "OLDANBY" not in heard(model, "walk.flac").text.split()
-    found = heard(model, "walk.flac", load_hotwords(names, model.tokenizer))
+    config = model.config.decode.model_copy(update={"lm_weight": 0.0})  # with the language model it needs no help
+    assert "OLDANBY" not in heard(model, "walk.flac", config=config).text.split()
+    found = heard(model, "walk.flac", load_hotwords(names, model.tokenizer), config)
     assert found.text == "SHE WALKED DOWN TO THE RIVER WITH MISTER OLDANBY"
     assert found.hypothesis.hotword_score == pytest.approx(13 * WEIGHT)
 
