@@ -18,8 +18,8 @@ from asr.model.listener import real_frames
 class Memory(NamedTuple):
     """What the speller attends to; made once for a batch."""
 
-    keys: Tensor  # (B, T, A)
-    values: Tensor  # (B, T, H)
+    keys: Tensor  # (B, T, A), or of each head (B, heads, T, A / heads)
+    values: Tensor  # (B, T, H), or of each head (B, heads, T, H / heads)
     mask: Tensor  # (B, T) bool, True where a state is real
 
 
@@ -40,10 +40,10 @@ class Attention(Protocol):
 
 
 def mean_state(memory: Memory) -> Memory:
-    """The mean of an utterance's states in place of them: (B, 1, ...)."""
-    padding = ~memory.mask[..., None]
-    count = memory.mask.sum(1).clamp_min(1)[:, None, None]
-    keys, values = (x.masked_fill(padding, 0).sum(1, keepdim=True) / count for x in (memory.keys, memory.values))
+    """The mean of an utterance's states in place of them: T is 1."""
+    real = memory.mask[..., None] if memory.keys.ndim == 3 else memory.mask[:, None, :, None]
+    count = real.sum(-2, keepdim=True).clamp_min(1)
+    keys, values = (x.masked_fill(~real, 0).sum(-2, keepdim=True) / count for x in (memory.keys, memory.values))
     return Memory(keys, values, memory.mask.new_ones(len(memory.mask), 1))
 
 
@@ -94,16 +94,15 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(f"heads ({config.heads}) does not divide the listener's size ({states})")
 
     def memory(self, states: Tensor, lengths: Tensor) -> Memory:
-        return Memory(self.key(states), self.value(states), real_frames(lengths, states.shape[1]))
+        # Each head's in one piece, or the products of every step would copy them.
+        keys, values = (x.unflatten(2, (self.heads, -1)).transpose(1, 2).contiguous() for x in (self.key(states), self.value(states)))
+        return Memory(keys, values, real_frames(lengths, states.shape[1]))
 
     def forward(self, query: Tensor, previous: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        heads = (self.heads, -1)
-        q = self.query(query).unflatten(2, heads).transpose(1, 2)  # (B, heads, K, size)
-        keys = memory.keys.unflatten(2, heads).transpose(1, 2)  # (B, heads, T, size)
-        values = memory.values.unflatten(2, heads).transpose(1, 2)
-        energy = q @ keys.transpose(2, 3) / self.size**0.5
+        q = self.query(query).unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, heads, K, size)
+        energy = q @ memory.keys.transpose(2, 3) / self.size**0.5
         weights = energy.float().masked_fill(~memory.mask[:, None, None], float("-inf")).softmax(3).to(query.dtype)
-        context = (weights @ values).transpose(1, 2).flatten(2)
+        context = (weights @ memory.values).transpose(1, 2).flatten(2)
         return context, weights.mean(1)
 
     def blurred(self, memory: Memory) -> Memory:

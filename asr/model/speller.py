@@ -35,7 +35,7 @@ class Speller(nn.Module):
 
     def __init__(self, vocabulary: int, states: int, config: SpellerConfig, attention: AttentionConfig):
         super().__init__()
-        self.config = config
+        self.config, self.states = config, states
         self.embedding = nn.Embedding(vocabulary, config.embedding)
         inputs = [config.embedding] + [config.hidden] * (config.layers - 1)
         seeing = 0 if config.input_feeding else 1  # the layer that takes in what was attended to
@@ -56,7 +56,7 @@ class Speller(nn.Module):
         b, t = memory.mask.shape
         zeros = memory.values.new_zeros
         units = (b, hypotheses, len(self.cells), self.config.hidden)
-        return SpellerState(zeros(units), zeros(units), zeros(b, hypotheses, memory.values.shape[2]), zeros(b, hypotheses, t))
+        return SpellerState(zeros(units), zeros(units), zeros(b, hypotheses, self.states), zeros(b, hypotheses, t))
 
     def step(self, tokens: Tensor, state: SpellerState, memory: Memory) -> tuple[Tensor, SpellerState]:
         """The last tokens (B, K) and state -> log-probabilities of the next (B, K, V), float32, and the new state."""
