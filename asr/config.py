@@ -186,10 +186,10 @@ class DecodeConfig(Section):
     """longest transcript, in tokens for each listener state"""
     doubtful_below: float = -2.5
     """log p_ctc of a transcript, a token (nats), below which it is searched for again and, if need be, marked as doubtful. Of 100 transcripts of
-    dev-clean by the embedded model one has -2.6 and no right word, and all others more than -1.9; of Common Voice, one in twelve is below -2.6,
+    dev-clean by the embedded model one has -2.6 and as many errors as words, and all others more than -1.9; of Common Voice, one in twelve is below -2.6,
     and hardly a word of those is right"""
     invented_below: float = -2.9
-    """below which it is not written at all: over noise, transcripts have -3.0 to -4.8"""
+    """below which it is not written at all: over noise that training mixed in, transcripts have -3.0 to -4.8"""
 
 
 class SegmentConfig(Section):

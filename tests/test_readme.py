@@ -39,7 +39,7 @@ def test_the_first_command_transcribes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_session_says_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Line for line, but for how long it took."""
+    """The texts that are heard, and the subtitles that are written."""
     monkeypatch.chdir(ROOT)
     (block,) = blocks(ROOT / "README.md", "console")
     heard, written, subtitles = (part.split("\n", 1) for part in block.removeprefix("$ ").split("\n$ "))

@@ -5,7 +5,7 @@
 
 A pyramid's layer sees `factor` neighbouring frames side by side. Here each sees one frame, as if its neighbours were equal to it: the
 weights of the neighbours are summed. The stem keeps its strides. The network is at first worse than it was, since its memory lasts
-`factor` times shorter in seconds, and has made up for it after a few hundred steps.
+`factor` times shorter in seconds, and had made up for it after about a hundred steps.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 from asr.score import Evaluation, evaluate, write_report
 from asr.score.alignment import align
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs pip install 'las-asr[test]'")
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
