@@ -43,6 +43,9 @@ class FrontendConfig(Section):
     """lower edge of the lowest band (Hz)"""
     high_hz: PositiveFloat = 7_600.0
     """upper edge of the highest band (Hz)"""
+    mean_prior: NonNegativeFloat | None = None
+    """seconds that the training data's mean is worth against an utterance's own: every band is centred on the mean of so much of the first
+    and all of the second. 0 is the utterance's own mean; none, the training data's alone"""
 
     @model_validator(mode="after")
     def _bands_fit(self) -> FrontendConfig:

@@ -2,19 +2,20 @@
 """What becomes of speech in a long recording: words lost or doubled at seams, times of words, words invented over silence.
 
     pip install pocketsphinx      # for the times; without it they are left out
-    python benchmarks/long_recordings.py --manifest data/mini/dev-clean.json --noise data/mini/noise.json --minutes 120
+    python benchmarks/long_recordings.py --manifest data/mini/dev-clean.json --noise data/mini/noise.json --minutes 120 --times runs/times.json
 
 Utterances are stitched into one recording with pauses of digital silence, hiss or real noise between them. It is transcribed, and so is
 each utterance alone. Prints both word error rates; the words written over silence, white noise, music and the noise recordings; and how
 many words begin and end within 0.2 s of where they do: the first and the last of each utterance, whatever was read there, and all
 that were read right. Where a word is said is pocketsphinx's forced alignment of the true text, in utterances of which its dictionary
 knows all words: another model's ear, so that the error of both is counted. (Loudness is no judge: breath and room noise before the
-first word are as loud as its consonants.)
+first word are as loud as its consonants.) It takes longer than all else, and --times keeps it for the next run.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import tempfile
 import time
@@ -27,6 +28,7 @@ import numpy as np
 import soundfile
 
 from asr.decode.utterances import Recognized, recognize_utterances
+from asr.files import write_atomically
 from asr.score.alignment import align
 from asr.score.wer import word_errors
 from asr.speech.audio import Samples, load_audio
@@ -53,7 +55,7 @@ class Placed:
 
 
 class Said(NamedTuple):
-    """A word of the true text, and where it is said (s)."""
+    """A word of the true text, and where in its utterance it is said (s)."""
 
     word: str
     start: float
@@ -100,46 +102,61 @@ class Aligner:
 
         self.decoder = Decoder(samprate=RATE, loglevel="FATAL", bestpath=False)
 
-    def __call__(self, placed: Placed) -> list[Said]:
-        """The words of an utterance in the long recording; none where the dictionary lacks one of them, or alignment fails."""
-        words = (placed.utterance.text or "").lower().split()
+    def __call__(self, utterance: Utterance) -> list[Said]:
+        """The words of an utterance; none where the dictionary lacks one of them, or alignment fails."""
+        words = (utterance.text or "").lower().split()
         if not words or any(self.decoder.lookup_word(word) is None for word in words):
             return []
+        samples = load_audio(utterance.audio_filepath, RATE, utterance.offset, utterance.duration)
         self.decoder.set_align_text(" ".join(words))
         self.decoder.start_utt()
-        self.decoder.process_raw((placed.samples * 32767).astype(np.int16).tobytes(), full_utt=True)
+        self.decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), full_utt=True)
         self.decoder.end_utt()
         # The second of several pronunciations is called word(2); silences and noises have names in brackets.
         spans = [(s.word.split("(")[0].upper(), s.start_frame / 100, (s.end_frame + 1) / 100) for s in self.decoder.seg() or ()]
-        said = [Said(word, placed.start + start, placed.start + end) for word, start, end in spans if word[:1] not in ("", "<", "[")]
+        said = [Said(*span) for span in spans if span[0][:1] not in ("", "<", "[")]
         return said if [s.word.lower() for s in said] == words else []
 
 
-def word_offsets(said: Sequence[Said], found: Sequence[Word]) -> tuple[list[float], list[float]]:
-    """How much later than they are said the words that were read right begin and end (s)."""
+def said_words(utterances: Sequence[Utterance], kept: Path | None) -> dict[str, list[Said]] | None:
+    """By id, where the words of utterances are said, as far as `kept` (a JSON file) does not tell, by pocketsphinx; None without it."""
+    known = json.loads(kept.read_text()) if kept and kept.is_file() else {}
+    if missing := [u for u in utterances if u.id not in known]:
+        try:
+            aligner = Aligner()
+        except ImportError:
+            return None
+        known |= {u.id: aligner(u) for u in missing}
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(kept, json.dumps(known))
+    return {u.id: [Said(*word) for word in known[u.id]] for u in utterances}
+
+
+def word_offsets(start: float, said: Sequence[Said], found: Sequence[Word]) -> tuple[list[float], list[float]]:
+    """How much later than they are said, in an utterance that begins at `start`, the words that were read right begin and end (s)."""
     starts, ends = [], []
     i = j = 0
     for kind, _, _ in align([s.word for s in said], [w.text for w in found]):
         if kind == "=":
-            starts.append(found[j].start - said[i].start)
-            ends.append(found[j].end - said[i].end)
+            starts.append(found[j].start - start - said[i].start)
+            ends.append(found[j].end - start - said[i].end)
         i, j = i + (kind != "i"), j + (kind != "d")
     return starts, ends
 
 
-def print_times(placed: Sequence[Placed], words: Sequence[Word]) -> None:
+def print_times(placed: Sequence[Placed], words: Sequence[Word], kept: Path | None) -> None:
     """How well the words of a transcript are placed."""
-    try:
-        aligner = Aligner()
-    except ImportError:
+    said_in = said_words([p.utterance for p in placed], kept)
+    if said_in is None:
         print("times of words: not checked (pip install pocketsphinx)")
         return
     offsets: dict[str, list[float]] = {name: [] for name in ("first words begin", "last words end", "right words begin", "right words end")}
     for p in placed:
-        said, found = aligner(p), [w for w in words if p.start < (w.start + w.end) / 2 < p.end]
+        said, found = said_in[p.utterance.id], [w for w in words if p.start < (w.start + w.end) / 2 < p.end]
         if said and found:
-            starts, ends = word_offsets(said, found)
-            own = ([found[0].start - said[0].start], [found[-1].end - said[-1].end], starts, ends)
+            starts, ends = word_offsets(p.start, said, found)
+            own = ([found[0].start - p.start - said[0].start], [found[-1].end - p.start - said[-1].end], starts, ends)
             for several, some in zip(offsets.values(), own, strict=True):
                 several += some
     for name, several in offsets.items():
@@ -189,6 +206,7 @@ def main() -> None:
     parser.add_argument("--noise", type=Path, help="a manifest of noises")
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--times", type=Path, help="where the words are said, a file that the first run makes and others read")
     arguments = parser.parse_args()
 
     model = load_model(arguments.model)
@@ -210,7 +228,7 @@ def main() -> None:
     print(f"{together.duration / took:.0f} x real time; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     print(f"WER in the long recording {word_errors([' '.join(references)], [together.text]).rate:.2%}")
     print(f"WER of the utterances alone {word_errors(references, alone(model, [p.utterance for p in placed])).rate:.2%}")
-    print_times(placed, together.words)
+    print_times(placed, together.words, arguments.times)
 
 
 if __name__ == "__main__":

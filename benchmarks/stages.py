@@ -4,9 +4,21 @@
     python benchmarks/stages.py                                       # the embedded model, the clips of examples/
     python benchmarks/stages.py --model runs/an4/model --manifest data/an4/test.json --beam 8
 
-Prints seconds of audio per second (x real time) for training steps and for beam search, and the share of each stage:
-audio (decoding files), features (log-mel), listener, speller (the network's steps in the search), and search (all else:
-CTC prefix scores, choosing hypotheses, writing text). Run it on an idle machine; the median of the rounds is shown.
+Prints seconds of audio per second (x real time) for training steps and for transcription as `asr transcribe` does it, but with one
+stage after the other (the command reads the next recordings while it recognises), and the share of each stage:
+
+    audio          decoding files, resampling
+    speech         finding it (silero-vad) and cutting it into segments
+    features       log-mel
+    listener       the BiLSTM, and the CTC head on it
+    speller        its steps in the search
+    own LM         its steps to foretell what it would say of its own accord
+    LM             the language model's steps
+    CTC            prefix scores
+    alignment      the words in their places
+    search         all else: choosing hypotheses, writing text
+
+Run it on an idle machine; the median of the rounds is shown.
 """
 
 from __future__ import annotations
@@ -14,75 +26,123 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
-from asr.config import AugmentConfig, DecodeConfig
-from asr.decode.recognize import recognize
-from asr.model.checkpoint import TrainedModel, load_model
+from asr.config import AugmentConfig
+from asr.decode import ctc, examine
+from asr.model.attention import Memory
+from asr.model.checkpoint import TrainedModel
 from asr.model.las import LAS
-from asr.speech.audio import load_audio
+from asr.model.speller import SpellerState
+from asr.speech import segment
+from asr.speech.audio import Samples, load_audio, stream_audio
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import BatchDataset, BatchSampler, Example, by_length
-from asr.speech.manifest import read_manifest
-from asr.transcribe import embedded_model
+from asr.speech.manifest import Utterance, read_manifest
+from asr.speech.segment import RATE
+from asr.speech.windows import Source, read_windows
+from asr.transcribe import WINDOW_BATCHES, Transcriber, embedded_model, load_model
 
-STAGES = ("audio", "features", "listener", "speller", "search")
+STAGES = ("audio", "speech", "features", "listener", "speller", "own LM", "LM", "CTC", "alignment", "search")
 
 
 class Stopwatch:
-    """Seconds spent in named stages."""
+    """Seconds spent in named stages. What passes in a stage within a stage counts for the inner one."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
+        self._running = ["nothing"]
+        self._since = time.perf_counter()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        began = time.perf_counter()
-        yield
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.seconds[name] += time.perf_counter() - began
+        self._lap()
+        self._running.append(name)
+        try:
+            yield
+        finally:
+            self._lap()
+            self._running.pop()
 
-    def wrap(self, name: str, function: Any) -> Any:
+    def _lap(self) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        now = time.perf_counter()
+        self.seconds[self._running[-1]] += now - self._since
+        self._since = now
+
+    def wrap(self, name: str | Callable[..., str], function: Any) -> Any:
+        """The function, timed. `name` may depend on its arguments."""
+
         def timed(*args: Any, **kwargs: Any) -> Any:
-            with self.stage(name):
+            with self.stage(name if isinstance(name, str) else name(*args)):
                 return function(*args, **kwargs)
 
         return timed
 
 
-def transcribe(model: TrainedModel, examples: list[Example], decode: DecodeConfig, batch_seconds: float) -> dict[str, float]:
-    """One pass over all examples; seconds by stage."""
-    watch, network = Stopwatch(), model.network
-    originals = {"frontend": network.frontend.forward, "listener": network.listener.forward, "step": network.speller.step}
-    network.frontend.forward = watch.wrap("features", originals["frontend"])  # type: ignore[method-assign]
-    network.listener.forward = watch.wrap("listener", originals["listener"])  # type: ignore[method-assign]
-    network.speller.step = watch.wrap("speller", originals["step"])  # type: ignore[method-assign]
-    try:
-        for batch in by_length([e.seconds for e in examples], batch_seconds):
-            with watch.stage("audio"):
-                rate = model.config.model.frontend.sample_rate
-                us = [examples[i].utterance for i in batch]
-                waveforms = [torch.from_numpy(load_audio(u.audio_filepath, rate, u.offset, u.duration)) for u in us]
-            with watch.stage("all else"):
-                recognize(model, waveforms, decode)
-    finally:
-        network.frontend.forward, network.listener.forward = originals["frontend"], originals["listener"]  # type: ignore[method-assign]
-        network.speller.step = originals["step"]  # type: ignore[method-assign]
-    inner = sum(watch.seconds[name] for name in ("features", "listener", "speller"))
-    watch.seconds["search"] = watch.seconds.pop("all else") - inner
+def transcribe(model: Transcriber, utterances: list[Utterance]) -> dict[str, float]:
+    """One pass over all recordings; seconds by stage."""
+    watch, network = Stopwatch(), model.model.network
+    own = "own LM"
+
+    def speller_or_own(tokens: Tensor, state: SpellerState, memory: Memory) -> str:
+        return "speller" if memory.mask.shape[1] > 1 else own  # what it would say of its own accord, it says to a single state
+
+    timed: list[tuple[Any, str, str | Callable[..., str]]] = [
+        (segment.VoiceActivity, "__call__", "speech"),
+        (network.frontend, "forward", "features"),
+        (network.listener, "forward", "listener"),
+        (network, "ctc_log_probs", "listener"),
+        (network.speller, "step", speller_or_own),
+        (ctc.CTCPrefixScorer, "score", "CTC"),
+        (ctc.CTCPrefixScorer, "extend", "CTC"),
+        (examine, "place_tokens", "alignment"),
+    ]
+    if model.model.lm:
+        timed.append((model.model.lm, "step", "LM"))
+    with ExitStack() as patches:
+        for owner, name, stage in timed:
+            patches.enter_context(patch.object(owner, name, _timed_method(watch, stage, owner, name)))
+        sources = [Source(u.id, lambda on_missing, u=u: _timed_blocks(watch, u, on_missing)) for u in utterances]  # type: ignore[misc]
+        windows = read_windows(sources, model.segment, WINDOW_BATCHES * model.batch_seconds, threading.Event())
+        with watch.stage("speech"):
+            for window in windows:
+                with watch.stage("search"):
+                    for batch in by_length([s.seconds for _, s in window.segments], model.batch_seconds):
+                        model.recognize([window.segments[i][1] for i in batch])
     return dict(watch.seconds)
+
+
+def _timed_method(watch: Stopwatch, stage: str | Callable[..., str], owner: Any, name: str) -> Any:
+    """A method of a class, or a function of an instance or a module, timed."""
+    original = getattr(owner, name)
+    if not isinstance(owner, type):
+        return watch.wrap(stage, original)
+    return lambda self, *args: watch.wrap(stage, original)(self, *args)
+
+
+def _timed_blocks(watch: Stopwatch, u: Utterance, on_missing: Callable[[float], None]) -> Iterator[Samples]:
+    """The recording's samples at 16 kHz, block by block."""
+    blocks = stream_audio(u.audio_filepath, RATE, u.offset, u.duration, None, on_missing)
+    while True:
+        with watch.stage("audio"):
+            block = next(blocks, None)
+        if block is None:
+            return
+        yield block
 
 
 def train(model: TrainedModel, examples: list[Example], batch_seconds: float, steps: int) -> dict[str, float]:
@@ -120,8 +180,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=embedded_model())
     parser.add_argument("--manifest", type=Path, default=Path(__file__).parents[1] / "manifests" / "example.json")
-    parser.add_argument("--beam", type=int, default=8)
-    parser.add_argument("--batch-seconds", type=float, default=60.0)
+    parser.add_argument("--beam", type=int, help="the model's own if left out")
+    parser.add_argument("--batch-seconds", type=float, default=100.0, help="of a training step")
     parser.add_argument("--at-least", type=float, default=120.0, help="repeat the manifest until it has so many seconds")
     parser.add_argument("--steps", type=int, default=10, help="training steps")
     parser.add_argument("--rounds", type=int, default=3)
@@ -131,26 +191,25 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
 
     model = load_model(arguments.model, arguments.device)
-    decode = model.config.decode.model_copy(update={"beam": arguments.beam})
+    if arguments.beam:
+        model.decode = model.decode.model_copy(update={"beam": arguments.beam})
     utterances = read_manifest(arguments.manifest, need_text=True)
-    rate = model.config.model.frontend.sample_rate
     once = []
     for u in utterances:
-        seconds = len(load_audio(u.audio_filepath, rate, u.offset, u.duration)) / rate
-        once.append(Example(u, tuple(model.tokenizer.encode(u.text or "")), seconds))
-    total = sum(e.seconds for e in once)
-    examples = once * max(1, round(arguments.at_least / total))
+        seconds = len(load_audio(u.audio_filepath, RATE, u.offset, u.duration)) / RATE
+        once.append(Example(u, tuple(model.model.tokenizer.encode(u.text or "")), seconds))
+    examples = once * max(1, round(arguments.at_least / sum(e.seconds for e in once)))
     total = sum(e.seconds for e in examples)
 
-    recognize(model, [torch.zeros(rate)], decode)  # warm-up
-    rounds = [transcribe(model, examples, decode, arguments.batch_seconds) for _ in range(arguments.rounds)]
-    trained = train(model, examples, arguments.batch_seconds, arguments.steps)
+    transcribe(model, utterances[:2])  # warm-up
+    rounds = [transcribe(model, [e.utterance for e in examples]) for _ in range(arguments.rounds)]
+    trained = train(model.model, examples, arguments.batch_seconds, arguments.steps)
 
     console = Console(highlight=False)
     name = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else f"{platform.machine()} CPU, {arguments.threads} threads"
     console.print(f"{name}, torch {torch.__version__}; {len(examples)} utterances, {total:.0f} s; {arguments.model}")
-    whole = statistics.median(sum(r.values()) for r in rounds)
-    table = Table(title=f"beam {decode.beam}, CTC weight {decode.ctc_weight:g}: {total / whole:.0f}× real time", title_justify="left")
+    whole = statistics.median(sum(r[stage] for stage in STAGES) for r in rounds)
+    table = Table(title=f"transcription, beam {model.decode.beam}: {total / whole:.0f}× real time", title_justify="left")
     table.add_column("stage")
     table.add_column("share", justify="right")
     table.add_column("ms for a second of audio", justify="right")

@@ -17,6 +17,9 @@ LOG_FLOOR = 1e-8  # power below which a band counts as silent: about the noise o
 class LogMel(nn.Module):
     """Log-mel power spectrogram, normalised by the training data's mean and deviation of each band (global CMVN).
 
+    With a `mean_prior`, what a recording has of its own (its loudness, its microphone) is taken off as well: the mean of each band
+    over the utterance, weighed against the training data's, for a short utterance's mean tells more of what is said than of the recording.
+
     Only whole windows of an utterance's own samples make frames, so that padding a batch changes nothing.
     """
 
@@ -57,8 +60,12 @@ class LogMel(nn.Module):
             features = (self.log_mel(waveforms.float()) - self.mean) / self.deviation
         frames = self.frames(samples)
         features = features[:, : int(frames.max())]
-        padding = torch.arange(features.shape[1], device=features.device) >= frames[:, None]
-        return features.masked_fill(padding[:, :, None], 0.0), frames
+        padding = (torch.arange(features.shape[1], device=features.device) >= frames[:, None])[:, :, None]
+        features = features.masked_fill(padding, 0.0)
+        if self.config.mean_prior is not None:
+            prior = self.config.mean_prior * self.config.sample_rate / self.config.hop  # in frames; the training data's mean is zero by now
+            features = (features - features.sum(1, keepdim=True) / (frames + prior)[:, None, None]).masked_fill(padding, 0.0)
+        return features, frames
 
     @torch.no_grad()
     def fit(self, total: Tensor, total_of_squares: Tensor, frames: int) -> None:

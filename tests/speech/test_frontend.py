@@ -35,8 +35,9 @@ def test_equals_librosa(waveform: torch.Tensor) -> None:
     np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
-def test_padding_changes_nothing(waveform: torch.Tensor) -> None:
-    frontend = LogMel(FrontendConfig())
+@pytest.mark.parametrize("mean_prior", [None, 0.0, 2.0])
+def test_padding_changes_nothing(waveform: torch.Tensor, mean_prior: float | None) -> None:
+    frontend = LogMel(FrontendConfig(mean_prior=mean_prior))
     short = waveform[:7_777]
     alone, alone_frames = frontend(short[None], torch.tensor([len(short)]))
     padded = torch.zeros(2, len(waveform))
@@ -61,6 +62,25 @@ def test_fit_gives_zero_mean_and_unit_deviation(waveform: torch.Tensor) -> None:
     features, _ = frontend(waveform[None], torch.tensor([len(waveform)]))
     torch.testing.assert_close(features[0].mean(0), torch.zeros(80), atol=1e-3, rtol=0)
     torch.testing.assert_close(features[0].std(0, correction=0), torch.ones(80), atol=1e-3, rtol=0)
+
+
+def test_own_mean_makes_loudness_and_tone_of_no_account(waveform: torch.Tensor) -> None:
+    frontend, lengths = LogMel(FrontendConfig(mean_prior=0.0)), torch.tensor([len(waveform)])
+    quiet = torch.nn.functional.conv1d(0.2 * waveform[None, None], torch.tensor([[[0.3, 1.0]]]), padding=1)[0, 0, : len(waveform)]
+    features, other = frontend(waveform[None], lengths)[0], frontend(quiet[None], lengths)[0]
+    torch.testing.assert_close(features.mean(1), torch.zeros(1, 80), atol=1e-4, rtol=0)
+    assert (features - other)[0, 2:].abs().mean() < 0.05
+    plain = LogMel(FrontendConfig())
+    assert (plain(waveform[None], lengths)[0] - plain(quiet[None], lengths)[0])[0, 2:].abs().mean() > 1
+
+
+def test_prior_is_so_many_seconds_of_the_training_mean(waveform: torch.Tensor) -> None:
+    frontend = LogMel(FrontendConfig(mean_prior=0.5))
+    frontend.mean.copy_(torch.linspace(-12, 3, 80))
+    frontend.deviation.fill_(2.0)
+    raw = frontend.log_mel(waveform[None])[0]  # (98, 80): 0.98 s
+    centre = torch.cat([raw, frontend.mean.expand(50, 80)]).mean(0)
+    torch.testing.assert_close(frontend(waveform[None], torch.tensor([len(waveform)]))[0][0], (raw - centre) / 2, atol=1e-4, rtol=0)
 
 
 def test_silence_is_finite() -> None:

@@ -1,0 +1,33 @@
+"""The mean of two models: weights by hand, the rest the second's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tests_support import recipe_script
+
+from asr.config import ModelConfig
+from asr.errors import UsageError
+from asr.model.checkpoint import load_model
+from asr.model.las import LAS
+
+
+def test_weights_are_the_weighted_mean(tiny: ModelConfig, tiny_folder: Path) -> None:
+    first, second = load_model(tiny_folder), replace(load_model(tiny_folder), card="the second")
+    torch.manual_seed(1)
+    second.network.load_state_dict(LAS(second.config.model, len(second.tokenizer)).state_dict())
+    expected = {name: 0.3 * w + 0.7 * second.network.state_dict()[name] for name, w in first.network.state_dict().items()}
+    mean = recipe_script("librispeech/average.py").average(first, second, 0.7)
+    torch.testing.assert_close(dict(mean.network.state_dict()), expected)
+    assert mean.card == "the second"
+
+
+def test_another_network_is_refused(tiny: ModelConfig, tiny_folder: Path) -> None:
+    first = load_model(tiny_folder)
+    wider = tiny.model_copy(update={"listener": tiny.listener.model_copy(update={"hidden": tiny.listener.hidden + 4})})
+    other = replace(first, network=LAS(wider, len(first.tokenizer)))
+    with pytest.raises(UsageError, match="different networks"):
+        recipe_script("librispeech/average.py").average(other, first, 0.5)
