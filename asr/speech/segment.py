@@ -98,8 +98,9 @@ def _judged(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, NDArray[np.flo
     """Blocks of whole frames with the probability of speech in each frame; the last may be short, and is judged as if silence followed."""
     detector: VoiceActivity | None = None
     held: list[Samples] = []
-    for block in blocks:
-        held.append(block)
+    # However long a block is: the detector's memory grows with what it is given at once.
+    for part in (block[i : i + BLOCK_FRAMES * FRAME] for block in blocks for i in range(0, len(block), BLOCK_FRAMES * FRAME)):
+        held.append(part)
         if sum(map(len, held)) >= BLOCK_FRAMES * FRAME:
             samples = np.concatenate(held)
             whole = len(samples) // FRAME * FRAME

@@ -95,6 +95,19 @@ def test_speech_is_found_between_silences_in_blocks_of_any_size() -> None:
         assert np.array_equal(s.samples, stream[at : at + len(s.samples)])
 
 
+def test_the_detector_is_given_little_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+
+    def judge(self: VoiceActivity, samples: np.ndarray) -> np.ndarray:
+        given.append(len(samples))
+        return np.zeros(len(samples) // FRAME, np.float32)
+
+    monkeypatch.setattr(VoiceActivity, "__call__", judge)
+    assert list(speech_segments([np.zeros(RATE * 100, np.float32)], SHORT)) == []
+    assert max(given) < RATE * 33
+    assert 0 <= sum(given) - RATE * 100 < FRAME
+
+
 def test_the_detector_goes_on_from_call_to_call() -> None:
     clip = load_audio(ROOT / "examples" / "numbers.flac", RATE)
     clip = clip[: len(clip) // (8 * FRAME) * 8 * FRAME]
