@@ -42,6 +42,7 @@ def train(
             lm_trainer = LMTrainer(settings, restart)
         folder = lm_trainer.run()
         lm_trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --language-model {folder} --lm-weight 0.5 --manifest FILE")
+        lm_trainer.accelerator.end_training()
         return
     with err.status("starting …"):
         from asr.train.trainer import Trainer
@@ -49,6 +50,7 @@ def train(
         trainer = Trainer(settings, restart)
     folder = trainer.run()
     trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --model {folder} --manifest FILE")
+    trainer.accelerator.end_training()  # several processes take leave of each other: one that leaves others waiting may abort
 
 
 @speaks_plainly
