@@ -96,10 +96,9 @@ class Stopwatch:
 def transcribe(model: Transcriber, utterances: list[Utterance]) -> dict[str, float]:
     """One pass over all recordings; seconds by stage."""
     watch, network = Stopwatch(), model.model.network
-    own = "own LM"
 
     def speller_or_own(tokens: Tensor, state: SpellerState, memory: Memory) -> str:
-        return "speller" if memory.mask.shape[1] > 1 else own  # what it would say of its own accord, it says to a single state
+        return "speller" if memory.mask.shape[1] > 1 else "own LM"  # what it foretells of its own accord, it says to a single state
 
     timed: list[tuple[Any, str, str | Callable[..., str]]] = [
         (segment.VoiceActivity, "__call__", "speech"),
@@ -173,6 +172,7 @@ def train(model: TrainedModel, examples: list[Example], batch_seconds: float, st
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimizer.step()
             optimizer.zero_grad()
+    del watch.seconds["nothing"]
     return {**watch.seconds, "heard": audio}
 
 

@@ -98,7 +98,7 @@ def an4(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The AN4 corpus, unpacked."""
     archive = SHARED_DATA / "an4.tar"
     if not archive.is_file():
-        pytest.skip("the AN4 recordings are not on this machine")
+        pytest.skip(f"the AN4 recordings are not on this machine: no {archive}")
     folder = tmp_path_factory.mktemp("an4")
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
@@ -110,7 +110,7 @@ def dev_clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A part of LibriSpeech dev-clean, unpacked: the folder around `LibriSpeech`."""
     archive = SHARED_DATA / "librispeech-dev-clean-part.tar"
     if not archive.is_file():
-        pytest.skip("LibriSpeech dev-clean is not on this machine")
+        pytest.skip(f"LibriSpeech dev-clean is not on this machine: no {archive}")
     folder = tmp_path_factory.mktemp("librispeech")
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")

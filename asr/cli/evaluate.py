@@ -73,7 +73,9 @@ def evaluate(
                 seconds += result.seconds
             advance(1)
     took = time.perf_counter() - began
-    language = f"LM weight {decode.lm_weight:g}" + (f" (less {decode.internal_lm:g} of the speller's own)" if decode.lm_weight else "")
+    language = f"LM weight {decode.lm_weight:g}" + (
+        f" (less {decode.internal_lm:g} of the speller's own)" if decode.lm_weight and decode.internal_lm else ""
+    )
     how = f"beam {decode.beam}, CTC weight {decode.ctc_weight:g}, {language}, length bonus {decode.length_bonus:g}"
     if output:
         _write_hypotheses(output, utterances, [text or "" for text in texts])

@@ -12,6 +12,9 @@ from asr.cli.console import err, out, speaks_plainly
 if TYPE_CHECKING:
     from torch import nn
 
+    from asr.train.lm_trainer import LMTrainer
+    from asr.train.trainer import Trainer
+
 
 @speaks_plainly
 def train(
@@ -40,17 +43,29 @@ def train(
             from asr.train.lm_trainer import LMTrainer
 
             lm_trainer = LMTrainer(settings, restart)
-        folder = lm_trainer.run()
+        folder = _run(lm_trainer)
         lm_trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --language-model {folder} --lm-weight 0.5 --manifest FILE")
-        lm_trainer.accelerator.end_training()
         return
     with err.status("starting …"):
         from asr.train.trainer import Trainer
 
         trainer = Trainer(settings, restart)
-    folder = trainer.run()
+    folder = _run(trainer)
     trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --model {folder} --manifest FILE")
-    trainer.accelerator.end_training()  # several processes take leave of each other: one that leaves others waiting may abort
+
+
+def _run(trainer: Trainer | LMTrainer) -> Path:
+    """Train to the end, or to where all processes are asked to stop. There they take leave of each other: one that merely exits may
+    abort over the connection. One that fails leaves alone and at once."""
+    from asr.train.sitting import Interrupted
+
+    try:
+        folder = trainer.run()
+    except Interrupted:
+        trainer.accelerator.end_training()
+        raise
+    trainer.accelerator.end_training()
+    return folder
 
 
 @speaks_plainly

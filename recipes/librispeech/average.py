@@ -3,7 +3,8 @@
     python recipes/librispeech/average.py asr/pretrained runs/more/model --share 0.7 --output runs/mean
 
 A model and what became of it by more training lie close enough for their mean to be a model too, and often a better one than
-either (Wortsman et al. 2022, "Model soups"). What is not weights is the second's: pieces, settings, card, and a language model in `lm/`.
+either (Wortsman et al. 2022, "Model soups"). Settings and pieces are the second's, and its card, with a line that tells what was done; a language
+model in `lm/` is left behind.
 """
 
 from __future__ import annotations
@@ -14,24 +15,27 @@ from pathlib import Path
 
 from asr.errors import AsrError, UsageError
 from asr.model.checkpoint import TrainedModel, load_model, save_model
+from asr.model.las import LAS
 
 
 def average(first: TrainedModel, second: TrainedModel, share: float) -> TrainedModel:
-    """The second with weights (1 - share) of the first and `share` of its own. Raises UsageError where the two differ in more than weights."""
+    """The second, its weights (1 - share) of the first's and `share` of its own. Raises UsageError where pieces or the weights' shapes differ."""
     if first.tokenizer.serialized != second.tokenizer.serialized:
         raise UsageError("the two have different pieces")
     weights, others = first.network.state_dict(), second.network.state_dict()
     if {name: w.shape for name, w in weights.items()} != {name: w.shape for name, w in others.items()}:
         raise UsageError("the two have different networks")
-    second.network.load_state_dict({name: weights[name].lerp(own, share) for name, own in others.items()})
-    return second
+    network = LAS(second.config.model, len(second.tokenizer)).eval()
+    network.load_state_dict({name: weights[name].lerp(own, share) for name, own in others.items()})
+    told = f"> Weights: {1 - share:g} of another model and {share:g} of the one whose card this is; error rates below are of that one alone.\n\n"
+    return TrainedModel(network, second.tokenizer, second.config, told + second.card)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=Path)
     parser.add_argument("second", type=Path)
-    parser.add_argument("--share", type=float, default=0.5, help="the second's, between 0 and 1")
+    parser.add_argument("--share", type=float, default=0.5, help="the second's: 0 is the first model, 1 the second")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     try:

@@ -236,18 +236,22 @@ def test_a_bad_rule_for_speakers_is_found_before_anything_is_read() -> None:
 
 
 MEMORY = """
-import resource, sys
+import sys
 from pathlib import Path
 from asr.prepare.conversion import convert
 from asr.prepare.source import open_source
+def peak():  # kB; not getrusage's, which begins with the most that the parent had
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:"))
 convert(open_source(Path(sys.argv[3]))[1], Path(sys.argv[2]))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 done = convert(open_source(Path(sys.argv[1]))[1], Path(sys.argv[2]))
-print(done.utterances, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(done.utterances, (peak() - before) // 1024)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is counted in kilobytes on Linux alone")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").is_file(), reason="the most memory held is read from /proc/self/status, which Linux alone has"
+)
 def test_memory_does_not_hold_the_table(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
     small = write(tmp_path / "small.csv", "path,text\na.wav,words\n")
@@ -260,4 +264,4 @@ def test_memory_does_not_hold_the_table(tmp_path: Path) -> None:
     utterances, megabytes = map(int, done.stdout.split())
     assert utterances == 5_000
     assert (tmp_path / "m.json").stat().st_size > 40_000_000
-    assert megabytes < 20
+    assert megabytes < 30  # held, the table would be 40 more

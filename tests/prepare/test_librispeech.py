@@ -669,7 +669,7 @@ def test_torchaudio_has_the_same_subsets() -> None:
 def test_a_part_of_the_real_corpus(tmp_path: Path, archive: str, name: str) -> None:
     path = SHARED_DATA / archive
     if not path.is_file():
-        pytest.skip("the LibriSpeech recordings are not on this machine")
+        pytest.skip(f"the LibriSpeech recordings are not on this machine: no {path}")
     with tarfile.open(path) as tar:
         tar.extractall(tmp_path, filter="data")
     lines = [line for p in tmp_path.rglob("*.trans.txt") for line in p.read_text().splitlines()]

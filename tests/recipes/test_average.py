@@ -20,9 +20,12 @@ def test_weights_are_the_weighted_mean(tiny: ModelConfig, tiny_folder: Path) -> 
     torch.manual_seed(1)
     second.network.load_state_dict(LAS(second.config.model, len(second.tokenizer)).state_dict())
     expected = {name: 0.3 * w + 0.7 * second.network.state_dict()[name] for name, w in first.network.state_dict().items()}
+    before = {name: w.clone() for name, w in second.network.state_dict().items()}
     mean = recipe_script("librispeech/average.py").average(first, second, 0.7)
     torch.testing.assert_close(dict(mean.network.state_dict()), expected)
-    assert mean.card == "the second"
+    assert mean.card.startswith("> Weights: 0.3 of another model and 0.7 of")
+    assert mean.card.endswith("\n\nthe second")
+    torch.testing.assert_close(dict(second.network.state_dict()), before)  # neither is changed
 
 
 def test_another_network_is_refused(tiny: ModelConfig, tiny_folder: Path) -> None:
