@@ -6,6 +6,7 @@ model (`ModelFolderConfig`). Unknown keys and impossible values are refused by n
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +18,8 @@ PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
+
+EMBEDDED = Path(str(files("asr") / "pretrained"))  # the model that comes with the package; its language model is in lm/
 
 
 class Section(BaseModel):
@@ -271,8 +274,9 @@ class AugmentConfig(Section):
 class OptimizerConfig(Section):
     """AdamW, and the loop around it."""
 
-    start_from: Path | None = None
-    """a model folder whose weights and pieces training starts from (fine-tuning); without it, from random weights"""
+    start_from: Literal["embedded"] | Path | None = None
+    """a model folder whose weights and pieces training starts from (fine-tuning), or `embedded`, the model in the package; what the recipe
+    does not say of the network and the search is as it is there. Without it, from random weights"""
     learning_rate: PositiveFloat = 1e-3
     """at the end of the warm-up"""
     warmup_steps: NonNegativeInt = 300
@@ -292,6 +296,8 @@ class OptimizerConfig(Section):
 class TrainConfig(OptimizerConfig):
     """The loop."""
 
+    start_with: Literal["all", "listener"] = "all"
+    """what of `start_from` is taken over: all, its language model too, or the listener alone, for a speller of other pieces or another kind"""
     epochs: PositiveInt = 60
     sorted_epochs: NonNegativeInt = 0
     """so many epochs at the start go from short utterances to long ones (SortaGrad, Amodei et al. 2016)"""
@@ -308,6 +314,11 @@ class TrainConfig(OptimizerConfig):
     """checkpoints kept by dev WER, and averaged at the end if the average is better"""
     dev_beam: PositiveInt = 1
     """beam of the evaluations while training; the last one uses `decode`"""
+
+    @property
+    def start_folder(self) -> Path | None:
+        """The recogniser's folder that training starts from."""
+        return EMBEDDED if self.start_from == "embedded" else self.start_from
 
 
 class Config(ModelFolderConfig):
@@ -369,6 +380,11 @@ class LMTrainConfig(OptimizerConfig):
     """tokens in one step of the optimizer, padding counted, over all processes"""
     evaluate_steps: PositiveInt = 1_000
     """steps between two evaluations on the dev text"""
+
+    @property
+    def start_folder(self) -> Path | None:
+        """The language model's folder that training starts from."""
+        return EMBEDDED / "lm" if self.start_from == "embedded" else self.start_from
 
 
 class LMFolderConfig(Section):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from asr.config import Config, LMRecipe, Section
+from asr.config import EMBEDDED, Config, LMRecipe, Section
 from asr.errors import ConfigError
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -20,15 +20,46 @@ AnySection = TypeVar("AnySection", bound=Section)
 def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None = None) -> AnySection:
     """Read a YAML file, apply `section.key=value` overrides, and check the whole.
 
+    A recipe that starts from a model has that model's network and search, but for what it says itself.
+
     Raises ConfigError, naming the file and every key at fault.
     """
-    return _checked(kind, path, _tree(path, overrides))
+    return _checked(kind, path, _inherit(path, _tree(path, overrides)))
 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRecipe:
     """Read a recipe as `load_config` does: with `kind: language_model` in it one for a language model, else one for a recogniser."""
-    tree = _tree(path, overrides)
+    tree = _inherit(path, _tree(path, overrides))
     return _checked(LMRecipe, path, tree) if tree.get("kind") == "language_model" else _checked(Config, path, tree)
+
+
+def _inherit(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's tree, filled up with the sections of the model that it starts from."""
+    train = tree.get("train")
+    start = train.get("start_from") if isinstance(train, dict) else None
+    if not isinstance(train, dict) or not isinstance(start, str):
+        return tree
+    folder = Path(start)
+    if start == "embedded":
+        folder = EMBEDDED / "lm" if tree.get("kind") == "language_model" else EMBEDDED
+    if not (folder / "config.yaml").is_file():
+        raise ConfigError(f"{path}: train.start_from: {folder}: {'not a model folder' if folder.is_dir() else 'no such model folder'}")
+    model = _tree(folder / "config.yaml", None)
+    if train.get("start_with") == "listener":
+        network = model.get("model", {})
+        inherited = {"model": {name: network[name] for name in ("frontend", "listener") if name in network}}
+    else:
+        inherited = {name: model[name] for name in ("model", "decode") if name in model}
+    return _filled(tree, inherited)
+
+
+def _filled(tree: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """A tree with the values of another where it has none of its own."""
+    filled = others | tree
+    for name, other in others.items():
+        if isinstance(own := tree.get(name), dict) and isinstance(other, dict):
+            filled[name] = _filled(own, other)
+    return filled
 
 
 def _tree(path: Path, overrides: list[str] | None) -> dict[str, Any]:

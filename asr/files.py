@@ -54,8 +54,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
-        for file in partial.iterdir():
-            _sync(file)
+        for file in partial.rglob("*"):
+            _sync_folder(file) if file.is_dir() else _sync(file)
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
         if path.exists():  # a folder cannot be replaced in one step: move the old one aside first
             os.replace(path, old)

@@ -11,14 +11,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import soxr
 import torch
 
-from asr.config import DecodeConfig, SegmentConfig
+from asr.config import EMBEDDED, DecodeConfig, SegmentConfig
 from asr.decode.align import PlacedWord, words_of
 from asr.decode.examine import Examined, examine
 from asr.decode.hotwords import Hotwords
@@ -38,11 +37,6 @@ HANGOVER = 0.16  # seconds for which a word goes on after CTC has seen the last 
 WINDOW_BATCHES = 5  # in a window: enough to find segments of like length
 
 
-def embedded_model() -> Path:
-    """The folder of the model that comes with the package."""
-    return Path(str(files("asr") / "pretrained"))
-
-
 def load_model(folder: Path | str | None = None, device: str = "auto", language_model: Path | str | None = None) -> Transcriber:
     """A model ready to transcribe: the one in the package, or the one in `folder`.
 
@@ -53,7 +47,7 @@ def load_model(folder: Path | str | None = None, device: str = "auto", language_
     `device` is auto, cpu, or a torch device; `language_model` a folder to use in place of the model's own, or "none". Raises
     UsageError for a folder or device that is not there, ModelError for a folder that is damaged.
     """
-    model = load_folder(Path(folder) if folder else embedded_model(), pick_device(device))
+    model = load_folder(Path(folder) if folder else EMBEDDED, pick_device(device))
     if language_model is not None:
         model = model.with_lm(None if str(language_model) == "none" else Path(language_model))
     return Transcriber(model)
@@ -62,7 +56,7 @@ def load_model(folder: Path | str | None = None, device: str = "auto", language_
 class Transcriber:
     """A model, ready to transcribe.
 
-    >>> Transcriber(load_folder(embedded_model())).transcribe("recording.flac").text
+    >>> Transcriber(load_folder(EMBEDDED)).transcribe("recording.flac").text
     """
 
     def __init__(

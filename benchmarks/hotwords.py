@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from asr.config import EMBEDDED
 from asr.decode.hotwords import WEIGHT, Hotwords, load_hotwords
 from asr.decode.recognize import best_texts, recognize
 from asr.model.checkpoint import TrainedModel, load_model
@@ -28,7 +29,6 @@ from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance, read_manifest
-from asr.transcribe import embedded_model
 
 LETTERS = 4  # of a rare word, at least
 RARE = 3  # times that a distractor stands in the texts, at most
@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--seen", type=Path, nargs="+", required=True, help="texts that the model was trained on")
-    parser.add_argument("--model", type=Path, default=embedded_model())
+    parser.add_argument("--model", type=Path, default=EMBEDDED)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--weight", type=float, nargs="+", default=[WEIGHT], help="nats for a letter")
     parser.add_argument("--distractors", type=int, default=0)

@@ -40,7 +40,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from asr.config import AugmentConfig
+from asr.config import EMBEDDED, AugmentConfig
 from asr.decode import ctc, examine
 from asr.model.attention import Memory
 from asr.model.checkpoint import TrainedModel
@@ -53,7 +53,7 @@ from asr.speech.batches import BatchDataset, BatchSampler, Example, by_length
 from asr.speech.manifest import Utterance, read_manifest
 from asr.speech.segment import RATE
 from asr.speech.windows import Source, read_windows
-from asr.transcribe import WINDOW_BATCHES, Transcriber, embedded_model, load_model
+from asr.transcribe import WINDOW_BATCHES, Transcriber, load_model
 
 STAGES = ("audio", "speech", "features", "listener", "speller", "own LM", "LM", "CTC", "alignment", "search")
 
@@ -178,7 +178,7 @@ def train(model: TrainedModel, examples: list[Example], batch_seconds: float, st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=embedded_model())
+    parser.add_argument("--model", type=Path, default=EMBEDDED)
     parser.add_argument("--manifest", type=Path, default=Path(__file__).parents[1] / "manifests" / "example.json")
     parser.add_argument("--beam", type=int, help="the model's own if left out")
     parser.add_argument("--batch-seconds", type=float, default=100.0, help="of a training step")

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,11 @@ def good(tmp_path: Path) -> Path:
     path = tmp_path / "good.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
     return path
+
+
+def test_the_version_is_told() -> None:
+    result = run("--version")
+    assert (result.stdout, result.exit_code) == (f"las-asr {version('las-asr')}\n", 0)
 
 
 def empty(path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from asr.config import Config, ListenerConfig, ModelFolderConfig
+from asr.config import EMBEDDED, Config, DecodeConfig, ListenerConfig, LMFolderConfig, ModelFolderConfig, SpellerConfig
 from asr.config_file import dump_config, load_config, load_recipe
 from asr.errors import ConfigError
 
-RECIPES = sorted((Path(__file__).parents[1] / "recipes").rglob("*.yaml"))
+ROOT = Path(__file__).parents[1]
+RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 
 
 def write(folder: Path, text: str) -> Path:
@@ -63,6 +65,39 @@ def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], exp
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file"):
         load_config(Config, tmp_path / "nowhere.yaml")
+
+
+def test_a_recipe_that_starts_from_a_model_is_filled_up_from_it(tmp_path: Path, tiny_folder: Path) -> None:
+    model = load_config(ModelFolderConfig, tiny_folder / "config.yaml")
+    text = f"train: {{start_from: {tiny_folder}}}\nmodel: {{speller: {{dropout: 0.3}}}}"
+    config = load_config(Config, write(tmp_path, text), ["decode.beam=5"])
+    speller = model.model.speller.model_copy(update={"dropout": 0.3})
+    assert config.model == model.model.model_copy(update={"speller": speller})
+    assert config.decode == model.decode.model_copy(update={"beam": 5})
+
+    listening = load_config(Config, write(tmp_path, text), ["train.start_with=listener"])
+    assert listening.model.listener == model.model.listener
+    assert listening.model.speller == SpellerConfig(dropout=0.3)
+    assert listening.decode == DecodeConfig()
+
+
+def test_a_recipe_may_start_from_the_embedded_models() -> None:
+    for recipe, folder in (("las", EMBEDDED), ("lm", EMBEDDED / "lm")):
+        config = load_recipe(ROOT / "recipes" / "finetune" / f"{recipe}.yaml")
+        assert config.train.start_folder == folder
+        own, kind = config.folder_config().model_dump(), LMFolderConfig if recipe == "lm" else ModelFolderConfig
+        theirs = load_config(kind, folder / "config.yaml").model_dump()
+        assert without_dropout(own["model"]) == without_dropout(theirs["model"])
+
+
+def without_dropout(tree: dict[str, Any]) -> dict[str, Any]:
+    return {k: without_dropout(v) if isinstance(v, dict) else v for k, v in tree.items() if k != "dropout"}
+
+
+def test_a_folder_to_start_from_that_is_no_model_is_named(tmp_path: Path) -> None:
+    for folder, problem in ((tmp_path / "nowhere", "no such model folder"), (tmp_path, "not a model folder")):
+        with pytest.raises(ConfigError, match=rf"recipe\.yaml: train\.start_from: {folder}: {problem}"):
+            load_config(Config, write(tmp_path, f"train: {{start_from: {folder}}}"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: f"{p.parent.name}/{p.name}")

@@ -52,8 +52,9 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         raise RuntimeError
     assert (tmp_path / "f" / "a").read_text(encoding="utf-8") == "one"
     with atomic_folder(tmp_path / "f") as partial:
-        (partial / "b").write_text("three", encoding="utf-8")
-    assert [p.name for p in (tmp_path / "f").iterdir()] == ["b"]
+        (partial / "b").mkdir()
+        (partial / "b" / "c").write_text("three", encoding="utf-8")
+    assert [str(p.relative_to(tmp_path)) for p in (tmp_path / "f").rglob("*")] == ["f/b", "f/b/c"]
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
 
 

@@ -6,6 +6,9 @@ failed, 2 the request was wrong, 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from asr.cli import evaluate, manifest, prepare, score, serve, train, transcribe
@@ -14,12 +17,12 @@ HELP = """Listen, Attend and Spell: transcribe recordings, train recognisers, me
 
 [bold]Examples[/bold]
 
-  asr transcribe talk.flac                                  the text of a recording
-  asr prepare an4 --data an4/ --output data/an4             manifests of a corpus
-  asr train recipes/an4/las.yaml                            train (the same command goes on after a stop)
+  asr transcribe talk.flac                      the text of a recording
+  asr prepare an4 --data an4/                   manifests of a corpus
+  asr train recipes/an4/las.yaml                the same again after a stop
   asr evaluate --model runs/an4/model --manifest data/an4/test.json
   asr score references.json ours.json theirs.trn --report report/
-  asr serve                                                 OpenAI's audio API, and a page
+  asr serve                                     OpenAI's audio API, and a page
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
@@ -27,6 +30,19 @@ for command in (transcribe.transcribe, evaluate.evaluate, score.score, train.tra
     app.command()(command)
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(prepare.app, name="prepare")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"las-asr {version('las-asr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _asr(
+    asked: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

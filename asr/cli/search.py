@@ -79,15 +79,16 @@ class SearchOptions:
         with err.status("loading the model …"):
             import torch
 
+            from asr.config import EMBEDDED
             from asr.decode.precision import in_precision
             from asr.decode.recognize import check_search
             from asr.model.checkpoint import load_model
-            from asr.transcribe import embedded_model, pick_device
+            from asr.transcribe import pick_device
 
             if self.threads:
                 torch.set_num_threads(self.threads)
             device = pick_device(self.device)
-            model = load_model(self.model or embedded_model(), device)
+            model = load_model(self.model or EMBEDDED, device)
             if self.language_model is not None:
                 model = model.with_lm(None if self.language_model == "none" else Path(self.language_model))
             quick = self.profile == "fast" and device.type == "cpu"

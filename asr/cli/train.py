@@ -29,6 +29,7 @@ def train(
 
       asr train recipes/an4/las.yaml
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
+      asr train recipes/finetune/las.yaml data.train=[mine.json]                from the embedded model on
       asr train recipes/librispeech/lm.yaml                                     a language model
       accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
       torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
@@ -82,11 +83,11 @@ def info(
     """
     from rich.markdown import Markdown
 
+    from asr.config import EMBEDDED
     from asr.config_file import dump_config
     from asr.model.checkpoint import load_model
-    from asr.transcribe import embedded_model
 
-    folder = model or embedded_model()
+    folder = model or EMBEDDED
     loaded = load_model(folder)
     parts = {name: _millions(part) for name, part in loaded.network.named_children()}
     if out.is_terminal:

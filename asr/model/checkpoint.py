@@ -5,6 +5,7 @@ A recogniser's folder may hold a language model in `lm/`, a folder of the same k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,25 +63,32 @@ class TrainedModel:
         return replace(self, lm=found.network, config=self.config.model_copy(update={"decode": decode}))
 
 
-def save_model(folder: Path, model: TrainedModel, half: bool = False) -> None:
-    """Write a recogniser's folder, all of it or nothing; `half` stores 16-bit floats. Raises OSError naming the folder."""
-    _save(folder, model, half)
+def save_model(folder: Path, model: TrainedModel, half: bool = False, lm: TrainedLM | None = None) -> None:
+    """Write a recogniser's folder, with a language model in it if one is given, all of it or nothing; `half` stores 16-bit floats.
+
+    Raises OSError naming the folder.
+    """
+    with atomic_folder(folder) as partial:
+        _write(partial, model, half)
+        if lm:
+            (partial / LM).mkdir()
+            _write(partial / LM, lm, half)
 
 
 def save_lm(folder: Path, model: TrainedLM, half: bool = False) -> None:
     """Write a language model's folder, as `save_model` does."""
-    _save(folder, model, half)
+    with atomic_folder(folder) as partial:
+        _write(partial, model, half)
 
 
-def _save(folder: Path, model: TrainedModel | TrainedLM, half: bool) -> None:
+def _write(folder: Path, model: TrainedModel | TrainedLM, half: bool) -> None:
     weights = {
         name: tensor.half() if half and tensor.is_floating_point() else tensor for name, tensor in model.network.state_dict().items()
     }
-    with atomic_folder(folder) as partial:
-        (partial / WEIGHTS).write_bytes(tensor_bytes(weights))
-        (partial / CONFIG).write_text(dump_config(model.config), encoding="utf-8")
-        (partial / TOKENIZER).write_bytes(model.tokenizer.serialized)
-        (partial / CARD).write_text(model.card, encoding="utf-8")
+    (folder / WEIGHTS).write_bytes(tensor_bytes(weights))
+    (folder / CONFIG).write_text(dump_config(model.config), encoding="utf-8")
+    (folder / TOKENIZER).write_bytes(model.tokenizer.serialized)
+    (folder / CARD).write_text(model.card, encoding="utf-8")
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
@@ -119,9 +127,12 @@ def _card(folder: Path) -> str:
     return (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
 
 
-def load_weights(network: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Fill the network; raises ModelError naming `path` and the first tensor that is missing, left over or of another shape."""
-    own = network.state_dict()
+def load_weights(network: torch.nn.Module, weights: dict[str, Tensor], path: Path, parts: Sequence[str] | None = None) -> None:
+    """Fill the network, or those of its parts (its attributes' names) alone, and leave the rest as it is.
+
+    Raises ModelError naming `path` and the first tensor that is missing, left over or of another shape.
+    """
+    own, weights = ({n: w for n, w in ws.items() if parts is None or n.split(".")[0] in parts} for ws in (network.state_dict(), weights))
     for name in sorted(own.keys() | weights.keys()):
         if name not in weights or name not in own:
             raise ModelError(f"{path}: {name} is {'missing' if name in own else 'unknown'}: the weights belong to another config.yaml")
@@ -130,7 +141,7 @@ def load_weights(network: torch.nn.Module, weights: dict[str, Tensor], path: Pat
             raise ModelError(
                 f"{path}: {name} has shape {found}, expected {expected}: the weights belong to another config.yaml or tokenizer.model"
             )
-    network.load_state_dict(weights)  # converts 16-bit floats to the network's own
+    network.load_state_dict(weights, strict=parts is None)  # converts 16-bit floats to the network's own
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -18,11 +18,13 @@ def command() -> str:
     return shlex.join(["asr", *sys.argv[1:]])
 
 
-def model_card(config: Config, chosen: str, dev: Score, examples: Sequence[Example], place: Place) -> str:
+def model_card(config: Config, chosen: str, dev: Score, examples: Sequence[Example], place: Place, with_lm: bool) -> str:
     """Markdown: what the model was trained on, how, and how good it is, as measured at the end of its run."""
     hours = sum(e.seconds for e in examples) / 3600
     speakers = {e.utterance.speaker for e in examples if e.utterance.speaker}
-    listener, search = config.model.listener, config.decode
+    listener, search, train = config.model.listener, config.decode, config.train
+    language = f", language model weight {search.lm_weight} (the one in `lm/`)" if with_lm else ""
+    start = f"`{train.start_from}`{'' if train.start_with == 'all' else ' (its listener)'}, and what that was trained on"
     return f"""# Model card
 
 A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version("las-asr")}.
@@ -32,11 +34,11 @@ A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version(
 | training data | {", ".join(f"`{p.name}`" for p in config.data.train)}: {len(examples)} utterances, {hours:.2f} hours, {len(speakers) or "unnamed"} speakers |
 | development data | {", ".join(f"`{p.name}`" for p in config.data.dev)}: {dev.utterances} utterances; chooses the checkpoint |
 | dev WER | {100 * dev.words.rate:.2f} % ({dev.words.errors} errors in {dev.words.reference_length} words), CER {100 * dev.characters.rate:.2f} % |
-| search | beam {search.beam}, CTC weight {search.ctc_weight}, length bonus {search.length_bonus} |
+| search | beam {search.beam}, CTC weight {search.ctc_weight}, length bonus {search.length_bonus}{language} |
 | weights | {chosen} |
-| training | {config.train.epochs} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
+| training | {train.epochs} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
 | command | `{command()}` |
-| started from | {f"`{config.train.start_from}`, and what that was trained on" if config.train.start_from else "random weights"} |
+| started from | {start if train.start_from else "random weights"} |
 | network | listener {len(listener.pyramid)} x {listener.hidden} units a direction, reduction {listener.reduction}; attention: {config.model.attention.kind} |
 
 **Limits.** It knows the language, the words and the recording conditions of its training data, and no others.

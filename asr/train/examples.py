@@ -15,7 +15,7 @@ from asr.model.las import LAS
 from asr.speech.audio import probe
 from asr.speech.batches import Example, Skipped
 from asr.speech.manifest import Utterance, read_manifest
-from asr.text.tokenizer import Tokenizer
+from asr.text.tokenizer import EOS, UNKNOWN, Tokenizer
 
 
 def read_utterances(manifests: Sequence[Path], what: str) -> list[Utterance]:
@@ -42,11 +42,20 @@ def measured(utterances: Iterable[Utterance], tokenizer: Tokenizer) -> tuple[lis
     return examples, skipped
 
 
-def trainable(examples: Iterable[Example], network: LAS, config: DataConfig, fastest: float) -> tuple[list[Example], list[Skipped]]:
+def cannot_write(text: str, tokenizer: Tokenizer) -> str:
+    """Why a text with characters that no piece has cannot be learnt, and what to do about it."""
+    known = set("".join(tokenizer.pieces[EOS + 1 :]))
+    others = sorted(set(text) - known - {" "})
+    return f"the model's pieces cannot write {' '.join(others)} of {text[:40]!r}: write texts as it does (`asr manifest from --normalize`)"
+
+
+def trainable(
+    examples: Iterable[Example], network: LAS, tokenizer: Tokenizer, config: DataConfig, fastest: float
+) -> tuple[list[Example], list[Skipped]]:
     """Examples that can be trained on, and the others.
 
-    An example must be of a length between `min_seconds` and `max_seconds` and have text, of no more tokens than the CTC head
-    has states for it even at the `fastest` speed (a repeated token needs one more state, for the blank between).
+    An example must be of a length between `min_seconds` and `max_seconds` and have text, made of the tokenizer's pieces alone, and of no
+    more of them than the CTC head has states for it even at the `fastest` speed (a repeated token needs one more state, for the blank between).
     """
     chosen: list[Example] = []
     skipped: list[Skipped] = []
@@ -57,6 +66,8 @@ def trainable(examples: Iterable[Example], network: LAS, config: DataConfig, fas
         needed = len(tokens) + sum(a == b for a, b in itertools.pairwise(tokens))
         if not tokens:
             skipped.append(Skipped(example.utterance.id, "its text is empty"))
+        elif UNKNOWN in tokens:
+            skipped.append(Skipped(example.utterance.id, cannot_write(example.utterance.text or "", tokenizer)))
         elif not config.min_seconds <= seconds <= config.max_seconds:
             skipped.append(Skipped(example.utterance.id, f"{seconds:.2f} s long, outside data.min_seconds to data.max_seconds"))
         elif network.ctc is not None and needed > states:

@@ -39,10 +39,10 @@ class LMTrainer:
             claim_folder(config, restart, MAY_CHANGE)
         self.accelerator.wait_for_everyone()
         train, dev = read_sentences(config.data.train, "data.train"), read_sentences(config.data.dev, "data.dev")
-        start = config.train.start_from
+        start = config.train.start_folder
         self.tokenizer = claim_tokenizer(config, start / TOKENIZER if start else config.tokenizer.model, self.accelerator, lambda: train)
-        self.data = Sentences(train, self.tokenizer, config.data.max_tokens)
-        self.dev = Sentences(dev, self.tokenizer, max_tokens=1_000_000)
+        self.data = Sentences(train, self.tokenizer, config.data.max_tokens, "data.train")
+        self.dev = Sentences(dev, self.tokenizer, max_tokens=1_000_000, what="data.dev")
         torch.manual_seed(config.seed)
         self.network = LanguageModel(len(self.tokenizer), config.model)
         if start:
@@ -66,6 +66,8 @@ class LMTrainer:
 
         with Interruption() as interruption, self.journal.display(config.epochs):
             sitting = Sitting(self.folder, learner, place, accelerator, interruption)
+            if place.step == 0 and config.start_from:
+                self._evaluate(average, place)  # what it starts from is kept if nothing better comes of it
             for epoch, step, steps, batch in sampler:
                 network.train()
                 torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index))
@@ -98,6 +100,7 @@ class LMTrainer:
     def _introduction(self) -> list[str]:
         data, millions = self.data, sum(p.numel() for p in self.network.parameters()) / 1e6
         cut = f", {data.cut} cut to {self.config.data.max_tokens} tokens" if data.cut else ""
+        cut += f", {data.left_out} left out with characters that no piece has" if data.left_out else ""
         return [
             f"training on {len(data)} sentences ({data.words / 1e6:.2f} M words, {data.total / 1e6:.2f} M tokens{cut}), "
             f"{millions:.1f} M parameters, {self.config.train.epochs} epochs"

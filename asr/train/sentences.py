@@ -18,7 +18,8 @@ from asr.errors import ConfigError
 from asr.speech.batches import cut
 from asr.speech.manifest import read_manifest
 from asr.text.lines import decoded_lines
-from asr.text.tokenizer import Tokenizer
+from asr.text.tokenizer import UNKNOWN, Tokenizer
+from asr.train.examples import cannot_write
 
 
 def read_sentences(files: Sequence[Path], what: str) -> list[str]:
@@ -48,18 +49,28 @@ def read_sentences(files: Sequence[Path], what: str) -> list[str]:
 
 
 class Sentences:
-    """Tokens of many sentences, end to end in one array: a hundred million of them fit in memory."""
+    """Tokens of many sentences, end to end in one array: a hundred million of them fit in memory.
 
-    def __init__(self, texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int):
-        self.words = sum(len(text.split()) for text in texts)
+    Sentences with characters that no piece has are left out. Raises ConfigError, naming `what` (`data.train`, …), when that leaves none.
+    """
+
+    def __init__(self, texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int, what: str = "the text"):
+        self.words = 0
         self.cut = 0  # sentences longer than max_tokens
         parts, lengths = [], []
         for start in range(0, len(texts), 10_000):
-            for tokens in tokenizer.encode_many(texts[start : start + 10_000]):
+            some = texts[start : start + 10_000]
+            for text, tokens in zip(some, tokenizer.encode_many(some), strict=True):
+                if UNKNOWN in tokens:
+                    continue
+                self.words += len(text.split())
                 self.cut += len(tokens) > max_tokens
                 part = np.asarray(tokens[:max_tokens], np.int32)
                 parts.append(part)
                 lengths.append(len(part))
+        self.left_out = len(texts) - len(parts)
+        if not parts:
+            raise ConfigError(f"{what}: {cannot_write(texts[0], tokenizer)}, nor any other sentence")
         self.tokens = np.concatenate(parts)
         self.lengths = np.asarray(lengths)
         self.starts = np.cumsum(self.lengths) - self.lengths

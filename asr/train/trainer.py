@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,7 +20,17 @@ from torch.utils.data import DataLoader
 from asr.config import Config, DecodeConfig
 from asr.decode.picture import attention_picture
 from asr.errors import AsrError, ConfigError
-from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedModel, load_model, load_weights, read_tensors, save_model
+from asr.model.checkpoint import (
+    LM,
+    TOKENIZER,
+    WEIGHTS,
+    TrainedModel,
+    load_lm,
+    load_model,
+    load_weights,
+    read_tensors,
+    save_model,
+)
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import Batch, BatchDataset, BatchSampler
@@ -47,15 +58,19 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
         train, dev = read_utterances(config.data.train, "data.train"), read_utterances(config.data.dev, "data.dev")
-        pieces = config.train.start_from / TOKENIZER if config.train.start_from else config.tokenizer.model
+        start = config.train.start_folder
+        whole = start if config.train.start_with == "all" else None
+        pieces = whole / TOKENIZER if whole else config.tokenizer.model
         self.tokenizer = claim_tokenizer(config, pieces, self.accelerator, lambda: [u.text or "" for u in train])
         torch.manual_seed(config.seed)
         self.network = LAS(config.model, len(self.tokenizer))
-        if config.train.start_from:
-            load_weights(self.network, read_tensors(config.train.start_from / WEIGHTS), config.train.start_from / WEIGHTS)
+        if start:
+            load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS, None if whole else ("frontend", "listener"))
+        lm = whole / LM if whole and config.decode.lm_weight else None
+        self.lm = load_lm(lm, self.accelerator.device) if lm and lm.is_dir() else None
         augmenter = WaveformAugmenter(config.augment, config.model.frontend.sample_rate)
         readable, unreadable = measured(train, self.tokenizer)
-        examples, unfit = trainable(readable, self.network, config.data, augmenter.fastest)
+        examples, unfit = trainable(readable, self.network, self.tokenizer, config.data, augmenter.fastest)
         dev_examples, dev_unreadable = measured(dev, self.tokenizer)
         self.journal.skipped("data.train", unreadable + unfit)
         self.journal.skipped("data.dev", dev_unreadable)
@@ -93,6 +108,8 @@ class Trainer:
 
         with Interruption() as interruption, self.journal.display(config.epochs):
             sitting = Sitting(self.folder, learner, place, accelerator, interruption)
+            if place.step == 0 and config.start_from and config.start_with == "all":
+                self._evaluate(average, place)  # what it starts from is kept if nothing better comes of it
             for batch in loader:
                 share = batch.share
                 network.train()
@@ -224,16 +241,15 @@ class Trainer:
         choices = {f"the checkpoint of step {place.best[0][1]}": _mean(candidates[:1])}
         if len(candidates) > 1:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)
+        search = self.config.decode if self.lm else self.config.decode.model_copy(update={"lm_weight": 0.0})
         results = {}
         for name, network in choices.items():
-            results[name] = evaluate(
-                self._trained(network), self.dev, self.config.decode, self.config.train.device_seconds, self.accelerator
-            )
+            results[name] = evaluate(self._trained(network), self.dev, search, self.config.train.device_seconds, self.accelerator)
             self.journal.say(f"{name}: dev WER {100 * results[name].words.rate:.2f} % with beam {self.config.decode.beam}")
         name = min(results, key=lambda n: results[n].words.rate)
         if self.accelerator.is_main_process:
-            card = model_card(self.config, name, results[name], self.data.examples, place)
-            save_model(self.folder / "model", TrainedModel(choices[name], self.tokenizer, self.config.folder_config(), card), half=True)
+            card = model_card(self.config, name, results[name], self.data.examples, place, self.lm is not None)
+            save_model(self.folder / "model", replace(self._trained(choices[name]), card=card), half=True, lm=self.lm)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
 
@@ -241,7 +257,7 @@ class Trainer:
         return load_model(best_folder(self.folder, step), self.accelerator.device).network
 
     def _trained(self, network: LAS) -> TrainedModel:
-        return TrainedModel(network, self.tokenizer, self.config.folder_config())
+        return TrainedModel(network, self.tokenizer, self.config.folder_config(), lm=self.lm.network if self.lm else None)
 
 
 MAY_CHANGE = {  # when a run goes on: how often it is looked at, and what fits in memory

@@ -3,8 +3,8 @@
     python recipes/librispeech/average.py asr/pretrained runs/more/model --share 0.7 --output runs/mean
 
 A model and what became of it by more training lie close enough for their mean to be a model too, and often a better one than
-either (Wortsman et al. 2022, "Model soups"). Settings and pieces are the second's, and its card, with a line that tells what was done; a language
-model in `lm/` is left behind.
+either (Wortsman et al. 2022, "Model soups"). Settings, pieces and a language model in `lm/` are the second's, and its card, with a line that tells
+what was done.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from asr.errors import AsrError, UsageError
-from asr.model.checkpoint import TrainedModel, load_model, save_model
+from asr.model.checkpoint import LM, TrainedModel, load_lm, load_model, save_model
 from asr.model.las import LAS
 
 
@@ -28,7 +28,7 @@ def average(first: TrainedModel, second: TrainedModel, share: float) -> TrainedM
     network = LAS(second.config.model, len(second.tokenizer)).eval()
     network.load_state_dict({name: weights[name].lerp(own, share) for name, own in others.items()})
     told = f"> Weights: {1 - share:g} of another model and {share:g} of the one whose card this is; error rates below are of that one alone.\n\n"
-    return TrainedModel(network, second.tokenizer, second.config, told + second.card)
+    return TrainedModel(network, second.tokenizer, second.config, told + second.card, second.lm)
 
 
 def main() -> None:
@@ -40,7 +40,8 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         mean = average(load_model(arguments.first), load_model(arguments.second), arguments.share)
-        save_model(arguments.output, mean, half=True)
+        lm = load_lm(arguments.second / LM) if mean.lm else None
+        save_model(arguments.output, mean, half=True, lm=lm)
     except AsrError as e:
         sys.exit(f"error: {e}")
 

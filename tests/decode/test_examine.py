@@ -9,19 +9,19 @@ import pytest
 import torch
 
 import asr.decode.examine as examine_module
+from asr.config import EMBEDDED
 from asr.decode.beam import Hypothesis
 from asr.decode.examine import examine
 from asr.decode.recognize import Recognition, recognize, search
 from asr.model.checkpoint import TrainedModel, load_model
 from asr.speech.audio import load_audio
-from asr.transcribe import embedded_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
 def model() -> TrainedModel:
-    return load_model(embedded_model())
+    return load_model(EMBEDDED)
 
 
 @pytest.fixture(scope="module")

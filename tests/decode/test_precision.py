@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from asr.config import EMBEDDED
 from asr.decode.examine import examine
 from asr.decode.precision import Precision, in_precision
 from asr.decode.recognize import recognize
 from asr.model.checkpoint import load_model
 from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
-from asr.transcribe import embedded_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -21,8 +21,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @pytest.mark.parametrize("precision", ["int8", "bf16"])
 def test_the_words_are_nearly_the_same(precision: Precision) -> None:
     clips = [torch.from_numpy(load_audio(EXAMPLES / name)) for name in ("river.flac", "window.flac", "numbers.flac")]
-    plain = [nbest[0] for nbest in recognize(load_model(embedded_model()), clips)]
-    model = in_precision(load_model(embedded_model()), precision)
+    plain = [nbest[0] for nbest in recognize(load_model(EMBEDDED), clips)]
+    model = in_precision(load_model(EMBEDDED), precision)
     changed = [examined.readings[0] for examined in examine(model, clips)]
     assert word_errors([r.text for r in plain], [r.text for r in changed]).rate <= 0.15
     for one, other in zip(plain, changed, strict=True):

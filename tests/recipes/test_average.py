@@ -9,10 +9,11 @@ import pytest
 import torch
 from tests_support import recipe_script
 
-from asr.config import ModelConfig
+from asr.config import LanguageModelConfig, LMFolderConfig, ModelConfig
 from asr.errors import UsageError
-from asr.model.checkpoint import load_model
+from asr.model.checkpoint import TrainedLM, load_lm, load_model, save_model
 from asr.model.las import LAS
+from asr.model.lm import LanguageModel
 
 
 def test_weights_are_the_weighted_mean(tiny: ModelConfig, tiny_folder: Path) -> None:
@@ -26,6 +27,18 @@ def test_weights_are_the_weighted_mean(tiny: ModelConfig, tiny_folder: Path) -> 
     assert mean.card.startswith("> Weights: 0.3 of another model and 0.7 of")
     assert mean.card.endswith("\n\nthe second")
     torch.testing.assert_close(dict(second.network.state_dict()), before)  # neither is changed
+
+
+def test_the_seconds_language_model_is_kept(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = load_model(tiny_folder)
+    network = LanguageModel(len(tiny.tokenizer), LanguageModelConfig(embedding=4, hidden=5))
+    lm = TrainedLM(network, tiny.tokenizer, LMFolderConfig(kind="language_model", model=network.config), "# Its card")
+    save_model(tmp_path / "second", tiny, lm=lm)
+    monkeypatch.setattr("sys.argv", ["average.py", str(tiny_folder), str(tmp_path / "second"), "--output", str(tmp_path / "mean")])
+    recipe_script("librispeech/average.py").main()
+    kept = load_lm(tmp_path / "mean" / "lm")
+    torch.testing.assert_close(kept.network.state_dict(), network.state_dict(), atol=1e-3, rtol=1e-3)  # 16 bits
+    assert kept.card == "# Its card"
 
 
 def test_another_network_is_refused(tiny: ModelConfig, tiny_folder: Path) -> None:

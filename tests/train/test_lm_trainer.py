@@ -105,6 +105,12 @@ def test_a_run_starts_from_a_language_model(lm_config: LMRecipe, tmp_path: Path)
     assert likelihoods[1] == pytest.approx(likelihoods[0], rel=1e-3)  # 16-bit weights
     assert after.tokenizer.serialized == before.tokenizer.serialized
 
+    # With so large a step that everything is forgotten, the weights that it began with are the best.
+    wild = lm_config.train.model_copy(update={"start_from": first, "epochs": 1, "learning_rate": 10.0, "warmup_steps": 0, "ema_decay": 0.0})
+    kept = load_lm(LMTrainer(again.model_copy(update={"output": tmp_path / "wild", "train": wild})).run())
+    for name, tensor in before.network.state_dict().items():
+        assert torch.equal(kept.network.state_dict()[name], tensor), name
+
     wider = again.model_copy(update={"output": tmp_path / "wider", "model": again.model.model_copy(update={"hidden": 32})})
     with pytest.raises(ModelError, match=r"model.safetensors: .* has shape .*: the weights belong to another config.yaml"):
         LMTrainer(wider)
@@ -189,6 +195,14 @@ def test_text_that_cannot_be_used_is_named(content: bytes | None, message: str, 
         read_sentences([path], "data.train")
     with pytest.raises(ConfigError, match=r"data\.dev names no text"):
         read_sentences([], "data.dev")
+
+
+def test_sentences_that_the_pieces_cannot_write_are_left_out() -> None:
+    tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
+    sentences = Sentences(["LOW", "low mid high", "MID HIGH", "MID 5"], tokenizer, max_tokens=20)
+    assert (len(sentences), sentences.words, sentences.left_out) == (2, 3, 2)
+    with pytest.raises(ConfigError, match=r"data\.dev: the model's pieces cannot write 5 of 'MID 5': write texts as it does"):
+        Sentences(["MID 5", "low"], tokenizer, 20, "data.dev")
 
 
 def test_batches_hold_every_sentence_once_and_keep_their_size() -> None:

@@ -12,15 +12,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from asr.config import Config
-from asr.config_file import dump_config
-from asr.errors import ConfigError, UsageError
-from asr.model.checkpoint import load_model, read_tensors
+from asr.config import Config, LanguageModelConfig, LMFolderConfig
+from asr.config_file import dump_config, load_config
+from asr.errors import ConfigError, ModelError, UsageError
+from asr.model.checkpoint import TrainedLM, TrainedModel, load_model, read_tensors, save_model
+from asr.model.lm import LanguageModel
+from asr.score.wer import Score, score
 from asr.train.trainer import Trainer
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -172,6 +176,27 @@ def test_what_cannot_be_used_is_left_out_and_said(tone_config: Config, tmp_path:
         assert reason in said, reason
 
 
+def test_texts_that_a_models_pieces_cannot_write_are_left_out(
+    tone_config: Config, tiny_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    manifest = tmp_path / "train.json"
+    lines = [json.loads(line) for line in tone_config.data.train[0].read_text(encoding="utf-8").splitlines()]
+    for line, text in zip(lines, ["LOW MID", "low é5", "High"], strict=False):
+        line["audio_filepath"], line["text"] = str(tone_config.data.train[0].parent / line["audio_filepath"]), text
+    train = tone_config.train.model_copy(update={"start_from": tiny_folder})
+    config = tone_config.model_copy(update={"train": train, "data": tone_config.data.model_copy(update={"train": (manifest,)})})
+
+    manifest.write_text("\n".join(map(json.dumps, lines[:3])), encoding="utf-8")
+    assert [e.utterance.text for e in Trainer(config).data.examples] == ["LOW MID"]
+    said = capfd.readouterr().err
+    assert "train-1: the model's pieces cannot write 5 l o w é of 'low é5': write texts as it does" in said
+    assert "train-2: the model's pieces cannot write g h i of 'High'" in said
+
+    manifest.write_text("\n".join(map(json.dumps, lines[1:3])), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"no utterance of data\.train can be used"):
+        Trainer(config)
+
+
 def test_another_config_in_the_same_folder_is_refused(tone_config: Config) -> None:
     Trainer(tone_config).run()
     changed = tone_config.model_copy(update={"train": tone_config.train.model_copy(update={"learning_rate": 0.1})})
@@ -205,3 +230,64 @@ def test_it_learns(tone_config: Config) -> None:
     trainer.run()
     lines = [json.loads(line) for line in (config.output / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert min(line["dev_wer"] for line in lines if "dev_wer" in line) < 10
+
+
+@pytest.fixture
+def fused_folder(tone_config: Config, tones: tuple[Path, Path], tmp_path: Path) -> Path:
+    """A model folder of the tones, trained for two epochs, with a language model in it."""
+    short = tone_config.model_copy(update={"output": tmp_path / "first", "train": tone_config.train.model_copy(update={"epochs": 2})})
+    model = load_model(Trainer(short).run())
+    network = LanguageModel(len(model.tokenizer), LanguageModelConfig(embedding=4, hidden=5))
+    lm = TrainedLM(network, model.tokenizer, LMFolderConfig(kind="language_model", model=network.config), "# Of tones")
+    decode = model.config.decode.model_copy(update={"lm_weight": 0.1})
+    save_model(tmp_path / "fused", replace(model, config=model.config.model_copy(update={"decode": decode})), half=True, lm=lm)
+    return tmp_path / "fused"
+
+
+def test_training_on_keeps_the_language_model_and_what_it_began_with(
+    tone_config: Config, fused_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load_model(fused_folder)
+    began = before.network.listener.stem.convolutions[0].weight
+
+    def found(model: TrainedModel, *_: object) -> Score:  # every step makes it worse
+        return score(["LOW"], ["LOW" if torch.equal(model.network.listener.stem.convolutions[0].weight, began) else "HIGH"])
+
+    monkeypatch.setattr("asr.train.trainer.evaluate", found)
+    tree: dict[str, Any] = {"output": str(tmp_path / "on"), "data": tone_config.data.model_dump(mode="json")}
+    tree["train"] = {"start_from": str(fused_folder), "epochs": 2, "evaluate_epochs": 1, "ema_decay": 0.0}
+    path = tmp_path / "on.yaml"
+    path.write_text(json.dumps(tree), encoding="utf-8")
+    after = load_model(Trainer(load_config(Config, path)).run())
+    assert after.lm is not None
+    assert before.lm is not None
+    for ours, theirs in ((after.network, before.network), (after.lm, before.lm)):
+        for (name, tensor), other in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
+            assert torch.equal(tensor, other), name
+    assert after.config.decode == before.config.decode
+    assert "language model weight 0.1 (the one in `lm/`)" in after.card
+    assert (tmp_path / "on" / "model" / "lm" / "README.md").read_text(encoding="utf-8") == "# Of tones"
+
+
+def test_a_listener_is_taken_over_for_other_pieces(tone_config: Config, fused_folder: Path, tmp_path: Path) -> None:
+    train = tone_config.train.model_copy(
+        update={"start_from": fused_folder, "start_with": "listener", "epochs": 1, "learning_rate": 1e-9, "final_learning_rate": 0.0}
+    )
+    pieces = tone_config.tokenizer.model_copy(update={"kind": "unigram", "vocab_size": 14})
+    config = tone_config.model_copy(update={"output": tmp_path / "other", "train": train, "tokenizer": pieces})
+    trainer = Trainer(config)
+    before, after = load_model(fused_folder), load_model(trainer.run())
+    assert len(after.tokenizer) == 14 != len(before.tokenizer)
+    assert after.lm is None
+    for part in ("frontend", "listener"):
+        for name, tensor in getattr(after.network, part).state_dict().items():
+            assert torch.allclose(tensor, getattr(before.network, part).state_dict()[name], atol=1e-3), (part, name)
+    assert f"`{fused_folder}` (its listener), and what that was trained on" in after.card
+
+
+def test_a_listener_of_another_shape_is_named(tone_config: Config, fused_folder: Path) -> None:
+    listener = tone_config.model.listener.model_copy(update={"hidden": tone_config.model.listener.hidden + 1})
+    train = tone_config.train.model_copy(update={"start_from": fused_folder, "start_with": "listener"})
+    config = tone_config.model_copy(update={"train": train, "model": tone_config.model.model_copy(update={"listener": listener})})
+    with pytest.raises(ModelError, match=r"model.safetensors: listener\..* has shape .*: the weights belong to another config.yaml"):
+        Trainer(config)
