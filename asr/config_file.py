@@ -49,7 +49,7 @@ def _inherit(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
         network = model.get("model", {})
         inherited = {"model": {name: network[name] for name in ("frontend", "listener") if name in network}}
     else:
-        inherited = {name: model[name] for name in ("model", "decode") if name in model}
+        inherited = {name: model[name] for name in ("model", "tokenizer", "decode") if name in model}
     return _filled(tree, inherited)
 
 

@@ -74,6 +74,7 @@ def test_a_recipe_that_starts_from_a_model_is_filled_up_from_it(tmp_path: Path, 
     speller = model.model.speller.model_copy(update={"dropout": 0.3})
     assert config.model == model.model.model_copy(update={"speller": speller})
     assert config.decode == model.decode.model_copy(update={"beam": 5})
+    assert config.tokenizer == model.tokenizer
 
     listening = load_config(Config, write(tmp_path, text), ["train.start_with=listener"])
     assert listening.model.listener == model.model.listener
