@@ -21,6 +21,8 @@ each with a manifest of its own name (`arctic/arctic.json`, JSON lines). What is
     lm.txt            text for the language model, a sentence a line
     unigram256.model  tokens learnt from lm.txt; one that is there already is left as it is, for a model may have been trained with it
 
+Titles are spelled out as LibriSpeech does, MISTER, MISSUS and DOCTOR.
+
 Kept apart from training: every utterance with the text of one in dev-clean.json or cv-dev.json; and, since most Common Voice clips
 come without their speakers' names, every Common Voice clip whose number is close to one of cv-dev.json. People record several
 sentences in a row and their clips get neighbouring numbers: among clips with names, those of one speaker lie within 12 of each
@@ -34,6 +36,7 @@ import argparse
 import bisect
 import dataclasses
 import random
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -52,6 +55,8 @@ TEXTS = ("lm_prose.txt", "train_clean_100.txt")
 CLIP = "common_voice_en_"
 NEIGHBOURS = 25  # Common Voice numbers this close to a dev clip's may be the same speaker's
 SHARED_WORDS = 8  # a run of so many words in common is hardly chance
+SPELLED_OUT = {"MR": "MISTER", "MRS": "MISSUS", "DR": "DOCTOR"}  # as LibriSpeech does: one word is to be written in one way
+SHORT = re.compile(rf"\b({'|'.join(SPELLED_OUT)})\b")
 TOKEN_LINES = 200_000  # the pieces hardly change with more
 
 
@@ -81,14 +86,18 @@ def make(data: Path, output: Path) -> None:
     numbers = sorted(n for u in cv_dev if (n := clip_number(u)) is not None)
     trained_on: list[str] = []
     for name, utterances in {"real": real, "pseudo": read(data, "pseudo"), "synthetic": read(data, "synthetic-kokoro")}.items():
-        kept = [u for u in utterances if u.text not in dev_texts and not is_neighbour(u, numbers)]
+        kept = [
+            dataclasses.replace(u, text=spelled_out(u.text or ""))
+            for u in utterances
+            if u.text not in dev_texts and not is_neighbour(u, numbers)
+        ]
         write(output, name, kept, f"; {len(utterances) - len(kept)} left out for the sake of the dev sets")
         trained_on += [u.text or "" for u in kept]
     write(output, "dev-clean", dev)
     write(output, "cv-dev", cv_dev)
     write(output, "noise", read(data, "noise", text=False))
 
-    lines = [line for line in [*read_texts(data / "text"), *(u.text or "" for u in real)] if line not in dev_texts]
+    lines = [spelled_out(line) for line in [*read_texts(data / "text"), *(u.text or "" for u in real)] if line not in dev_texts]
     write_atomically(output / "lm.txt", "\n".join(lines) + "\n")
     print(f"lm.txt: {len(lines)} lines, {sum(len(line.split()) for line in lines)} words")
     references = [u.text or "" for u in dev]
@@ -100,6 +109,11 @@ def make(data: Path, output: Path) -> None:
 
 
 # ---------------------------------------------------------------- what is read
+
+
+def spelled_out(text: str) -> str:
+    """A text with its titles in full."""
+    return SHORT.sub(lambda found: SPELLED_OUT[found[0]], text)
 
 
 def read(data: Path, corpus: str, text: bool = True) -> list[Utterance]:

@@ -13,7 +13,7 @@ Then, one process a core, each with a seed of its own, from cased and punctuated
     python recipes/librispeech/synthesize.py hibari --text data/text/prose_cased.txt --output data/synthetic-hibari --hours 10 --seed 1
 
 kokoro (Kokoro-82M) has a new pseudo-speaker every eight sentences, a mix of several of its voices, and takes about a third of an hour
-for an hour of speech. hibari makes an hour in a minute, but has one voice, of which pitch and pace alone are varied.
+for an hour of speech. hibari makes an hour in some minutes, most of which go into Opus, but has one voice, of which pitch and pace alone are varied.
 
 A seed decides everything: which sentences, in which order, by whom. After a stop the same command goes on after the recordings
 that are there, and with more `--hours` it makes more. Each seed has its manifest, `OUTPUT/kokoro-1.json`; all of them together are
@@ -61,7 +61,9 @@ PEAK = (0.15, 0.8)  # of full scale: recordings are not all as loud
 FORMATS = {"flac": ("FLAC", "PCM_16"), "opus": ("OGG", "OPUS")}
 
 SPOKEN_AS_WRITTEN = re.compile(r"[^\W\d_][^\d@#$£€%&*+=<>/\\|~^{}\[\]§°©™½¼¾]*")
-ABBREVIATION = re.compile(r"\b(Mrs?|Drs?|St|Messrs|Mlle|Mme|Capt|Col|Gen|Lieut|Sergt|Prof|Rev|Hon|Esq|Jr|Sr|No|Vol|vol|viz|etc|[A-Za-z])\.")
+ABBREVIATION = re.compile(
+    r"\b(Mrs?|Dr)\b|\b(Drs|St|Messrs|Mlle|Mme|Capt|Col|Gen|Lieut|Sergt|Prof|Rev|Hon|Esq|Jr|Sr|No|Vol|vol|viz|etc|[A-Za-z])\."
+)
 QUOTE = re.compile(r"(?<![^\W\d_])['‘’]|['‘’](?![^\W\d_])")  # normalised, a quoted word would keep its mark: 'NOW
 CAPITALS = re.compile(r"[A-Z]{2,}")  # spelled by some voices, and Roman numbers
 

@@ -292,3 +292,7 @@ def test_what_cannot_be_used_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(message.format(data=data))
     assert not (output / "real.json").exists()
+
+
+def test_titles_are_spelled_out() -> None:
+    assert mini_data.spelled_out("MR BROWN AND MRS DREW MET DR MRS") == "MISTER BROWN AND MISSUS DREW MET DOCTOR MISSUS"
