@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -290,11 +290,18 @@ class OptimizerConfig(Section):
     """auto: bf16 where the GPU, or the CPU (AVX512-BF16, AMX), computes in it, fp32 elsewhere"""
     checkpoint_minutes: PositiveFloat = 10.0
     """time between two checkpoints; one is also written at every evaluation and on Ctrl-C (min)"""
+    EMBEDDED: ClassVar[Path]  # the folder that `embedded` stands for
+
+    @property
+    def start_folder(self) -> Path | None:
+        """The folder of the model that training starts from."""
+        return self.EMBEDDED if self.start_from == "embedded" else self.start_from
 
 
 class TrainConfig(OptimizerConfig):
     """The loop."""
 
+    EMBEDDED = EMBEDDED
     start_with: Literal["all", "listener"] = "all"
     """what of `start_from` is taken over: all, its language model too, or the listener alone, for a speller of other pieces or another kind"""
     epochs: PositiveInt = 60
@@ -313,11 +320,6 @@ class TrainConfig(OptimizerConfig):
     """checkpoints kept by dev WER, and averaged at the end if the average is better"""
     dev_beam: PositiveInt = 1
     """beam of the evaluations while training; the last one uses `decode`"""
-
-    @property
-    def start_folder(self) -> Path | None:
-        """The recogniser's folder that training starts from."""
-        return EMBEDDED if self.start_from == "embedded" else self.start_from
 
 
 class Config(ModelFolderConfig):
@@ -374,16 +376,12 @@ class TextConfig(Section):
 class LMTrainConfig(OptimizerConfig):
     """The loop."""
 
+    EMBEDDED = EMBEDDED / "lm"
     epochs: PositiveInt = 4
     batch_tokens: PositiveInt = 8_192
     """tokens in one step of the optimizer, padding counted, over all processes"""
     evaluate_steps: PositiveInt = 1_000
     """steps between two evaluations on the dev text"""
-
-    @property
-    def start_folder(self) -> Path | None:
-        """The language model's folder that training starts from."""
-        return EMBEDDED / "lm" if self.start_from == "embedded" else self.start_from
 
 
 class LMFolderConfig(Section):

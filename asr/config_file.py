@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from asr.config import EMBEDDED, Config, LMRecipe, Section
+from asr.config import Config, LMRecipe, LMTrainConfig, Section, TrainConfig
 from asr.errors import ConfigError
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -24,33 +24,30 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
 
     Raises ConfigError, naming the file and every key at fault.
     """
-    return _checked(kind, path, _inherit(path, _tree(path, overrides)))
+    return _checked(kind, path, _tree(path, overrides))
 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRecipe:
     """Read a recipe as `load_config` does: with `kind: language_model` in it one for a language model, else one for a recogniser."""
-    tree = _inherit(path, _tree(path, overrides))
+    tree = _tree(path, overrides)
     return _checked(LMRecipe, path, tree) if tree.get("kind") == "language_model" else _checked(Config, path, tree)
 
 
 def _inherit(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's tree, filled up with the sections of the model that it starts from."""
+    """A recipe's tree, filled up with the sections of the model that it starts from, as far as training takes them over."""
     train = tree.get("train")
     start = train.get("start_from") if isinstance(train, dict) else None
     if not isinstance(train, dict) or not isinstance(start, str):
         return tree
-    folder = Path(start)
-    if start == "embedded":
-        folder = EMBEDDED / "lm" if tree.get("kind") == "language_model" else EMBEDDED
-    if not (folder / "config.yaml").is_file():
-        raise ConfigError(f"{path}: train.start_from: {folder}: {'not a model folder' if folder.is_dir() else 'no such model folder'}")
-    model = _tree(folder / "config.yaml", None)
+    section = LMTrainConfig if tree.get("kind") == "language_model" else TrainConfig
+    folder = section.model_validate({"start_from": start}).start_folder
+    if folder is None or not (folder / "config.yaml").is_file():
+        raise ConfigError(f"{path}: train.start_from: {folder} is not a model's folder")
+    model = _tree(folder / "config.yaml")
     if train.get("start_with") == "listener":
         network = model.get("model", {})
-        inherited = {"model": {name: network[name] for name in ("frontend", "listener") if name in network}}
-    else:
-        inherited = {name: model[name] for name in ("model", "tokenizer", "decode") if name in model}
-    return _filled(tree, inherited)
+        return _filled(tree, {"model": {name: network[name] for name in ("frontend", "listener") if name in network}})
+    return _filled(tree, {name: model[name] for name in ("model", "tokenizer", "decode") if name in model})
 
 
 def _filled(tree: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +59,7 @@ def _filled(tree: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
-def _tree(path: Path, overrides: list[str] | None) -> dict[str, Any]:
+def _tree(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -83,7 +80,7 @@ def _tree(path: Path, overrides: list[str] | None) -> dict[str, Any]:
 
 def _checked(kind: type[AnySection], path: Path, tree: dict[str, Any]) -> AnySection:
     try:
-        return kind.model_validate(tree)
+        return kind.model_validate(_inherit(path, tree))
     except ValidationError as e:
         problems = [f"{path}: {'.'.join(map(str, p['loc'])) or 'config'}: {_explain(p)}" for p in e.errors()]
         raise ConfigError("\n".join(problems)) from None

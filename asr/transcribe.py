@@ -73,9 +73,7 @@ class Transcriber:
                 f"the model hears up to {model.config.model.frontend.high_hz:g} Hz, and speech is found in recordings at {RATE} Hz: use asr evaluate"
             )
         self.model, self.batch_seconds, self.hotwords = model, batch_seconds, hotwords
-        self.decode = decode or model.config.decode
-        if model.lm is None and decode is None:
-            self.decode = self.decode.model_copy(update={"lm_weight": 0.0})
+        self.decode = decode or model.search
         self.segment = segment or SegmentConfig()
         check_search(model, self.decode, hotwords)
         self.state_seconds = model.config.model.state_seconds

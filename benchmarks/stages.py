@@ -111,7 +111,7 @@ def transcribe(model: Transcriber, utterances: list[Utterance]) -> dict[str, flo
         (examine, "place_tokens", "alignment"),
     ]
     if model.model.lm:
-        timed.append((model.model.lm, "step", "LM"))
+        timed.append((model.model.lm.network, "step", "LM"))
     with ExitStack() as patches:
         for owner, name, stage in timed:
             patches.enter_context(patch.object(owner, name, _timed_method(watch, stage, owner, name)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -86,18 +85,12 @@ def test_a_recipe_may_start_from_the_embedded_models() -> None:
     for recipe, folder in (("las", EMBEDDED), ("lm", EMBEDDED / "lm")):
         config = load_recipe(ROOT / "recipes" / "finetune" / f"{recipe}.yaml")
         assert config.train.start_folder == folder
-        own, kind = config.folder_config().model_dump(), LMFolderConfig if recipe == "lm" else ModelFolderConfig
-        theirs = load_config(kind, folder / "config.yaml").model_dump()
-        assert without_dropout(own["model"]) == without_dropout(theirs["model"])
-
-
-def without_dropout(tree: dict[str, Any]) -> dict[str, Any]:
-    return {k: without_dropout(v) if isinstance(v, dict) else v for k, v in tree.items() if k != "dropout"}
+        assert config.folder_config() == load_config(LMFolderConfig if recipe == "lm" else ModelFolderConfig, folder / "config.yaml")
 
 
 def test_a_folder_to_start_from_that_is_no_model_is_named(tmp_path: Path) -> None:
-    for folder, problem in ((tmp_path / "nowhere", "no such model folder"), (tmp_path, "not a model folder")):
-        with pytest.raises(ConfigError, match=rf"recipe\.yaml: train\.start_from: {folder}: {problem}"):
+    for folder in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(ConfigError, match=rf"recipe\.yaml: train\.start_from: {folder} is not a model's folder"):
             load_config(Config, write(tmp_path, f"train: {{start_from: {folder}}}"))
 
 

@@ -95,7 +95,7 @@ class SearchOptions:
             model = in_precision(model, self.precision or ("int8" if quick else "fp32"))
         if self.lm_weight and model.lm is None:
             raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")
-        decode = self._search(model.config.decode, model.lm is not None)
+        decode = self._search(model.search)
         hotwords = self._hotwords(model)
         check_search(model, decode, hotwords)
         return Loaded(model, decode, hotwords.to(device) if hotwords else None)
@@ -107,11 +107,11 @@ class SearchOptions:
 
         return Transcriber(model, decode, batch_seconds=self.batch_seconds, hotwords=hotwords)
 
-    def _search(self, own: DecodeConfig, with_lm: bool) -> DecodeConfig:
+    def _search(self, own: DecodeConfig) -> DecodeConfig:
         """The model's own search, changed by the profile, and then by what was asked for."""
         changes: dict[str, float] = {}
         named = self.language_model not in (None, "none")  # a language model is asked for by name: it is asked
-        if (self.profile == "fast" and not named) or not with_lm:
+        if self.profile == "fast" and not named:
             changes["lm_weight"] = 0.0
         if self.profile != "balanced":
             changes["beam"] = 1 if self.profile == "fast" else 2 * own.beam

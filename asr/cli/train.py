@@ -29,7 +29,7 @@ def train(
 
       asr train recipes/an4/las.yaml
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
-      asr train recipes/finetune/las.yaml data.train=[mine.json]                from the embedded model on
+      asr train recipes/finetune/las.yaml                                       the embedded model, trained on
       asr train recipes/librispeech/lm.yaml                                     a language model
       accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
       torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
@@ -96,7 +96,7 @@ def info(
         print(loaded.card)
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
     shares = ", ".join(f"{name} {millions:.2f} M" for name, millions in parts.items() if millions)
-    lm = f", language model {_millions(loaded.lm):.2f} M" if loaded.lm else ""
+    lm = f", language model {_millions(loaded.lm.network):.2f} M" if loaded.lm else ""
     parameters = f"{sum(parts.values()):.2f} M parameters ({shares}){lm}"
     out.print(f"{folder}: {size:.1f} MB, {parameters}, {len(loaded.tokenizer)} pieces\n", markup=False, soft_wrap=True)
     out.print(dump_config(loaded.config), markup=False)

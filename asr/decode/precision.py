@@ -34,7 +34,7 @@ def in_precision(model: TrainedModel, precision: Precision) -> TrainedModel:
     network.listener, network.speller = change(network.listener), change(network.speller)
     if network.ctc is not None:
         network.ctc = change(network.ctc)
-    return replace(model, lm=None if model.lm is None else change(model.lm))
+    return replace(model, lm=model.lm and replace(model.lm, network=change(model.lm.network)))
 
 
 def _quantised(network: Network) -> Network:

@@ -80,7 +80,7 @@ def search(
         found = greedy_search(speller, memory, lengths, config.max_tokens_per_state)
     else:
         favoured = hotwords.to(states.device) if hotwords else None
-        found = beam_search(speller, memory, lengths, config, log_probs, model.lm, favoured)
+        found = beam_search(speller, memory, lengths, config, log_probs, model.lm.network if model.lm else None, favoured)
     return [[Recognition(model.tokenizer.decode(h.tokens), h) for h in hypotheses] for hypotheses in found]
 
 

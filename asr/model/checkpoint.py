@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from asr.config import LMFolderConfig, ModelFolderConfig
+from asr.config import DecodeConfig, LMFolderConfig, ModelFolderConfig
 from asr.config_file import dump_config, load_config
 from asr.errors import ModelError, UsageError
 from asr.files import atomic_folder
@@ -45,8 +45,13 @@ class TrainedModel:
     tokenizer: Tokenizer
     config: ModelFolderConfig
     card: str = ""
-    lm: LanguageModel | None = None
+    lm: TrainedLM | None = None
     """for the search; of the same pieces"""
+
+    @property
+    def search(self) -> DecodeConfig:
+        """The search that it was made for, without the language model where it has none."""
+        return self.config.decode if self.lm else self.config.decode.model_copy(update={"lm_weight": 0.0})
 
     def with_lm(self, folder: Path | None) -> TrainedModel:
         """The same with the language model in `folder`, or with none; one that the model's search gives no weight gets LM_WEIGHT.
@@ -60,19 +65,19 @@ class TrainedModel:
             raise ModelError(f"{folder}: its pieces are not the recogniser's: train it with tokenizer.model={TOKENIZER} of the recogniser")
         decode = self.config.decode
         decode = decode if decode.lm_weight else decode.model_copy(update={"lm_weight": LM_WEIGHT})
-        return replace(self, lm=found.network, config=self.config.model_copy(update={"decode": decode}))
+        return replace(self, lm=found, config=self.config.model_copy(update={"decode": decode}))
 
 
-def save_model(folder: Path, model: TrainedModel, half: bool = False, lm: TrainedLM | None = None) -> None:
-    """Write a recogniser's folder, with a language model in it if one is given, all of it or nothing; `half` stores 16-bit floats.
+def save_model(folder: Path, model: TrainedModel, half: bool = False) -> None:
+    """Write a recogniser's folder, its language model in it, all of it or nothing; `half` stores 16-bit floats.
 
     Raises OSError naming the folder.
     """
     with atomic_folder(folder) as partial:
         _write(partial, model, half)
-        if lm:
+        if model.lm:
             (partial / LM).mkdir()
-            _write(partial / LM, lm, half)
+            _write(partial / LM, model.lm, half)
 
 
 def save_lm(folder: Path, model: TrainedLM, half: bool = False) -> None:

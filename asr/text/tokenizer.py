@@ -96,6 +96,11 @@ class Tokenizer:
         found: list[list[int]] = self._pieces.encode(list(texts))
         return found
 
+    def unknown(self, text: str) -> str:
+        """The characters of `text` that no piece has, each once, in order."""
+        known = set("".join(self.pieces[EOS + 1 :]))
+        return "".join(sorted(set(text) - known - {" "}))
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; blank and end-of-sentence write nothing."""
         return str(self._pieces.decode([int(i) for i in ids if i not in (BLANK, EOS)]))

@@ -15,7 +15,7 @@ from asr.model.las import LAS
 from asr.speech.audio import probe
 from asr.speech.batches import Example, Skipped
 from asr.speech.manifest import Utterance, read_manifest
-from asr.text.tokenizer import EOS, UNKNOWN, Tokenizer
+from asr.text.tokenizer import UNKNOWN, Tokenizer
 
 
 def read_utterances(manifests: Sequence[Path], what: str) -> list[Utterance]:
@@ -44,9 +44,7 @@ def measured(utterances: Iterable[Utterance], tokenizer: Tokenizer) -> tuple[lis
 
 def cannot_write(text: str, tokenizer: Tokenizer) -> str:
     """Why a text with characters that no piece has cannot be learnt, and what to do about it."""
-    known = set("".join(tokenizer.pieces[EOS + 1 :]))
-    others = sorted(set(text) - known - {" "})
-    return f"the model's pieces cannot write {' '.join(others)} of {text[:40]!r}: write texts as it does (`asr manifest from --normalize`)"
+    return f"the model's pieces cannot write {' '.join(tokenizer.unknown(text))} of {text[:40]!r}: write texts as it does (`asr manifest from --normalize`)"
 
 
 def trainable(

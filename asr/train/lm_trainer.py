@@ -100,10 +100,15 @@ class LMTrainer:
     def _introduction(self) -> list[str]:
         data, millions = self.data, sum(p.numel() for p in self.network.parameters()) / 1e6
         cut = f", {data.cut} cut to {self.config.data.max_tokens} tokens" if data.cut else ""
-        cut += f", {data.left_out} left out with characters that no piece has" if data.left_out else ""
+        parts = {"data.train": data, "data.dev": self.dev}
         return [
+            *(
+                f"{name}: {part.left_out} sentences left out, for characters that no piece has"
+                for name, part in parts.items()
+                if part.left_out
+            ),
             f"training on {len(data)} sentences ({data.words / 1e6:.2f} M words, {data.total / 1e6:.2f} M tokens{cut}), "
-            f"{millions:.1f} M parameters, {self.config.train.epochs} epochs"
+            f"{millions:.1f} M parameters, {self.config.train.epochs} epochs",
         ]
 
     def _evaluate(self, average: LanguageModel, place: Place) -> None:

@@ -241,15 +241,15 @@ class Trainer:
         choices = {f"the checkpoint of step {place.best[0][1]}": _mean(candidates[:1])}
         if len(candidates) > 1:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)
-        search = self.config.decode if self.lm else self.config.decode.model_copy(update={"lm_weight": 0.0})
+        models = {name: replace(self._trained(network), lm=self.lm) for name, network in choices.items()}
         results = {}
-        for name, network in choices.items():
-            results[name] = evaluate(self._trained(network), self.dev, search, self.config.train.device_seconds, self.accelerator)
+        for name, model in models.items():
+            results[name] = evaluate(model, self.dev, model.search, self.config.train.device_seconds, self.accelerator)
             self.journal.say(f"{name}: dev WER {100 * results[name].words.rate:.2f} % with beam {self.config.decode.beam}")
         name = min(results, key=lambda n: results[n].words.rate)
         if self.accelerator.is_main_process:
             card = model_card(self.config, name, results[name], self.data.examples, place, self.lm is not None)
-            save_model(self.folder / "model", replace(self._trained(choices[name]), card=card), half=True, lm=self.lm)
+            save_model(self.folder / "model", replace(models[name], card=card), half=True)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
 
@@ -257,7 +257,7 @@ class Trainer:
         return load_model(best_folder(self.folder, step), self.accelerator.device).network
 
     def _trained(self, network: LAS) -> TrainedModel:
-        return TrainedModel(network, self.tokenizer, self.config.folder_config(), lm=self.lm.network if self.lm else None)
+        return TrainedModel(network, self.tokenizer, self.config.folder_config())
 
 
 MAY_CHANGE = {  # when a run goes on: how often it is looked at, and what fits in memory

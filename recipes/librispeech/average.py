@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from asr.errors import AsrError, UsageError
-from asr.model.checkpoint import LM, TrainedModel, load_lm, load_model, save_model
+from asr.model.checkpoint import TrainedModel, load_model, save_model
 from asr.model.las import LAS
 
 
@@ -40,8 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         mean = average(load_model(arguments.first), load_model(arguments.second), arguments.share)
-        lm = load_lm(arguments.second / LM) if mean.lm else None
-        save_model(arguments.output, mean, half=True, lm=lm)
+        save_model(arguments.output, mean, half=True)
     except AsrError as e:
         sys.exit(f"error: {e}")
 

@@ -86,18 +86,14 @@ def make(data: Path, output: Path) -> None:
     numbers = sorted(n for u in cv_dev if (n := clip_number(u)) is not None)
     trained_on: list[str] = []
     for name, utterances in {"real": real, "pseudo": read(data, "pseudo"), "synthetic": read(data, "synthetic-kokoro")}.items():
-        kept = [
-            dataclasses.replace(u, text=spelled_out(u.text or ""))
-            for u in utterances
-            if u.text not in dev_texts and not is_neighbour(u, numbers)
-        ]
+        kept = [u for u in utterances if u.text not in dev_texts and not is_neighbour(u, numbers)]
         write(output, name, kept, f"; {len(utterances) - len(kept)} left out for the sake of the dev sets")
         trained_on += [u.text or "" for u in kept]
     write(output, "dev-clean", dev)
     write(output, "cv-dev", cv_dev)
     write(output, "noise", read(data, "noise", text=False))
 
-    lines = [spelled_out(line) for line in [*read_texts(data / "text"), *(u.text or "" for u in real)] if line not in dev_texts]
+    lines = [line for line in [*read_texts(data / "text"), *(u.text or "" for u in real)] if line not in dev_texts]
     write_atomically(output / "lm.txt", "\n".join(lines) + "\n")
     print(f"lm.txt: {len(lines)} lines, {sum(len(line.split()) for line in lines)} words")
     references = [u.text or "" for u in dev]
@@ -122,7 +118,10 @@ def read(data: Path, corpus: str, text: bool = True) -> list[Utterance]:
     if not path.is_file():
         print(f"{path}: not there: done without", file=sys.stderr)
         return []
-    return [dataclasses.replace(u, extra={**u.extra, "corpus": corpus}) for u in read_manifest(path, need_text=text)]
+    return [
+        dataclasses.replace(u, text=u.text and spelled_out(u.text), extra={**u.extra, "corpus": corpus})
+        for u in read_manifest(path, need_text=text)
+    ]
 
 
 def read_an4(data: Path, output: Path) -> list[Utterance]:
@@ -139,7 +138,7 @@ def read_texts(folder: Path) -> list[str]:
     lines: list[str] = []
     for path in (folder / name for name in TEXTS):
         if path.is_file():
-            lines += path.read_text(encoding="utf-8").splitlines()
+            lines += spelled_out(path.read_text(encoding="utf-8")).splitlines()
         else:
             print(f"{path}: not there: done without", file=sys.stderr)
     return lines

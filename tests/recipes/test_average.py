@@ -33,7 +33,7 @@ def test_the_seconds_language_model_is_kept(tiny_folder: Path, tmp_path: Path, m
     tiny = load_model(tiny_folder)
     network = LanguageModel(len(tiny.tokenizer), LanguageModelConfig(embedding=4, hidden=5))
     lm = TrainedLM(network, tiny.tokenizer, LMFolderConfig(kind="language_model", model=network.config), "# Its card")
-    save_model(tmp_path / "second", tiny, lm=lm)
+    save_model(tmp_path / "second", replace(tiny, lm=lm))
     monkeypatch.setattr("sys.argv", ["average.py", str(tiny_folder), str(tmp_path / "second"), "--output", str(tmp_path / "mean")])
     recipe_script("librispeech/average.py").main()
     kept = load_lm(tmp_path / "mean" / "lm")

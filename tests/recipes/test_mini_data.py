@@ -15,7 +15,8 @@ from asr.speech.manifest import Utterance, read_manifest
 from asr.text.tokenizer import Tokenizer
 
 RATE = 16_000
-DEV_TEXT = "THE STAIRCASE GROANED BENEATH AN EXTRAORDINARY WEIGHT AND THEN FELL"
+DEV_TEXT = "THE STAIRCASE GROANED BENEATH MISTER DREW'S WEIGHT AND THEN FELL"
+SHORT_DEV_TEXT = DEV_TEXT.replace("MISTER", "MR")
 CV_TEXT = "THE DAWES BROTHERS FOUNDED THE PURE OIL COMPANY"
 CV_NUMBER = 37_029_634
 PROSE = ["WHAT I MEAN IS THIS", "THEY WONDERED WHETHER THE TRAVELLERS HAD COME BY QUAY OR BY FJORD", "A VEXED JUDGE QUIZZED HIM"]
@@ -125,10 +126,10 @@ def data(tmp_path: Path) -> Path:
     write_corpus(data, "commonvoice", clips)
     write_corpus(data, "commonvoice-v1", {"cv1dev-000001": CV_TEXT, "cv1dev-000002": "THEN WHY"})
     write_corpus(data, "pseudo", {**clips, "common_voice_en_1": "FAR AWAY", "common_voice_en_2": CV_TEXT})
-    write_corpus(data, "synthetic-kokoro", {"kokoro-1": "AY AY YOUNG MAN", "kokoro-2": DEV_TEXT})
+    write_corpus(data, "synthetic-kokoro", {"kokoro-1": "AY AY YOUNG MAN", "kokoro-2": DEV_TEXT, "kokoro-3": SHORT_DEV_TEXT})
     write_corpus(data, "noise", {"rain": None})
     (data / "text").mkdir()
-    (data / "text/lm_prose.txt").write_text("\n".join([*PROSE * 20, DEV_TEXT, CV_TEXT, *PROSE]) + "\n")
+    (data / "text/lm_prose.txt").write_text("\n".join([*PROSE * 20, DEV_TEXT, SHORT_DEV_TEXT, CV_TEXT, *PROSE]) + "\n")
     (data / "text/train_clean_100.txt").write_text("NORTHANGER ABBEY\n" * 5)
     return data
 

@@ -240,7 +240,7 @@ def fused_folder(tone_config: Config, tones: tuple[Path, Path], tmp_path: Path) 
     network = LanguageModel(len(model.tokenizer), LanguageModelConfig(embedding=4, hidden=5))
     lm = TrainedLM(network, model.tokenizer, LMFolderConfig(kind="language_model", model=network.config), "# Of tones")
     decode = model.config.decode.model_copy(update={"lm_weight": 0.1})
-    save_model(tmp_path / "fused", replace(model, config=model.config.model_copy(update={"decode": decode})), half=True, lm=lm)
+    save_model(tmp_path / "fused", replace(model, config=model.config.model_copy(update={"decode": decode}), lm=lm), half=True)
     return tmp_path / "fused"
 
 
@@ -261,12 +261,12 @@ def test_training_on_keeps_the_language_model_and_what_it_began_with(
     after = load_model(Trainer(load_config(Config, path)).run())
     assert after.lm is not None
     assert before.lm is not None
-    for ours, theirs in ((after.network, before.network), (after.lm, before.lm)):
+    for ours, theirs in ((after.network, before.network), (after.lm.network, before.lm.network)):
         for (name, tensor), other in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
             assert torch.equal(tensor, other), name
     assert after.config.decode == before.config.decode
     assert "language model weight 0.1 (the one in `lm/`)" in after.card
-    assert (tmp_path / "on" / "model" / "lm" / "README.md").read_text(encoding="utf-8") == "# Of tones"
+    assert after.lm.card == "# Of tones"
 
 
 def test_a_listener_is_taken_over_for_other_pieces(tone_config: Config, fused_folder: Path, tmp_path: Path) -> None:
