@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -76,16 +77,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--error-rate", type=float, default=0.12)
     arguments = parser.parse_args()
-    references, first, second = make_texts(arguments.utterances, arguments.error_rate, seed=1)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for file, texts in (("ref", references), ("a", first), ("b", second)):
-            (folder / f"{file}.txt").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
-            (folder / f"{file}.trn").write_text("".join(f"{t} (s{i % SPEAKERS}-{i})\n" for i, t in enumerate(texts)), encoding="utf-8")
-            key = "text" if file == "ref" else "pred_text"
-            records = ({"id": i, key: t, "speaker": f"s{i % SPEAKERS}", "duration": len(t) / 15} for i, t in enumerate(texts))
-            (folder / f"{file}.json").write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
-        measure(folder, arguments.utterances, arguments.rounds)
+        # In a process of its own: a command's memory is counted from that of the process that starts it.
+        writer = multiprocessing.get_context("spawn").Process(
+            target=write_texts, args=(Path(name), arguments.utterances, arguments.error_rate)
+        )
+        writer.start()
+        writer.join()
+        if writer.exitcode:
+            raise SystemExit(f"{name}: could not be filled")
+        measure(Path(name), arguments.utterances, arguments.rounds)
+
+
+def write_texts(folder: Path, utterances: int, rate: float) -> None:
+    """The same texts in every form that the commands read: `ref` and the systems `a` and `b` as .txt, .trn and .json."""
+    for file, texts in zip(("ref", "a", "b"), make_texts(utterances, rate, seed=1), strict=True):
+        (folder / f"{file}.txt").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+        (folder / f"{file}.trn").write_text("".join(f"{t} (s{i % SPEAKERS}-{i})\n" for i, t in enumerate(texts)), encoding="utf-8")
+        key = "text" if file == "ref" else "pred_text"
+        records = ({"id": i, key: t, "speaker": f"s{i % SPEAKERS}", "duration": len(t) / 15} for i, t in enumerate(texts))
+        (folder / f"{file}.json").write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
 
 
 def measure(folder: Path, utterances: int, rounds: int) -> None:

@@ -69,7 +69,7 @@ def _verdict(
     chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
     sure = f"matched pairs {chance}"
     if low is not None and high is not None:
-        ends = sorted((low, high)) if difference > 0 else sorted((-low, -high))
+        ends = sorted((low, high)) if difference > 0 else sorted((0 - low, 0 - high))  # -0.0 would be shown as such
         sure = f"{100 * level:g} % interval {100 * ends[0]:.2f} to {100 * ends[1]:.2f}, {sure}"
     if better:
         return f"{better} is better than {b if better == a else a} by {size} ({sure})"

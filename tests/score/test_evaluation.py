@@ -168,7 +168,9 @@ def test_a_small_difference_is_no_win() -> None:
     first = ["A B C X", *references[1:]]
     comparison = evaluate(references, first, references, names=["a", "b"]).comparisons[0]
     assert comparison.better is None
-    assert comparison.verdict.startswith("no clear winner: b is ahead of a by 0.83 points of WER")
+    assert comparison.verdict.startswith("no clear winner: b is ahead of a by 0.83 points of WER (95 % interval 0.00 to ")
+    reverse = evaluate(references, references, first, names=["b", "a"]).comparisons[0]
+    assert reverse.verdict == comparison.verdict  # which end is 0 does not make it -0
     same = evaluate(references, first, first, names=["a", "b"]).comparisons[0]
     assert same.verdict == "no clear winner: a and b make as many errors"
     assert (same.p_bootstrap, same.matched_pairs.p) == (1.0, 1.0)
