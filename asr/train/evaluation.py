@@ -19,14 +19,14 @@ def evaluate(model: TrainedModel, dev: BatchDataset, config: DecodeConfig, batch
     batches = by_length([e.seconds for e in dev.examples], batch_seconds)
     found: list[tuple[int, str]] = []
     for batch in batches[accelerator.process_index :: accelerator.num_processes]:
-        waveforms = [_read(dev, i) for i in batch]
+        waveforms = [dev_waveform(dev, i) for i in batch]
         found += zip(batch, best_texts(recognize(model, waveforms, config)), strict=True)
     texts = dict(gather_object(found))
     references = [e.utterance.text or "" for e in dev.examples]
     return score(references, [texts[i] for i in range(len(references))])
 
 
-def _read(dev: BatchDataset, i: int) -> torch.Tensor:
+def dev_waveform(dev: BatchDataset, i: int) -> torch.Tensor:
     """(N,) samples; none where the recording has become unreadable, so that its words count as deletions."""
     try:
         return torch.from_numpy(dev.read(i))

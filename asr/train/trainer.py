@@ -35,7 +35,7 @@ from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import Batch, BatchDataset, BatchSampler
 from asr.train.card import model_card
-from asr.train.evaluation import evaluate
+from asr.train.evaluation import dev_waveform, evaluate
 from asr.train.examples import measured, read_utterances, trainable
 from asr.train.journal import Journal
 from asr.train.learner import Learner
@@ -226,7 +226,8 @@ class Trainer:
         best = sorted([*place.best, (wer, place.step)], key=lambda b: (b[0], -b[1]))[: self.config.train.keep_best]
         kept = {step for _, step in best}
         if self.accelerator.is_main_process:
-            picture = attention_picture(model, torch.from_numpy(self.dev.read(0)), self.dev.examples[0].tokens)
+            first = dev_waveform(self.dev, 0)
+            picture = attention_picture(model, first, self.dev.examples[0].tokens) if len(first) else None
             cer = 100 * result.characters.rate
             shown = f"dev WER {wer:.2f} % · CER {cer:.2f} %{' (best so far)' if best[0][1] == place.step else ''}"
             self.journal.evaluation(place, {"dev_wer": wer, "dev_cer": cer}, shown, picture)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -174,6 +175,15 @@ def test_what_cannot_be_used_is_left_out_and_said(tone_config: Config, tmp_path:
     said = capfd.readouterr().err
     for reason in ("broken.wav", "states for its text", "its text is empty", "data.min_seconds"):
         assert reason in said, reason
+
+
+def test_a_dev_recording_that_goes_missing_stops_nothing(tone_config: Config, tmp_path: Path) -> None:
+    (whole,) = tone_config.data.dev
+    dev = Path(shutil.copytree(whole.parent, tmp_path / "dev")) / whole.name
+    config = tone_config.model_copy(update={"data": tone_config.data.model_copy(update={"dev": (dev,), "cache_hours": 0})})
+    trainer = Trainer(config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1})}))
+    (dev.parent / "dev-0.wav").unlink()  # whose attention would be pictured
+    assert load_model(trainer.run())
 
 
 def test_texts_that_a_models_pieces_cannot_write_are_left_out(

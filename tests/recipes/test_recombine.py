@@ -1,0 +1,77 @@
+"""Recombined speech: what is heard in it is what its text says."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests_support import recipe_script
+
+from asr.speech.audio import load_audio
+from asr.speech.manifest import read_manifest
+
+ROOT = Path(__file__).parents[2]
+RATE = 1000
+recombine = recipe_script("librispeech/recombine.py")
+
+
+def test_cuts_lie_where_it_is_quietest() -> None:
+    samples = np.random.default_rng(0).normal(size=400).astype(np.float32)
+    width = int(recombine.QUIET_SECONDS * RATE)
+    for start, end in ((50, 90), (0, 400), (380, 399), (5, 30)):
+        found = recombine.quietest(samples, start, end, RATE)
+        middles = range(max(start, width // 2), min(end, len(samples) - width // 2) + 1)
+        power = [np.sum(samples[m - width // 2 : m + width // 2].astype(np.float64) ** 2) for m in middles]
+        assert found == middles[int(np.argmin(power))]
+    assert recombine.quietest(samples[:10], 4, 6, RATE) == 4  # too short to tell
+
+
+def test_joints_fade_and_lose_nothing() -> None:
+    found = recombine.joined([np.ones(10, np.float32), np.ones(3, np.float32), np.zeros(0, np.float32)], 4)
+    assert found.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1, 1, 1, 1, 2 / 3, 1 / 3, 0, 0, 1, 0], abs=1e-6)
+
+
+def test_a_sentence_is_made_of_its_words_sounds() -> None:
+    """Every word is a tone of its own height: the text can be read off the samples."""
+    chance, recordings, tone = random.Random(0), [], 1
+    for _ in range(12):
+        tones = range(tone, tone := tone + chance.randint(2, 9))
+        lengths = [chance.randint(80, 500) for _ in tones]
+        samples = np.concatenate([np.full(n, height, np.float32) for height, n in zip(tones, lengths, strict=True)])
+        samples /= np.sqrt(np.mean(samples**2))  # all are as loud, so that nothing is scaled
+        recordings.append(recombine.Recording(samples, tuple(f"W{height}" for height in tones), (0, *np.cumsum(lengths).tolist())))
+    height = {word: r.samples[r.cuts[i]] for r in recordings for i, word in enumerate(r.words)}
+    made = list(recombine.recombined(recordings, 200, RATE, np.random.default_rng(1)))
+    assert sum(len(samples) for samples, _ in made) >= 200 * RATE
+    assert len({text for _, text in made}) == len(made)
+    for samples, text in made:
+        assert len(samples) <= recombine.SECONDS[1] * RATE
+        expected = [height[word] for word in text.split()]
+        middle = samples[np.abs(np.gradient(samples)) < 1e-6]  # without the fades
+        read = [middle[0], *middle[1:][np.diff(middle) != 0]]
+        assert read == pytest.approx([v for v, before in zip(expected, [None, *expected], strict=False) if v != before], rel=1e-3)
+
+
+def test_real_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    examples = [u for u in read_manifest(ROOT / "manifests" / "example.json", need_text=True) if u.id in ("river", "walk", "window")]
+    source, output = tmp_path / "few.json", tmp_path / "mixed"
+    lines = [{"audio_filepath": str(u.audio_filepath), "text": (u.text or "").upper(), "speaker": "x/y"} for u in examples]
+    lines += [{"audio_filepath": str(tmp_path / "gone.flac"), "text": "GONE", "speaker": "x/y"}, {**lines[0], "speaker": None}]
+    source.write_text("".join(json.dumps({k: v for k, v in line.items() if v}) + "\n" for line in lines), encoding="utf-8")
+    monkeypatch.setattr(recombine, "LEAST_WORDS", 5)
+    monkeypatch.setattr(sys, "argv", ["recombine.py", str(source), "--output", str(output), "--share", "2"])
+    recombine.main()
+    assert "gone.flac" in capsys.readouterr().err
+    made = read_manifest(output / "mixed.json", need_text=True)
+    known = {word for u in examples for word in (u.text or "").upper().split()}
+    for utterance in made:
+        assert set((utterance.text or "").split()) <= known
+        assert len(load_audio(utterance.audio_filepath)) == round((utterance.duration or 0) * 16_000)
+    written = {path: path.stat().st_mtime_ns for path in output.rglob("*.flac")}
+    assert len(written) == len(made) > 0
+    recombine.main()  # nothing is done twice
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*.flac")} == written
