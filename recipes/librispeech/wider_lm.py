@@ -1,0 +1,68 @@
+"""A trained language model with more units that says the same, to train on from: a larger model need not begin anew.
+
+    python recipes/librispeech/wider_lm.py asr/pretrained/lm runs/lm-896 --hidden 896
+    asr train recipes/librispeech/lm.yaml train.start_from=runs/lm-896 model.hidden=896 output=runs/lm …
+
+Added units are copies of others, and what a unit said is shared out among it and its copies (Chen et al. 2016, "Net2Net"), in unequal
+parts, drawn by `--seed`: with equal ones they would be trained alike and stay copies for good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from asr.errors import AsrError, UsageError
+from asr.model.checkpoint import TrainedLM, load_lm, save_lm
+from asr.model.lm import LanguageModel
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--hidden", type=int, required=True, help="units of each layer")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    try:
+        save_lm(arguments.output, wider(load_lm(arguments.model), arguments.hidden, arguments.seed))
+    except AsrError as e:
+        sys.exit(f"error: {e}")
+
+
+def wider(model: TrainedLM, hidden: int, seed: int = 1) -> TrainedLM:
+    """The same distribution over texts from `hidden` units a layer. Raises UsageError where there are as many already."""
+    if hidden <= model.config.model.hidden:
+        raise UsageError(f"--hidden {hidden}: the model has {model.config.model.hidden} units already")
+    generator = torch.Generator().manual_seed(seed)
+    config = model.config.model.model_copy(update={"hidden": hidden})
+    weights = model.network.state_dict()
+    sources = shares = None
+    for layer in range(config.layers):
+        below, below_shares = sources, shares
+        sources, shares = copied(model.config.model.hidden, hidden, generator)
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            gates = weights[f"lstm.{name}_l{layer}"].unflatten(0, (4, -1))  # (4, hidden, …)
+            weights[f"lstm.{name}_l{layer}"] = gates[:, sources].flatten(0, 1)
+        weights[f"lstm.weight_hh_l{layer}"] = weights[f"lstm.weight_hh_l{layer}"][:, sources] * shares
+        if below is not None:
+            weights[f"lstm.weight_ih_l{layer}"] = weights[f"lstm.weight_ih_l{layer}"][:, below] * below_shares
+    weights["output.weight"] = weights["output.weight"][:, sources] * shares
+    network = LanguageModel(len(model.tokenizer), config)
+    network.load_state_dict(weights)
+    return TrainedLM(network.eval(), model.tokenizer, model.config.model_copy(update={"model": config}), model.card)
+
+
+def copied(before: int, after: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """For each of `after` units (after,) which of `before` it is, and its share (after,) in what that one said; shares of one unit sum to 1."""
+    sources = torch.cat([torch.arange(before), torch.randint(before, (after - before,), generator=generator)])
+    parts = torch.rand(after, generator=generator) + 0.5
+    return sources, parts / torch.zeros(before).index_add(0, sources, parts)[sources]
+
+
+if __name__ == "__main__":
+    main()

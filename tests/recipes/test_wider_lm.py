@@ -1,0 +1,33 @@
+"""A wider language model says what the narrower one did, and can learn more than it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests_support import recipe_script
+
+from asr.config import LanguageModelConfig, LMFolderConfig
+from asr.errors import UsageError
+from asr.model.checkpoint import TrainedLM, load_model
+from asr.model.lm import LanguageModel
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_texts_are_as_probable_as_before(layers: int, tiny_folder: Path) -> None:
+    tokenizer = load_model(tiny_folder).tokenizer
+    torch.manual_seed(0)
+    config = LanguageModelConfig(embedding=6, hidden=8, layers=layers, dropout=0)
+    given = TrainedLM(LanguageModel(len(tokenizer), config).eval(), tokenizer, LMFolderConfig(kind="language_model", model=config))
+    wider = recipe_script("librispeech/wider_lm.py").wider
+    new = wider(given, 21)
+    assert new.config.model.hidden == new.network.lstm.hidden_size == 21
+    texts, lengths = torch.randint(3, len(tokenizer), (5, 9)), torch.tensor([9, 4, 1, 0, 7])
+    torch.testing.assert_close(new.network(texts, lengths), given.network(texts, lengths))
+    new.network(texts, lengths).sum().backward()
+    rows = new.network.lstm.weight_hh_l0.grad
+    assert rows is not None
+    assert len(rows.unique(dim=0)) == len(rows)  # copies are trained apart
+    with pytest.raises(UsageError, match="has 8 units already"):
+        wider(given, 8)
