@@ -194,7 +194,7 @@ class DecodeConfig(Section):
     """log p_ctc of a transcript, a token (nats), below which it is searched for again and, if need be, marked as doubtful. Of 100 transcripts of
     dev-clean by the embedded model all have -2.0 or more; of 140 of Common Voice six are below -2.5, with 71 errors or more in 100 words"""
     invented_below: float = -2.9
-    """below which it is not written at all: over noise that training mixed in, transcripts have -2.7 to -5.2, 98 of 100 less than -3.0"""
+    """below which it is not written at all: over noise that training mixed in, transcripts have -3.0 to -5.2 (100 recordings)"""
 
 
 class SegmentConfig(Section):
