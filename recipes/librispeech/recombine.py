@@ -9,7 +9,8 @@ there to be listened to (aligned augmentation: Lam et al. 2021, "On-the-fly alig
 Words are placed by a model's CTC head (the embedded one's, or that of `--model`), and cut where it is quietest between the last piece
 of a word and the first of the next. Utterances that the model does not find their text in are left out, as are those without a speaker. Every
 utterance is made as loud as its speaker's middle one. `--share` is how much is made, by what there is of each speaker. Written are FLAC files and their
-manifest, `OUTPUT/OUTPUT.json`; a seed decides everything. After a stop the same command goes on after the speakers that are done.
+manifest, `OUTPUT/OUTPUT.json`; a seed decides everything. After a stop the same command goes on after the speakers that are done; with another
+share, seed or model, choose another `--output`, for what is there is not made anew.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def joined(runs: Sequence[Floats], fade: int) -> Floats:
     return np.concatenate(faded)
 
 
-def speak(model: TrainedModel, speaker: str, utterances: Sequence[Utterance], folder: Path, share: float, seed: int) -> None:
+def write_speaker(model: TrainedModel, speaker: str, utterances: Sequence[Utterance], folder: Path, share: float, seed: int) -> None:
     """Write one speaker's new sentences and their manifest, which is there only when all of it is."""
     rate = model.config.model.frontend.sample_rate
     name = hashlib.sha256(speaker.encode()).hexdigest()[:10]
@@ -172,14 +173,18 @@ def main() -> None:
         for utterance in read_manifest(arguments.manifest, need_text=True):
             if utterance.speaker:
                 speakers[utterance.speaker].append(utterance)
+        if not speakers:
+            raise UsageError(f"{arguments.manifest}: no utterance has a speaker, and words are joined within a speaker's own")
         for i, (speaker, utterances) in enumerate(sorted(speakers.items())):
-            speak(model, speaker, utterances, arguments.output, arguments.share, arguments.seed)
+            write_speaker(model, speaker, utterances, arguments.output, arguments.share, arguments.seed)
             print(f"{i + 1} of {len(speakers)} speakers", flush=True)
         made = [u for path in sorted((arguments.output / "speakers").glob("*.json")) for u in read_manifest(path, need_text=True)]
         write_manifest(arguments.output / f"{arguments.output.name}.json", made)
         print(f"{len(made)} utterances, {sum(u.duration or 0 for u in made) / 3600:.2f} h")
     except AsrError as e:
-        sys.exit(f"error: {e}")
+        parser.exit(e.exit_code, f"error: {e}\n")
+    except (OSError, soundfile.SoundFileError) as e:  # a full disk, most likely
+        parser.exit(1, f"error: {arguments.output}: {e}\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ parts, drawn by `--seed`: with equal ones they would be trained alike and stay c
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
@@ -31,7 +30,7 @@ def main() -> None:
     try:
         save_lm(arguments.output, wider(load_lm(arguments.model), arguments.hidden, arguments.seed))
     except AsrError as e:
-        sys.exit(f"error: {e}")
+        parser.exit(e.exit_code, f"error: {e}\n")
 
 
 def wider(model: TrainedLM, hidden: int, seed: int = 1) -> TrainedLM:
@@ -54,7 +53,10 @@ def wider(model: TrainedLM, hidden: int, seed: int = 1) -> TrainedLM:
     weights["output.weight"] = weights["output.weight"][:, sources] * shares
     network = LanguageModel(len(model.tokenizer), config)
     network.load_state_dict(weights)
-    return TrainedLM(network.eval(), model.tokenizer, model.config.model_copy(update={"model": config}), model.card)
+    told = (
+        f"> Widened from {model.config.model.hidden} to {hidden} units, and not trained since; what follows is of the narrower model.\n\n"
+    )
+    return TrainedLM(network.eval(), model.tokenizer, model.config.model_copy(update={"model": config}), told + model.card)
 
 
 def copied(before: int, after: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -75,3 +75,9 @@ def test_real_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert len(written) == len(made) > 0
     recombine.main()  # nothing is done twice
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*.flac")} == written
+    source.write_text(json.dumps({k: v for k, v in lines[0].items() if k != "speaker"}), encoding="utf-8")
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        recombine.main()
+    assert left.value.code == 2
+    assert "few.json: no utterance has a speaker" in capsys.readouterr().err
