@@ -288,6 +288,10 @@ class OptimizerConfig(Section):
     """weights that are evaluated and kept are a moving average with this decay; 0 for the raw weights"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where the GPU, or the CPU (AVX512-BF16, AMX), computes in it, fp32 elsewhere"""
+    epochs: PositiveInt = 60
+    minutes: PositiveFloat | None = None
+    """time to train in (min): the learning rate falls as fast as it must to end in it, and so does the run, if its epochs are not over before.
+    Evaluations and checkpoints are not counted. How far a run comes then depends on the machine"""
     checkpoint_minutes: PositiveFloat = 10.0
     """time between two checkpoints; one is also written at every evaluation and on Ctrl-C (min)"""
     EMBEDDED: ClassVar[Path]  # the folder that `embedded` stands for
@@ -304,7 +308,6 @@ class TrainConfig(OptimizerConfig):
     EMBEDDED = EMBEDDED
     start_with: Literal["all", "listener"] = "all"
     """what of `start_from` is taken over: all, its language model too, or the listener alone, for a speller of other pieces or another kind"""
-    epochs: PositiveInt = 60
     sorted_epochs: NonNegativeInt = 0
     """so many epochs at the start go from short utterances to long ones (SortaGrad, Amodei et al. 2016)"""
     batch_seconds: PositiveFloat = 120.0

@@ -6,12 +6,12 @@ failed, 2 the request was wrong, 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from asr.cli import evaluate, manifest, prepare, score, serve, train, transcribe
+from asr.version import version
 
 HELP = """Listen, Attend and Spell: transcribe recordings, train recognisers, measure word error rates.
 
@@ -34,7 +34,7 @@ app.add_typer(prepare.app, name="prepare")
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"las-asr {version('las-asr')}")
+        print(f"las-asr {version()}")
         raise typer.Exit
 
 

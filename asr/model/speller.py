@@ -6,6 +6,7 @@ in the vocabulary. See Chan et al. 2016, section 3.2.
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,9 @@ from asr.config import AttentionConfig, SpellerConfig
 from asr.model.attention import Memory, build_attention
 from asr.model.autocast import own_precision, to_own
 from asr.text.tokenizer import BLANK, EOS
+
+# A cell's weights do not lie in one piece as cuDNN wants them; it copies them, some megabytes, and need not tell.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk of memory")
 
 
 class SpellerState(NamedTuple):

@@ -10,7 +10,6 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from asr.score.bootstrap import Interval
 from asr.score.evaluation import Evaluation, SystemResult
 from asr.score.groups import NOT_TOLD, Group
 from asr.score.wer import ErrorCounts
+from asr.version import version
 
 SCHEMA_VERSION = 1
 FORMS = (".json", ".md", ".html")
@@ -81,7 +81,7 @@ def report(found: Evaluation, folder: Path | None = None) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "title": found.title or " / ".join(system.name for system in found.systems),
         "created": found.created.isoformat(timespec="seconds"),
-        "tool": {"name": "las-asr", "version": _version()},
+        "tool": {"name": "las-asr", "version": version()},
         "normalizer": {
             "name": found.normalizer.name,
             "version": found.normalizer.version,
@@ -116,13 +116,6 @@ def report(found: Evaluation, folder: Path | None = None) -> dict[str, Any]:
         ],
         "utterances": _utterances(found, folder),
     }
-
-
-def _version() -> str:
-    try:
-        return version("las-asr")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        return "unknown"
 
 
 def _rate(counts: ErrorCounts) -> float | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from asr.config import Config
 from asr.score.wer import Score
 from asr.speech.batches import Example
 from asr.train.state import Place
+from asr.version import version
 
 
 def command() -> str:
@@ -27,7 +27,7 @@ def model_card(config: Config, chosen: str, dev: Score, examples: Sequence[Examp
     start = f"`{train.start_from}`{'' if train.start_with == 'all' else ' (its listener)'}, and what that was trained on"
     return f"""# Model card
 
-A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version("las-asr")}.
+A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version()}.
 
 | | |
 |---|---|
@@ -36,7 +36,7 @@ A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version(
 | dev WER | {100 * dev.words.rate:.2f} % ({dev.words.errors} errors in {dev.words.reference_length} words), CER {100 * dev.characters.rate:.2f} % |
 | search | beam {search.beam}, CTC weight {search.ctc_weight}, length bonus {search.length_bonus}{language} |
 | weights | {chosen} |
-| training | {train.epochs} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
+| training | {place.heard / 3600 / hours:.2f} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
 | command | `{command()}` |
 | started from | {start if train.start_from else "random weights"} |
 | network | listener {len(listener.pyramid)} x {listener.hidden} units a direction, reduction {listener.reduction}; attention: {config.model.attention.kind} |

@@ -87,13 +87,16 @@ class Journal:
             if self.writer:
                 self.writer.flush()
 
-    def step(self, place: Place, progress: float, figures: Mapping[str, float], shown: str) -> None:
-        """One step: `figures` go into the log and to TensorBoard, and `shown` is what a person reads. `progress` is in [0, 1]."""
+    def step(self, place: Place, epochs: float, progress: float, figures: Mapping[str, float], shown: str) -> None:
+        """One step, begun after so many `epochs`: `figures` go into the log and to TensorBoard, and `shown` is what a person reads.
+
+        `progress` is the share of the run that lies behind, in [0, 1].
+        """
         if not self.speaks:
             return
         now = time.monotonic()
         self._began = self._began or (now, progress)
-        epoch = min(int(progress * self.epochs) + 1, self.epochs)
+        epoch = int(epochs) + 1
         if self.progress:
             self.progress.update(self.task, completed=progress, figures=shown, description=f"epoch {epoch}/{self.epochs}")
         if not self._live and now - self._last_line > PLAIN_SECONDS:
@@ -101,7 +104,7 @@ class Journal:
             began, at = self._began
             left = f" · {(now - began) * (1 - progress) / (progress - at) / 60:.0f} min left" if progress > at else ""
             self.say(f"epoch {epoch}/{self.epochs} · step {place.step} · {shown}{left}")
-        self._log({"step": place.step, "epoch": round(progress * self.epochs, 4), **{k: round(v, 6) for k, v in figures.items()}})
+        self._log({"step": place.step, "epoch": round(epochs, 4), **{k: round(v, 6) for k, v in figures.items()}})
         if self.writer:
             for name, value in figures.items():
                 self.writer.add_scalar(f"train/{name}", value, place.step)

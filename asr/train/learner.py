@@ -32,7 +32,7 @@ class Learner:
     def step(self, number: int, progress: float) -> float:
         """Take step `number` (from 0) along the gradients and forget them; returns their norm, as it was before it was clipped.
 
-        `progress` is the share of all epochs that lies behind, in [0, 1]. Where the norm is not finite the weights stay as they are.
+        `progress` is the share of the run that lies behind, in [0, 1]. Where the norm is not finite the weights stay as they are.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(number, progress, self.config)

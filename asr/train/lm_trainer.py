@@ -8,7 +8,6 @@ Shapes: B sentences, L tokens.
 from __future__ import annotations
 
 import math
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -24,6 +23,7 @@ from asr.train.sentences import Sentences, SentenceSampler, read_sentences
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
 from asr.train.state import Place
+from asr.version import version
 
 MAY_CHANGE = {"train.checkpoint_minutes", "train.evaluate_steps"}  # when a run goes on
 
@@ -68,7 +68,7 @@ class LMTrainer:
             sitting = Sitting(self.folder, learner, place, accelerator, interruption)
             if place.step == 0 and config.start_from:
                 self._evaluate(average, place)  # what it starts from is kept if nothing better comes of it
-            for epoch, step, steps, batch in sampler:
+            for epoch, step, steps, batch in sampler if not sitting.over else ():
                 network.train()
                 torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index))
                 # Every process takes its share, and they average their gradients. One that is left without a sentence must take part
@@ -79,7 +79,8 @@ class LMTrainer:
                 loss = model(sentences, lengths).sum() * bool(share)
                 accelerator.backward(loss * (accelerator.num_processes / tokens))
 
-                progress = (epoch + step / steps) / config.epochs
+                epochs = epoch + step / steps
+                progress = sitting.progress(epochs)
                 norm = learner.step(place.step, progress)
                 if not math.isfinite(norm):
                     self.journal.say(f"step {place.step}: left out, its gradient is not finite")
@@ -87,14 +88,16 @@ class LMTrainer:
                 (total,) = sitting.stepped(epoch, step, steps, tokens, loss.detach()[None])
                 figures = {"loss": total / tokens, "gradient_norm": norm, "learning_rate": learner.learning_rate}
                 shown = f"loss {total / tokens:.3f} · grad {norm:.2f} · {place.heard / place.seconds / 1000:.0f} k tokens a second"
-                self.journal.step(place, progress, figures, shown)
+                self.journal.step(place, epochs, progress, figures, shown)
 
-                evaluated = place.epoch == config.epochs or place.step % config.evaluate_steps == 0
+                evaluated = sitting.over or place.step % config.evaluate_steps == 0
                 if evaluated:
                     self._evaluate(average, place)
                 sitting.end_step(evaluated)
                 if evaluated and accelerator.is_main_process:  # now that no checkpoint names the others
                     drop_all_but({step for _, step in place.best}, self.folder)
+                if sitting.over:
+                    break
         return self._finish(place)
 
     def _introduction(self) -> list[str]:
@@ -144,7 +147,7 @@ class LMTrainer:
         names = [", ".join(f"`{p.name}`" for p in paths) for paths in (config.data.train, config.data.dev)]
         return f"""# Model card
 
-A language model, trained with `las-asr` {version("las-asr")} for the search of a speech recogniser of the same pieces.
+A language model, trained with `las-asr` {version()} for the search of a speech recogniser of the same pieces.
 
 | | |
 |---|---|

@@ -10,7 +10,7 @@ from asr.config import OptimizerConfig
 def learning_rate(step: int, progress: float, config: OptimizerConfig) -> float:
     """Linear warm-up over `warmup_steps`, times a half cosine from `learning_rate` to `final_learning_rate`.
 
-    `step` counts from 0; `progress` is the share of all epochs that lies behind, in [0, 1].
+    `step` counts from 0; `progress` is the share of the run that lies behind, in [0, 1].
     """
     warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
     falling = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

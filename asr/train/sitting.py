@@ -33,18 +33,31 @@ class Sitting:
     def stepped(self, epoch: int, step: int, steps: int, heard: float, losses: Tensor) -> list[float]:
         """Move the place on, now that `step` of the `steps` of `epoch` is done. Returns the losses, summed over the processes.
 
+        The time is the processes' mean, so that all agree on what is left of it.
+
         `heard` is the training data of the whole step (seconds of audio, or tokens), `losses` this process's sums (n,).
         """
         place, now = self.place, time.monotonic()
         place.step += 1
-        place.seconds, self._clock = place.seconds + now - self._clock, now
+        took, self._clock = now - self._clock, now
         place.heard += heard
         place.epoch, place.step_in_epoch = (epoch + 1, 0) if step + 1 == steps else (epoch, step + 1)
         # One exchange between the processes: their losses, and what any of them wants to do next.
         due = now - self._checkpoint > 60 * self.learner.config.checkpoint_minutes
-        wishes = torch.tensor([self.interruption.asked, due], device=losses.device)
-        *sums, self._stop, self._due = self.accelerator.reduce(torch.cat([losses, wishes.to(losses)]), "sum").tolist()
+        wishes = torch.tensor([took, self.interruption.asked, due], device=losses.device)
+        *sums, took, self._stop, self._due = self.accelerator.reduce(torch.cat([losses, wishes.to(losses)]), "sum").tolist()
+        place.seconds += took / self.accelerator.num_processes
         return sums
+
+    def progress(self, epochs: float) -> float:
+        """The share of the run that lies behind after so many epochs, in [0, 1]: of its epochs or of its minutes, whichever is more."""
+        config = self.learner.config
+        return min(1.0, max(epochs / config.epochs, self.place.seconds / 60 / config.minutes if config.minutes else 0.0))
+
+    @property
+    def over(self) -> bool:
+        """Whether all epochs are, or all minutes."""
+        return self.progress(self.place.epoch) >= 1
 
     def end_step(self, evaluated: bool) -> None:
         """Write a checkpoint, if there was an evaluation or it is time. Raises Interrupted when the run was asked to stop."""

@@ -110,7 +110,7 @@ class Trainer:
             sitting = Sitting(self.folder, learner, place, accelerator, interruption)
             if place.step == 0 and config.start_from and config.start_with == "all":
                 self._evaluate(average, place)  # what it starts from is kept if nothing better comes of it
-            for batch in loader:
+            for batch in loader if not sitting.over else ():
                 share = batch.share
                 network.train()
                 # One seed for each step and process: no random state to save, none to lose.
@@ -121,7 +121,8 @@ class Trainer:
                 if not share.last:
                     continue
 
-                progress = (share.epoch + share.step / share.steps) / config.epochs
+                epochs = share.epoch + share.step / share.steps
+                progress = sitting.progress(epochs)
                 norm = learner.step(place.step, progress)
                 if not math.isfinite(norm):
                     self.journal.say(f"step {place.step}: left out, its gradient is not finite")
@@ -134,15 +135,16 @@ class Trainer:
                     "learning_rate": learner.learning_rate, "audio_seconds": share.seconds,
                 }  # fmt: skip
                 shown = f"loss {total:.3f} · ctc {ctc:.3f} · grad {norm:.2f} · {place.heard / place.seconds:.0f}× real time"
-                self.journal.step(place, progress, figures, shown)
+                self.journal.step(place, epochs, progress, figures, shown)
 
-                ends_epoch = place.step_in_epoch == 0
-                evaluated = ends_epoch and (place.epoch % config.evaluate_epochs == 0 or place.epoch == config.epochs)
+                evaluated = sitting.over or (place.step_in_epoch == 0 and place.epoch % config.evaluate_epochs == 0)
                 if evaluated:
                     self._evaluate(average, place)
                 sitting.end_step(evaluated)
                 if evaluated and accelerator.is_main_process:  # now that no checkpoint names the others
                     drop_all_but({step for _, step in place.best}, self.folder)
+                if sitting.over:
+                    break
         return self._finish(place)
 
     def _backward(self, model: nn.Module, batch: Batch) -> torch.Tensor:

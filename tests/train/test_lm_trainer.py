@@ -219,3 +219,13 @@ def test_batches_hold_every_sentence_once_and_keep_their_size() -> None:
         for row, length, i in zip(padded.tolist(), lengths.tolist(), batch, strict=True):
             assert row[:length] == tokenizer.encode(texts[i])[:20]
             assert not any(row[length:])
+
+
+def test_a_run_ends_with_its_minutes(lm_config: LMRecipe) -> None:
+    train = lm_config.train.model_copy(update={"epochs": 100_000, "evaluate_steps": 100_000, "minutes": 0.03})
+    folder = LMTrainer(lm_config.model_copy(update={"train": train})).run()
+    records = [json.loads(line) for line in (folder.parent / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    rates = [r["learning_rate"] for r in records if "learning_rate" in r]
+    assert [r["seconds"] for r in records if "dev_perplexity" in r] == [pytest.approx(1.8, abs=1.5)]
+    assert rates[-1] < 0.05 * max(rates)
+    assert len(rates) == json.loads(next((folder.parent / "states").glob("*/training.json")).read_text(encoding="utf-8"))["step"]

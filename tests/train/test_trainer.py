@@ -104,6 +104,27 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tone_config: Config, t
     assert len(states(run)) == 1
 
 
+def test_a_run_ends_with_its_minutes(tone_config: Config, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    path = recipe(
+        tone_config, tmp_path / "a.yaml", output=str(run), train__epochs=100_000, train__evaluate_epochs=100_000, train__minutes=0.05
+    )
+    finish(path)
+    records = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    rates = [r["learning_rate"] for r in records if "learning_rate" in r]
+    seconds = [r["seconds"] for r in records if "dev_wer" in r]
+    assert len(seconds) == 1
+    assert 3 <= seconds[0] < 10
+    assert len(rates) > 20
+    assert rates[-1] < 0.05 * max(rates)  # it fell with the time, though of the epochs hardly any were over
+
+    before = states(run)[-1]
+    shutil.rmtree(run / "model")
+    finish(path)  # there is nothing left to train
+    assert states(run)[-1] == before
+    assert (run / "model" / "model.safetensors").is_file()
+
+
 def test_two_processes_follow_the_trajectory_of_one(tone_config: Config, tmp_path: Path) -> None:
     listener = {**tone_config.model.listener.model_dump(), "dropout": 0.0}
     speller = {**tone_config.model.speller.model_dump(), "dropout": 0.0}
