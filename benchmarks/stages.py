@@ -97,7 +97,7 @@ def transcribe(model: Transcriber, utterances: list[Utterance]) -> dict[str, flo
     """One pass over all recordings; seconds by stage."""
     watch, network = Stopwatch(), model.model.network
 
-    def speller_or_own(tokens: Tensor, state: SpellerState, memory: Memory) -> str:
+    def speller_or_own(tokens: Tensor, state: SpellerState, memory: Memory, asked: SpellerState | None = None) -> str:
         return "speller" if memory.mask.shape[1] > 1 else "own LM"  # what it foretells of its own accord, it says to a single state
 
     timed: list[tuple[Any, str, str | Callable[..., str]]] = [

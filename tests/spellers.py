@@ -102,7 +102,7 @@ class Table:
         zeros = torch.zeros(b, hypotheses, 1, 1)
         return SpellerState(zeros, zeros, zeros[..., 0], torch.zeros(b, hypotheses, t))
 
-    def step(self, tokens: Tensor, state: SpellerState, memory: Memory) -> tuple[Tensor, SpellerState]:
+    def step(self, tokens: Tensor, state: SpellerState, memory: Memory, asked: SpellerState | None = None) -> tuple[Tensor, SpellerState]:
         self.steps += 1
         step = state.hidden[..., 0, 0].long().clamp_max(len(self.log_probs) - 1)
         return self.log_probs[step], state._replace(hidden=state.hidden + 1)

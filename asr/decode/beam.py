@@ -153,7 +153,7 @@ class _Search:
         log_probs, state = self.speller.step(living.tokens[..., -1], living.speller, self.memory)
         psi, complete = self._ctc_scores()
         foretold, lm_state = self._lm_scores()
-        own, internal_state = self._internal_scores()
+        own, internal_state = self._internal_scores(state)
         completed, end_completed = self._completed_hotwords()
         worth, end_worth = living.hotwords[..., None] + completed, living.hotwords + end_completed
         coverage = living.coverage + state.weights
@@ -232,10 +232,10 @@ class _Search:
             return self.lm.step(self.living.tokens[..., -1], self.living.lm_state)
         return self.living.lm.new_zeros(self.speller.output.out_features), None
 
-    def _internal_scores(self) -> tuple[Tensor, SpellerState | None]:
-        """What the speller foretells of its own accord, as `_lm_scores`."""
+    def _internal_scores(self, asked: SpellerState) -> tuple[Tensor, SpellerState | None]:
+        """What the speller foretells of its own accord, as `_lm_scores`; `asked` is its state now where it hears."""
         if self.internal and self.living.internal_state:
-            return self.speller.step(self.living.tokens[..., -1], self.living.internal_state, self.internal)
+            return self.speller.step(self.living.tokens[..., -1], self.living.internal_state, self.internal, asked)
         return self.living.internal.new_zeros(self.speller.output.out_features), None
 
     def _completed_hotwords(self) -> tuple[Tensor, Tensor]:

@@ -62,9 +62,13 @@ class Speller(nn.Module):
         units = (b, hypotheses, len(self.cells), self.config.hidden)
         return SpellerState(zeros(units), zeros(units), zeros(b, hypotheses, self.states), zeros(b, hypotheses, t))
 
-    def step(self, tokens: Tensor, state: SpellerState, memory: Memory) -> tuple[Tensor, SpellerState]:
-        """The last tokens (B, K) and state -> log-probabilities of the next (B, K, V), float32, and the new state."""
-        features, state = self._advance(self.dropout(self.embedding(tokens)), state, memory)
+    def step(self, tokens: Tensor, state: SpellerState, memory: Memory, asked: SpellerState | None = None) -> tuple[Tensor, SpellerState]:
+        """The last tokens (B, K) and state -> log-probabilities of the next (B, K, V), float32, and the new state.
+
+        `asked` is the new state of the same texts that attend to another memory. Without input feeding the layer that asks hears
+        nothing of either, so it is taken over from there, and not computed again.
+        """
+        features, state = self._advance(self.dropout(self.embedding(tokens)), state, memory, asked)
         return self._logits(features).float().log_softmax(2), state
 
     def forward(self, states: Tensor, lengths: Tensor, targets: Tensor, sampling: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -95,7 +99,9 @@ class Speller(nn.Module):
             weights.append(state.weights)
         return self._logits(torch.cat(features, dim=1)), torch.cat(weights, dim=1)
 
-    def _advance(self, embedded: Tensor, state: SpellerState, memory: Memory) -> tuple[Tensor, SpellerState]:
+    def _advance(
+        self, embedded: Tensor, state: SpellerState, memory: Memory, asked: SpellerState | None = None
+    ) -> tuple[Tensor, SpellerState]:
         """Embedded tokens (B, K, E) -> what the output layer sees (B, K, D + H), and the new state."""
         before = [(state.hidden[:, :, i], state.cell[:, :, i]) for i in range(len(self.cells))]
         after: list[tuple[Tensor, Tensor]] = []
@@ -115,7 +121,11 @@ class Speller(nn.Module):
                 x = layer(x)
             context, weights = self.attention(x, state.weights, memory)
         else:
-            x = layer(embedded)
+            if asked:
+                after.append((asked.hidden[:, :, 0], asked.cell[:, :, 0]))
+                x = self.dropout(after[0][0])
+            else:
+                x = layer(embedded)
             context, weights = self.attention(x, state.weights, memory)
             for i in range(1, len(self.cells)):
                 x = layer(torch.cat([x, context], dim=2) if i == 1 else x)
