@@ -35,7 +35,7 @@ class Curves:
     epochs: np.ndarray  # (steps,)
     attention: np.ndarray  # (steps,) nats for a token
     ctc: np.ndarray  # (steps,) the same; zero without CTC
-    dev_at: np.ndarray  # (evaluations,) the step, from 1
+    dev_at: np.ndarray  # (evaluations,) steps taken; 0 where a run looked at what it started from
     dev_wer: np.ndarray  # (evaluations,) percent
 
 
@@ -88,7 +88,7 @@ def draw(runs: Sequence[Curves], against: str) -> Figure:
             losses.plot(along, ctc, color=colour, linewidth=1.4, linestyle=(0, (4, 2)), label=f"{prefix}CTC")
         highest = max(highest, np.nanmax(attention, initial=0.0))
         if len(run.dev_wer):
-            at = along[np.minimum(run.dev_at, len(along)) - 1]
+            at = np.concatenate([[0.0], along])[np.minimum(run.dev_at, len(along))]
             label = f"{prefix}{run.dev_wer[-1]:.1f} % at the last"
             errors.plot(at, run.dev_wer, color=colour, linewidth=1.8, marker="o", markersize=4.5, label=label)
     unit = "hours of speech heard" if against == "hours" else "epochs"
