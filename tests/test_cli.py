@@ -194,10 +194,10 @@ def test_a_channel_is_picked(tmp_path: Path) -> None:
 
 def test_hotwords_come_from_a_file_or_a_list(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
-    names.write_text("# rivers\nrhiver\t3\n", encoding="utf-8")
+    names.write_text("# rivers\nrivver\t3\n", encoding="utf-8")
     many = ",".join(f"name{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10]}" for i in range(60))  # longer than a file's name can be
-    for how in ([names], ["rhiver,boat", "--hotword-weight", "3"], [f"rhiver,{many}", "--hotword-weight", "3"]):
-        assert "RHIVER" in run("transcribe", SPEECH, "--hotwords", *how).stdout
+    for how in ([names], ["rivver,boat", "--hotword-weight", "3"], [f"rivver,{many}", "--hotword-weight", "3"]):
+        assert "RIVVER" in run("transcribe", SPEECH, "--hotwords", *how).stdout
     result = run("transcribe", SPEECH, "--hotwords", tmp_path / "none.txt")
     assert result.exit_code == 2
     assert "none.txt" in complaints(result)[0]
