@@ -33,9 +33,8 @@ class Sitting:
     def stepped(self, epoch: int, step: int, steps: int, heard: float, losses: Tensor) -> list[float]:
         """Move the place on, now that `step` of the `steps` of `epoch` is done. Returns the losses, summed over the processes.
 
-        The time is the processes' mean, so that all agree on what is left of it.
-
-        `heard` is the training data of the whole step (seconds of audio, or tokens), `losses` this process's sums (n,).
+        `heard` is the training data of the whole step (seconds of audio, or tokens), `losses` this process's sums (n,). The step took what
+        it took the processes in the mean (s), so that all agree on the time that is left.
         """
         place, now = self.place, time.monotonic()
         place.step += 1

@@ -226,6 +226,7 @@ def test_a_run_ends_with_its_minutes(lm_config: LMRecipe) -> None:
     folder = LMTrainer(lm_config.model_copy(update={"train": train})).run()
     records = [json.loads(line) for line in (folder.parent / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     rates = [r["learning_rate"] for r in records if "learning_rate" in r]
-    assert [r["seconds"] for r in records if "dev_perplexity" in r] == [pytest.approx(1.8, abs=1.5)]
+    [seconds] = [r["seconds"] for r in records if "dev_perplexity" in r]
+    assert 1.8 <= seconds < 10
     assert rates[-1] < 0.05 * max(rates)
     assert len(rates) == json.loads(next((folder.parent / "states").glob("*/training.json")).read_text(encoding="utf-8"))["step"]
