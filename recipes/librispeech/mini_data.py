@@ -9,6 +9,7 @@
     pseudo/ synthetic-kokoro/ noise/                  machine-labelled speech, synthetic speech (synthesize.py), noise
     commonvoice-more/                                 Common Voice to develop on
     text/lm_prose.txt text/train_clean_100.txt        upper-case sentences, one a line
+    text/lm_books.txt                                 whole novels (books.py)
 
 each with a manifest of its own name (`arctic/arctic.json`, JSON lines). What is not there is told and done without. It writes
 
@@ -19,15 +20,15 @@ each with a manifest of its own name (`arctic/arctic.json`, JSON lines). What is
     cv-dev.json       Common Voice: accents and home microphones; never trained on
     noise.json        background noise for augmentation
     lm.txt            text for the language model, a sentence a line
-    unigram256.model  tokens learnt from lm.txt; one that is there already is left as it is, for a model may have been trained with it
+    unigram256.model  tokens learnt from it, but for whole novels; one that is there already is left as it is: a model may be trained with it
 
 Titles are spelled out as LibriSpeech does, MISTER, MISSUS and DOCTOR.
 
 Kept apart from training: every utterance with the text of one in dev-clean.json or cv-dev.json; and, since most Common Voice clips
 come without their speakers' names, every Common Voice clip whose number is close to one of cv-dev.json. People record several
 sentences in a row and their clips get neighbouring numbers: among clips with names, those of one speaker lie within 12 of each
-other. (The clips of Common Voice's first version, `cv1dev-…`, have no such numbers: of them only the texts are compared.) The runs
-of eight words that dev-clean shares with the training texts and with lm.txt are counted and shown.
+other. (The clips of Common Voice's first version, `cv1dev-…`, have no such numbers: of them only the texts are compared.) Lines that share
+a run of eight words with dev-clean are left out of lm.txt; those of the training texts are counted and shown.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from asr.text.tokenizer import Tokenizer
 REAL = ("arctic", "commonvoice", "commonvoice-v1", "kathleen", "ljspeech", "storybook", "vctk", "vctk-noisy")
 DEV = "commonvoice-more"  # the only Common Voice clips with speakers' names
 TEXTS = ("lm_prose.txt", "train_clean_100.txt")
+BOOKS = ("lm_books.txt",)
 CLIP = "common_voice_en_"
 NEIGHBOURS = 25  # Common Voice numbers this close to a dev clip's may be the same speaker's
 SHARED_WORDS = 8  # a run of so many words in common is hardly chance
@@ -93,14 +95,14 @@ def make(data: Path, output: Path) -> None:
     write(output, "cv-dev", cv_dev)
     write(output, "noise", read(data, "noise", text=False))
 
-    lines = [line for line in [*read_texts(data / "text"), *(u.text or "" for u in real)] if line not in dev_texts]
-    write_atomically(output / "lm.txt", "\n".join(lines) + "\n")
-    print(f"lm.txt: {len(lines)} lines, {sum(len(line.split()) for line in lines)} words")
     references = [u.text or "" for u in dev]
-    for name, texts in (("lm.txt", lines), ("the training texts", trained_on)):
-        shared = longest_shared(texts, references, SHARED_WORDS)
-        examples = "".join(f"\n  {run}" for run in sorted(shared)[:10])
-        print(f"runs of {SHARED_WORDS} words that dev-clean shares with {name}: {len(shared)}{examples}")
+    lines = without_runs([*read_texts(data / "text", TEXTS), *(u.text or "" for u in real)], dev_texts, references)
+    books = without_runs(read_texts(data / "text", BOOKS), dev_texts, references)
+    write_atomically(output / "lm.txt", "\n".join(lines + books) + "\n")
+    print(f"lm.txt: {len(lines) + len(books)} lines, {sum(len(line.split()) for line in lines + books)} words")
+    shared = set().union(*(runs(text) for text in trained_on)) & set().union(*(runs(text) for text in references))
+    examples = "".join(f"\n  {run}" for run in sorted(shared)[:10])
+    print(f"runs of {SHARED_WORDS} words that dev-clean shares with the training texts: {len(shared)}{examples}")
     make_tokens(output / "unigram256.model", lines)
 
 
@@ -133,10 +135,10 @@ def read_an4(data: Path, output: Path) -> list[Utterance]:
     return read_manifest(output / "an4" / "train_all.json", need_text=True)
 
 
-def read_texts(folder: Path) -> list[str]:
+def read_texts(folder: Path, names: Iterable[str]) -> list[str]:
     """Lines of the text files that are there."""
     lines: list[str] = []
-    for path in (folder / name for name in TEXTS):
+    for path in (folder / name for name in names):
         if path.is_file():
             lines += spelled_out(path.read_text(encoding="utf-8")).splitlines()
         else:
@@ -162,15 +164,26 @@ def is_neighbour(u: Utterance, numbers: list[int]) -> bool:
     return i < len(numbers) and numbers[i] <= n + NEIGHBOURS
 
 
-def longest_shared(lines: Iterable[str], others: Iterable[str], words: int) -> set[str]:
-    """Runs of so many words that stand in both."""
+def runs(text: str, words: int = SHARED_WORDS) -> set[str]:
+    """All runs of so many words."""
+    w = text.split()
+    return {" ".join(w[i : i + words]) for i in range(len(w) - words + 1)}
 
-    def runs(line: str) -> set[str]:
-        w = line.split()
-        return {" ".join(w[i : i + words]) for i in range(len(w) - words + 1)}
 
-    wanted: set[str] = set().union(*map(runs, others))
-    return {run for line in lines for run in runs(line) if run in wanted}
+def without_runs(lines: Iterable[str], texts: set[str], references: Iterable[str]) -> list[str]:
+    """The lines that are none of `texts` and share no run of words with `references`; says how many are left out for a run."""
+    wanted: set[str] = set().union(*map(runs, references))
+    kept, shared = [], 0
+    for line in lines:
+        if line in texts:
+            continue
+        if wanted.isdisjoint(runs(line)):
+            kept.append(line)
+        else:
+            shared += 1
+    if shared:
+        print(f"{shared} lines left out that share a run of {SHARED_WORDS} words with dev-clean")
+    return kept
 
 
 # ---------------------------------------------------------------- what is written

@@ -19,6 +19,7 @@ DEV_TEXT = "THE STAIRCASE GROANED BENEATH MISTER DREW'S WEIGHT AND THEN FELL"
 SHORT_DEV_TEXT = DEV_TEXT.replace("MISTER", "MR")
 CV_TEXT = "THE DAWES BROTHERS FOUNDED THE PURE OIL COMPANY"
 CV_NUMBER = 37_029_634
+BOOK = "OF ZEAL AND ZEBRAS"
 PROSE = ["WHAT I MEAN IS THIS", "THEY WONDERED WHETHER THE TRAVELLERS HAD COME BY QUAY OR BY FJORD", "A VEXED JUDGE QUIZZED HIM"]
 
 
@@ -63,21 +64,26 @@ def test_neighbours_of_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "words", "shared"),
+    ("text", "words", "found"),
     [
-        ("X B C D Y", 3, {"B C D"}),
         ("B C D E", 3, {"B C D", "C D E"}),
-        ("A B C D E", 5, {"A B C D E"}),
-        ("A B C D E", 6, set()),
-        ("B C", 3, set()),
-        ("BB C D", 3, set()),
-        ("D E F", 3, set()),  # of two sentences
         ("B  C   D", 3, {"B C D"}),
+        ("B C D", 3, {"B C D"}),
+        ("B C", 3, set()),
         ("", 3, set()),
     ],
 )
-def test_longest_shared(line: str, words: int, shared: set[str]) -> None:
-    assert mini_data.longest_shared(["NOTHING OF IT", line], ["A B C D E", "F G"], words) == shared
+def test_runs(text: str, words: int, found: set[str]) -> None:
+    assert mini_data.runs(text, words) == found
+
+
+def test_lines_that_share_a_run_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    references = ["A B C D E F G H I J", "K L M N"]
+    lines = ["X B C D E F G H I Y", "B C D E F G H X", "K L M N", "H I J K L M N O", "NOTHING OF IT", "KEPT APART"]
+    assert mini_data.without_runs(lines, {"KEPT APART"}, references) == [lines[1], lines[2], lines[3], lines[4]]
+    assert capsys.readouterr().out == "1 lines left out that share a run of 8 words with dev-clean\n"
+    assert mini_data.without_runs(lines[1:], set(), references) == lines[1:]
+    assert not capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- a small folder of corpora
@@ -131,6 +137,7 @@ def data(tmp_path: Path) -> Path:
     (data / "text").mkdir()
     (data / "text/lm_prose.txt").write_text("\n".join([*PROSE * 20, DEV_TEXT, SHORT_DEV_TEXT, CV_TEXT, *PROSE]) + "\n")
     (data / "text/train_clean_100.txt").write_text("NORTHANGER ABBEY\n" * 5)
+    (data / "text/lm_books.txt").write_text(f"{BOOK}\n{DEV_TEXT} AND STOOD\n")
     return data
 
 
@@ -184,9 +191,10 @@ def test_the_language_model_sees_no_dev_text(monkeypatch: pytest.MonkeyPatch, da
     assert {"GO TRAIN", "THEN WHY", "TEXT OF LJSPEECH"} < set(lines)
     assert "GO TEST" not in lines
     assert "AY AY YOUNG MAN" not in lines  # made of the prose
+    assert lines[-1] == BOOK
 
 
-def test_shared_runs_are_counted_in_all_that_is_trained_on(
+def test_shared_runs_are_counted_in_the_speech_and_left_out_of_the_text(
     monkeypatch: pytest.MonkeyPatch, data: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = DEV_TEXT.split()
@@ -197,7 +205,10 @@ def test_shared_runs_are_counted_in_all_that_is_trained_on(
     told = capsys.readouterr().out.splitlines()
     at = told.index("runs of 8 words that dev-clean shares with the training texts: 2")
     assert told[at + 1 : at + 3] == sorted(["  " + " ".join(words[:8]), "  " + " ".join(words[1:9])])
-    assert told[at - 2 : at] == ["runs of 8 words that dev-clean shares with lm.txt: 1", "  " + " ".join(words[2:])]
+    assert "1 lines left out that share a run of 8 words with dev-clean" in told
+    lines = (output / "lm.txt").read_text().splitlines()
+    assert " ".join(words[:7]) in lines
+    assert " ".join([*words[2:], "AGAIN"]) not in lines
 
 
 def test_tokens_are_learnt_from_the_text(monkeypatch: pytest.MonkeyPatch, data: Path, output: Path) -> None:
@@ -207,7 +218,7 @@ def test_tokens_are_learnt_from_the_text(monkeypatch: pytest.MonkeyPatch, data: 
     monkeypatch.setattr(mini_data.Tokenizer, "train", lambda lines, config: asked.append(list(lines)) or train(PROSE, smaller("unigram")))
     run(monkeypatch, data, output)
     assert len(asked[0]) == 20
-    assert set(asked[0]) <= set((output / "lm.txt").read_text().splitlines())
+    assert set(asked[0]) <= set((output / "lm.txt").read_text().splitlines()) - {BOOK}  # pieces are as they were without novels
     assert Tokenizer.load(output / "unigram256.model").decode(Tokenizer.load(output / "unigram256.model").encode(PROSE[0])) == PROSE[0]
     again = output.with_name("again")
     run(monkeypatch, data, again)
@@ -240,7 +251,7 @@ def test_all_but_librispeech_can_be_done_without(
     (data / missing).rename(data.parent / "elsewhere")
     run(monkeypatch, data, output)
     told = capsys.readouterr().err.splitlines()
-    assert len(told) == (2 if missing == "text" else 1)
+    assert len(told) == (3 if missing == "text" else 1)
     assert told[0].startswith(f"{data}/{missing}")
     assert told[0].endswith(": not there: done without")
     assert "19-1-0000" in ids(output, "real")
