@@ -182,7 +182,7 @@ def without_runs(lines: Iterable[str], texts: set[str], references: Iterable[str
         else:
             shared += 1
     if shared:
-        print(f"{shared} lines left out that share a run of {SHARED_WORDS} words with dev-clean")
+        print(f"lines left out for a run of {SHARED_WORDS} words that stands in dev-clean as well: {shared}")
     return kept
 
 

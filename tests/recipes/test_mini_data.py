@@ -81,7 +81,7 @@ def test_lines_that_share_a_run_are_left_out(capsys: pytest.CaptureFixture[str])
     references = ["A B C D E F G H I J", "K L M N"]
     lines = ["X B C D E F G H I Y", "B C D E F G H X", "K L M N", "H I J K L M N O", "NOTHING OF IT", "KEPT APART"]
     assert mini_data.without_runs(lines, {"KEPT APART"}, references) == [lines[1], lines[2], lines[3], lines[4]]
-    assert capsys.readouterr().out == "1 lines left out that share a run of 8 words with dev-clean\n"
+    assert capsys.readouterr().out == "lines left out for a run of 8 words that stands in dev-clean as well: 1\n"
     assert mini_data.without_runs(lines[1:], set(), references) == lines[1:]
     assert not capsys.readouterr().out
 
@@ -205,7 +205,7 @@ def test_shared_runs_are_counted_in_the_speech_and_left_out_of_the_text(
     told = capsys.readouterr().out.splitlines()
     at = told.index("runs of 8 words that dev-clean shares with the training texts: 2")
     assert told[at + 1 : at + 3] == sorted(["  " + " ".join(words[:8]), "  " + " ".join(words[1:9])])
-    assert "1 lines left out that share a run of 8 words with dev-clean" in told
+    assert "lines left out for a run of 8 words that stands in dev-clean as well: 1" in told
     lines = (output / "lm.txt").read_text().splitlines()
     assert " ".join(words[:7]) in lines
     assert " ".join([*words[2:], "AGAIN"]) not in lines
