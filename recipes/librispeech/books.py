@@ -33,6 +33,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import track
+
 from asr.errors import AsrError, UsageError
 from asr.files import write_atomically
 from asr.text.normalize import normalize_librispeech
@@ -84,6 +87,9 @@ def main() -> None:
     except AsrError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
+    except OSError as e:  # a full disk, most likely
+        print(f"error: {e.filename}: {e.strerror}", file=sys.stderr)
+        sys.exit(1)
 
 
 def make(folders: list[Path], known: Path, output: Path, seed: int, processes: int = 1) -> None:
@@ -99,12 +105,15 @@ def make(folders: list[Path], known: Path, output: Path, seed: int, processes: i
     except (OSError, UnicodeDecodeError) as e:
         raise UsageError(f"--known {known}: cannot be read as UTF-8 text: {e}") from None
 
+    told = Console(stderr=True)
     with ProcessPoolExecutor(processes, initializer=_know, initargs=(cleared,)) as pool:
-        found = [book for book in pool.map(look, paths, chunksize=8) if book]
+        looks = pool.map(look, paths, chunksize=8)
+        found = [book for book in track(looks, "looking", len(paths), console=told, disable=not told.is_terminal) if book]
         books = without_copies(found)
         if not books:
             raise UsageError(f"none of {len(paths)} texts is a book that sentences of {known} are from")
-        passages = list(pool.map(partial(read_passages, seed=seed), [book.path for book in books], chunksize=4))
+        reads = pool.map(partial(read_passages, seed=seed), [book.path for book in books], chunksize=4)
+        passages = list(track(reads, "cutting", len(books), console=told, disable=not told.is_terminal))
     lines = [line for part in passages for line in part]
     write_atomically(output, "\n".join(lines) + "\n")
     words = sum(line.count(" ") + 1 for line in lines)
@@ -135,8 +144,13 @@ def is_long(sentence: str) -> bool:
 
 
 def look(path: Path) -> Book | None:
-    """The book in a file, if it is known in all its parts."""
-    sentences = [digest(s) for s in normalized_sentences(read_book(path)) if is_long(s)]
+    """The book in a file, if it is known in all its parts. A file that cannot be read is told of and left."""
+    try:
+        text = read_book(path)
+    except OSError as e:
+        print(f"{path}: left out, it cannot be read: {e.strerror}", file=sys.stderr)
+        return None
+    sentences = [digest(s) for s in normalized_sentences(text) if is_long(s)]
     known = [i for i, s in enumerate(sentences) if s in _cleared]
     if not sentences or len(known) < KNOWN_SHARE * len(sentences):
         return None
@@ -160,7 +174,7 @@ def without_copies(books: Iterable[Book]) -> list[Book]:
 
 
 def read_book(path: Path) -> str:
-    """A book's own text, without what was added to it."""
+    """A book's own text, without what was added to it. Raises OSError."""
     data = path.read_bytes()
     try:
         text = data.decode("utf-8")

@@ -50,6 +50,9 @@ def main() -> None:
     except AsrError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
+    except OSError as e:  # a full disk, most likely
+        print(f"error: {e.filename}: {e.strerror}", file=sys.stderr)
+        sys.exit(1)
 
 
 def read_lines(path: Path) -> list[str]:

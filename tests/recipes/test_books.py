@@ -67,6 +67,21 @@ def made(monkeypatch: pytest.MonkeyPatch, folder: Path, sentences: list[str], *m
     return output.read_text().splitlines()
 
 
+class InThisProcess:
+    """A pool without processes of its own."""
+
+    def __init__(self, processes: int, initializer, initargs):
+        initializer(*initargs)
+
+    def __enter__(self) -> InThisProcess:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def map(self, function, items, chunksize: int):
+        return map(function, items)
+
+
 def words(lines: list[str]) -> list[str]:
     return [word for line in lines for word in line.split()]
 
@@ -168,6 +183,36 @@ def test_what_cannot_be_read_aloud_is_left_out_and_nothing_is_joined_over_it() -
 
 
 # ---------------------------------------------------------------- what cannot be done
+
+
+def test_a_file_that_cannot_be_read_costs_only_itself(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.txt").write_text("\n\n".join(book(1)))
+    (folder / "b.txt").write_text("\n\n".join(book(2)))
+    read = books.read_book
+
+    def refuse(path: Path) -> str:
+        if path.name == "b.txt":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(books, "read_book", refuse)
+    monkeypatch.setattr(books, "ProcessPoolExecutor", InThisProcess)
+    assert words(made(monkeypatch, folder, [*book(1)[::5], *book(2)[::5]])) == words([books.normalized(s) for s in book(1)])
+    assert capsys.readouterr().err.splitlines() == [f"{folder}/b.txt: left out, it cannot be read: Permission denied"]
+
+
+def test_an_output_that_cannot_be_written_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.txt").write_text("\n\n".join(book(1)))
+    (folder.parent / "out.txt").mkdir()
+    with pytest.raises(SystemExit) as stopped:
+        made(monkeypatch, folder, book(1))
+    assert stopped.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: {folder.parent}/out.txt: Is a directory"
 
 
 @pytest.mark.parametrize(
