@@ -39,6 +39,7 @@ from rich.progress import track
 from asr.errors import AsrError, UsageError
 from asr.files import write_atomically
 from asr.text.normalize import normalize_librispeech
+from asr.train.sentences import read_sentences
 
 LEAST_WORDS = 6  # of a sentence that tells which book it is from
 PARTS = 10  # of a book, each of which is to be known
@@ -93,18 +94,14 @@ def main() -> None:
 
 
 def make(folders: list[Path], known: Path, output: Path, seed: int, processes: int = 1) -> None:
-    """Write the passages of all cleared books. Raises UsageError where there is no text, or none that is known."""
+    """Write the passages of all cleared books. Raises UsageError where there is no book, or none that is known, ConfigError without known text."""
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder")
     paths = sorted({p for folder in folders for ending in ("*.txt", "*.xml") for p in folder.rglob(ending) if p.is_file()})
     if not paths:
         raise UsageError(f"{', '.join(map(str, folders))}: no .txt or .xml file in there")
-    try:
-        cleared = frozenset(digest(line) for line in known.read_text(encoding="utf-8").splitlines() if is_long(line))
-    except (OSError, UnicodeDecodeError) as e:
-        raise UsageError(f"--known {known}: cannot be read as UTF-8 text: {e}") from None
-
+    cleared = frozenset(digest(line) for line in read_sentences([known], "--known") if is_long(line))
     told = Console(stderr=True)
     with ProcessPoolExecutor(processes, initializer=_know, initargs=(cleared,)) as pool:
         looks = pool.map(look, paths, chunksize=8)

@@ -18,10 +18,10 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from asr.errors import AsrError, UsageError
+from asr.errors import AsrError
 from asr.files import write_atomically
-from asr.speech.manifest import read_manifest
 from asr.text.normalize import normalize_librispeech
+from asr.train.sentences import read_sentences
 
 WORDS = range(4, 31)  # of a sentence
 LEAST_IN_TEXT = 2
@@ -38,11 +38,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=5, help="in which order sentences are looked at")
     arguments = parser.parse_args()
     try:
-        heard = Counter(word for path in arguments.heard for u in read_manifest(path, need_text=True) for word in (u.text or "").split())
-        there = Counter(word for line in read_lines(arguments.text) for word in line.split())
+        heard = Counter(word for text in read_sentences(arguments.heard, "--heard") for word in text.split())
+        there = Counter(word for text in read_sentences([arguments.text], "--text") for word in text.split())
         known = {word for word, times in heard.items() if times >= arguments.times}
         new = {word for word, times in there.items() if times >= LEAST_IN_TEXT and word not in known}
-        sentences = read_lines(arguments.sentences)
+        sentences = read_sentences([arguments.sentences], "sentences")
         random.Random(arguments.seed).shuffle(sentences)
         chosen, said = choose(sentences, new, arguments.share)
         write_atomically(arguments.output, "".join(f"{sentence}\n" for sentence in chosen))
@@ -53,14 +53,6 @@ def main() -> None:
     except OSError as e:  # a full disk, most likely
         print(f"error: {e.filename}: {e.strerror}", file=sys.stderr)
         sys.exit(1)
-
-
-def read_lines(path: Path) -> list[str]:
-    """Raises UsageError where there is no text."""
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as e:
-        raise UsageError(f"{path}: cannot be read as UTF-8 text: {e}") from None
 
 
 def choose(sentences: Iterable[str], new: set[str], share: float) -> tuple[list[str], set[str]]:
