@@ -294,6 +294,8 @@ class OptimizerConfig(Section):
     minutes: PositiveFloat | None = None
     """time to train in (min): the learning rate falls as fast as it must to end in it, and so does the run, if its epochs are not over before.
     Evaluations and checkpoints are not counted. How far a run comes then depends on the machine"""
+    steps: PositiveInt | None = None
+    """optimizer steps to train for, likewise: the run ends with its epochs, its minutes or its steps, whichever are over first"""
     checkpoint_minutes: PositiveFloat = 10.0
     """time between two checkpoints; one is also written at every evaluation and on Ctrl-C (min)"""
     EMBEDDED: ClassVar[Path]  # the folder that `embedded` stands for

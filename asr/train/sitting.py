@@ -49,13 +49,15 @@ class Sitting:
         return sums
 
     def progress(self, epochs: float) -> float:
-        """The share of the run that lies behind after so many epochs, in [0, 1]: of its epochs or of its minutes, whichever is more."""
-        config = self.learner.config
-        return min(1.0, max(epochs / config.epochs, self.place.seconds / 60 / config.minutes if config.minutes else 0.0))
+        """The share of the run that lies behind after so many epochs, in [0, 1]: of its epochs, minutes or steps, whichever is most."""
+        config, place = self.learner.config, self.place
+        minutes = place.seconds / 60 / config.minutes if config.minutes else 0.0
+        steps = place.step / config.steps if config.steps else 0.0
+        return min(1.0, max(epochs / config.epochs, minutes, steps))
 
     @property
     def over(self) -> bool:
-        """Whether all epochs are, or all minutes."""
+        """Whether all epochs are, or all minutes or steps."""
         return self.progress(self.place.epoch) >= 1
 
     def end_step(self, evaluated: bool) -> None:

@@ -6,6 +6,7 @@ The corpus is made of tones, the network is tiny; every run takes seconds.
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import shutil
@@ -123,6 +124,17 @@ def test_a_run_ends_with_its_minutes(tone_config: Config, tmp_path: Path) -> Non
     finish(path)  # there is nothing left to train
     assert states(run)[-1] == before
     assert (run / "model" / "model.safetensors").is_file()
+
+
+def test_a_run_ends_with_its_steps(tone_config: Config, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    limits = {"train__epochs": 100_000, "train__evaluate_epochs": 100_000, "train__steps": 7, "train__warmup_steps": 0}
+    finish(recipe(tone_config, tmp_path / "a.yaml", output=str(run), **limits))
+    records = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    rates = [r["learning_rate"] for r in records if "learning_rate" in r]
+    first, last = tone_config.train.learning_rate, tone_config.train.final_learning_rate
+    assert rates == pytest.approx([last + (first - last) * (1 + math.cos(math.pi * n / 7)) / 2 for n in range(7)], abs=1e-6)
+    assert [r["step"] for r in records if "dev_wer" in r] == [7]
 
 
 def test_two_processes_follow_the_trajectory_of_one(tone_config: Config, tmp_path: Path) -> None:
