@@ -9,7 +9,7 @@ Each variant is an `asr train` of its own in a folder under `--output`, then an 
 The same command goes on where it was stopped: a variant that is finished is not trained again, one that was broken off is continued.
 A variant that fails is told of and counted, and the others go on. The table is written anew after every variant, with all that are
 finished under `--output`, be they of this call or of others; so variants may be run one at a time. A variant that leaves out speech is
-trained for as many epochs as the others, and so for fewer steps: the table tells the hours heard.
+trained for as many epochs as the others, and so for fewer steps, unless `train.steps` says how many: the table tells the hours heard.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ def changed(*changes: str) -> Callable[[Config], list[str] | None]:
     return lambda recipe: list(changes)
 
 
-def without(word: str) -> Callable[[Config], list[str] | None]:
-    """Leaves out the training manifests that have `word` in their names."""
+def without(*words: str) -> Callable[[Config], list[str] | None]:
+    """Leaves out the training manifests that have one of `words` in their names."""
 
     def changes(recipe: Config) -> list[str] | None:
-        kept = [str(path) for path in recipe.data.train if word not in path.stem]
+        kept = [str(path) for path in recipe.data.train if not any(word in path.stem for word in words)]
         return [f"data.train={json.dumps(kept)}"] if 0 < len(kept) < len(recipe.data.train) else None
 
     return changes
@@ -76,6 +76,8 @@ VARIANTS = (
     ),
     Variant("no-pseudo", "without machine-labelled speech", without("pseudo")),
     Variant("no-synthetic", "without synthetic speech", without("synthetic")),
+    Variant("no-recombined", "without recombined speech", without("recombined")),
+    Variant("transcribed", "the transcribed speech alone", without("pseudo", "synthetic", "recombined")),
     Variant(
         "input-feeding",
         "input feeding, multi-head attention",

@@ -48,7 +48,7 @@ def flat(config: Config) -> dict[str, object]:
 
 
 def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleType) -> None:
-    manifests = {name: f"data/mini/{name}.json" for name in ("real", "pseudo", "synthetic")}
+    manifests = {name: f"data/mini/{name}.json" for name in ("real", "pseudo", "synthetic", "recombined")}
     pinned = [  # so that the recipe may change
         f"data.train={list(manifests.values())}", "augment.noise=[noise.json]", "augment.noise_probability=0.3",
         "model.listener.stem_strides=[2,2]", "model.listener.pyramid=[1,2,1,1]", "model.attention.kind=multihead",
@@ -66,6 +66,8 @@ def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleTyp
         "no-noise": ["augment.noise", "augment.noise_probability"],
         "no-pseudo": ["data.train"],
         "no-synthetic": ["data.train"],
+        "no-recombined": ["data.train"],
+        "transcribed": ["data.train"],
         "input-feeding": ["model.speller.input_feeding"],
         "location": ["model.speller.input_feeding", "model.attention.kind"],
         "reduction-4": ["model.listener.pyramid"],  # the stem has the strides already
@@ -80,9 +82,13 @@ def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleTyp
         found[variant.name] = sorted(key for key in after if after[key] != before[key])
         match variant.name:
             case "no-pseudo":
-                assert after["data.train"] == [manifests["real"], manifests["synthetic"]]
+                assert after["data.train"] == [manifests["real"], manifests["synthetic"], manifests["recombined"]]
             case "no-synthetic":
-                assert after["data.train"] == [manifests["real"], manifests["pseudo"]]
+                assert after["data.train"] == [manifests["real"], manifests["pseudo"], manifests["recombined"]]
+            case "no-recombined":
+                assert after["data.train"] == [manifests["real"], manifests["pseudo"], manifests["synthetic"]]
+            case "transcribed":
+                assert after["data.train"] == [manifests["real"]]
             case "reduction-4":
                 assert (base.model.listener.reduction, changed.model.listener.reduction) == (8, 4)
                 assert len(changed.model.listener.pyramid) == len(base.model.listener.pyramid)
