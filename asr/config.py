@@ -312,6 +312,9 @@ class TrainConfig(OptimizerConfig):
     EMBEDDED = EMBEDDED
     start_with: Literal["all", "listener"] = "all"
     """what of `start_from` is taken over: all, its language model too, or the listener alone, for a speller of other pieces or another kind"""
+    still_steps: NonNegativeInt = 200
+    """with `start_with: listener`, so many steps at the start leave the listener as it is, while the speller and the CTC head learn to read its
+    states: gradients through random weights would spoil it"""
     sorted_epochs: NonNegativeInt = 0
     """so many epochs at the start go from short utterances to long ones (SortaGrad, Amodei et al. 2016)"""
     batch_seconds: PositiveFloat = 120.0

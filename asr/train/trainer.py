@@ -105,6 +105,7 @@ class Trainer:
             multiprocessing_context="fork" if self.workers else None,  # they share the audio that is remembered
         )  # fmt: skip
         sums = torch.zeros(3, device=accelerator.device)
+        still_steps = config.still_steps if config.start_from and config.start_with == "listener" else 0
 
         with Interruption() as interruption, self.journal.display(config.epochs):
             sitting = Sitting(self.folder, learner, place, accelerator, interruption)
@@ -123,6 +124,9 @@ class Trainer:
 
                 epochs = share.epoch + share.step / share.steps
                 progress = sitting.progress(epochs)
+                if place.step < still_steps:
+                    for parameter in network.listener.parameters():
+                        parameter.grad = None
                 norm = learner.step(place.step, progress)
                 if not math.isfinite(norm):
                     self.journal.say(f"step {place.step}: left out, its gradient is not finite")

@@ -328,6 +328,19 @@ def test_a_listener_is_taken_over_for_other_pieces(tone_config: Config, fused_fo
     assert f"`{fused_folder}` (its listener), and what that was trained on" in after.card
 
 
+@pytest.mark.parametrize("still", [3, 2])
+def test_a_listener_stays_as_it_is_while_a_new_speller_begins(tone_config: Config, fused_folder: Path, tmp_path: Path, still: int) -> None:
+    """Three steps; with `still` 2 the third moves the listener too. The model's weights are kept in half precision."""
+    changes = {"start_from": fused_folder, "start_with": "listener", "still_steps": still, "steps": 3, "ema_decay": 0.0, "learning_rate": 0.1}
+    config = tone_config.model_copy(update={"output": tmp_path / "on", "train": tone_config.train.model_copy(update=changes)})
+    trainer = Trainer(config)
+    speller = {name: tensor.clone() for name, tensor in trainer.network.speller.named_parameters()}
+    before, after = load_model(fused_folder).network, load_model(trainer.run()).network
+    moved = [not torch.equal(p, q.half().float()) for p, q in zip(after.listener.parameters(), before.listener.parameters(), strict=True)]
+    assert any(moved) == (still < 3)
+    assert not any(torch.equal(tensor, speller[name].half().float()) for name, tensor in after.speller.named_parameters())
+
+
 def test_a_listener_of_another_shape_is_named(tone_config: Config, fused_folder: Path) -> None:
     listener = tone_config.model.listener.model_copy(update={"hidden": tone_config.model.listener.hidden + 1})
     train = tone_config.train.model_copy(update={"start_from": fused_folder, "start_with": "listener"})
