@@ -85,7 +85,7 @@ def placed(model: TrainedModel, heard: Sequence[tuple[Floats, str]]) -> Iterator
         if np.mean([np.log(max(w.probability, 1e-9)) for w in words]) < LEAST_SCORE:
             continue
         state = len(samples) / length  # samples
-        gaps = [(int((a.end - 1) * state), int((b.start + 1) * state)) for a, b in itertools.pairwise(words)]
+        gaps = [(round(a.end * state), round(b.start * state)) for a, b in itertools.pairwise(words)]  # so every word keeps its states
         inner = [quietest(samples, start, end, rate) for start, end in gaps]
         yield Recording(samples, tuple(w.text for w in words), (0, *inner, len(samples)))
 

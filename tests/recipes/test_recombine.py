@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests_support import recipe_script
 
+from asr.config import EMBEDDED
+from asr.model.checkpoint import load_model
 from asr.speech.audio import load_audio
 from asr.speech.manifest import read_manifest
 
@@ -54,6 +57,18 @@ def test_a_sentence_is_made_of_its_words_sounds() -> None:
         middle = samples[np.abs(np.gradient(samples)) < 1e-6]  # without the fades
         read = [middle[0], *middle[1:][np.diff(middle) != 0]]
         assert read == pytest.approx([v for v, before in zip(expected, [None, *expected], strict=False) if v != before], rel=1e-3)
+
+
+def test_every_word_keeps_its_sound() -> None:
+    """A word is no shorter than the states in which CTC finds it, so that no text is written of what is not there."""
+    model = load_model(EMBEDDED)
+    examples = read_manifest(ROOT / "manifests" / "example.json", need_text=True)
+    utterances = [replace(u, text=(u.text or "").upper()) for u in examples if u.id in ("river", "walk", "window")]
+    found = list(recombine.recordings(model, utterances))
+    assert len(found) == len(utterances)
+    for recording in found:
+        assert len(recording.cuts) == len(recording.words) + 1
+        assert np.diff(recording.cuts).min() >= 0.9 * model.config.model.state_seconds * 16_000
 
 
 def test_real_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
