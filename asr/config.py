@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -18,6 +18,7 @@ PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what fits into the 64 bits that torch has for it
 
 EMBEDDED = Path(str(files("asr") / "pretrained"))  # the model that comes with the package; its language model is in lm/
 
@@ -54,6 +55,13 @@ class FrontendConfig(Section):
     def _bands_fit(self) -> FrontendConfig:
         if not self.low_hz < self.high_hz <= self.sample_rate / 2:
             raise ValueError(f"low_hz < high_hz <= sample_rate / 2 does not hold: {self.low_hz}, {self.high_hz}, {self.sample_rate / 2}")
+        return self
+
+    @model_validator(mode="after")
+    def _samples_are_there(self) -> FrontendConfig:
+        for name, milliseconds, samples in (("window_ms", self.window_ms, self.window), ("hop_ms", self.hop_ms, self.hop)):
+            if samples < 1:
+                raise ValueError(f"{name} is {milliseconds:g}, which is no whole sample at {self.sample_rate} Hz: usual are 25 and 10 ms")
         return self
 
     @property
@@ -153,10 +161,14 @@ class ModelConfig(Section):
         return self.listener.reduction * self.frontend.hop_ms / 1000
 
     @model_validator(mode="after")
-    def _attention_suits_speller(self) -> ModelConfig:
+    def _attention_suits_its_neighbours(self) -> ModelConfig:
         if self.attention.kind == "location" and not self.speller.input_feeding:
             raise ValueError(
                 "location attention follows its own last step, so it needs speller.input_feeding: choose attention.kind multihead"
+            )
+        if self.attention.kind == "multihead" and 2 * self.listener.hidden % self.attention.heads:
+            raise ValueError(
+                f"attention.heads ({self.attention.heads}) does not divide the listener's states, of 2 x listener.hidden ({self.listener.hidden})"
             )
         return self
 
@@ -300,6 +312,13 @@ class OptimizerConfig(Section):
     """time between two checkpoints; one is also written at every evaluation and on Ctrl-C (min)"""
     EMBEDDED: ClassVar[Path]  # the folder that `embedded` stands for
 
+    @field_validator("start_from", mode="before")
+    @classmethod
+    def _names_a_model(cls, value: Any) -> Any:
+        if value is not None and not isinstance(value, str | Path):
+            raise ValueError(f"expected a model's folder or `embedded`, not {value!r}")
+        return value
+
     @property
     def start_folder(self) -> Path | None:
         """The folder of the model that training starts from."""
@@ -337,7 +356,7 @@ class Config(ModelFolderConfig):
 
     output: Path = Path("runs/las")
     """folder for checkpoints, logs and the finished model"""
-    seed: NonNegativeInt = 1
+    seed: Seed = 1
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
@@ -408,7 +427,7 @@ class LMRecipe(LMFolderConfig):
 
     output: Path = Path("runs/lm")
     """folder for checkpoints, logs and the finished model"""
-    seed: NonNegativeInt = 1
+    seed: Seed = 1
     data: TextConfig = TextConfig()
     train: LMTrainConfig = LMTrainConfig()
 

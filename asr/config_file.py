@@ -68,7 +68,7 @@ def _tree(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {e}") from None
     try:
         tree = yaml.safe_load(text)
-    except yaml.YAMLError as e:
+    except (yaml.YAMLError, ValueError) as e:  # ValueError: a date that no calendar has
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from None
     tree = {} if tree is None else tree
     if not isinstance(tree, dict):
@@ -97,7 +97,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(f"{override}: expected key=value, such as train.epochs=20")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise ConfigError(f"{override}: the value is not valid YAML") from None
     *sections, name = key.split(".")
     for section in sections:

@@ -48,14 +48,24 @@ def test_overrides(tmp_path: Path) -> None:
         ("train: {learning_rate: .nan}", [], r"train\.learning_rate"),
         ("model: {ctc_weight: 0}", [], r"decode\.ctc_weight needs a CTC head"),
         ("model: {attention: {kind: multihead, heads: 3, size: 16}}", [], r"model\.attention: heads \(3\) does not divide"),
+        (
+            "model: {attention: {kind: multihead, heads: 3, size: 240}, listener: {hidden: 200}}", [],
+            r"model: attention\.heads \(3\) does not divide .* listener\.hidden \(200\)",
+        ),
         ("model: {listener: {stem_channels: [8], stem_strides: []}}", [], "differ in length"),
+        ("model: {frontend: {hop_ms: 0.02}}", [], r"model\.frontend: hop_ms is 0\.02, which is no whole sample at 16000 Hz"),
+        ("model: {frontend: {window_ms: 0.02}}", [], r"model\.frontend: window_ms is 0\.02, which is no whole sample"),
+        ("seed: 99999999999999999999", [], r"recipe\.yaml: seed: .*less than 9223372036854775808, not 99999999999999999999$"),
+        ("train: {start_from: 5}", [], r"^\S+recipe\.yaml: train\.start_from: expected a model's folder or `embedded`, not 5$"),
+        ("seed: 2024-13-45", [], r"recipe\.yaml: not valid YAML: month must be in"),
+        ("", ["seed=2024-13-45"], "seed=2024-13-45: the value is not valid YAML"),
         ("- a list", [], "expected `key: value` lines"),
         ("a: [b", [], "not valid YAML"),
         ("", ["epochs"], "epochs: expected key=value"),
         ("seed: 1", ["seed.x=2"], "seed is a value, not a section"),
         ("", ["train.epochs=[1"], "not valid YAML"),
     ],
-)
+)  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         load_config(Config, write(tmp_path, text), overrides)
