@@ -66,7 +66,10 @@ class SearchOptions:
     batch_seconds: Annotated[float, typer.Option(min=1, help="Speech decoded together (s); less saves memory.")] = 120.0
     precision: Annotated[
         Literal["fp32", "bf16", "int8"] | None,
-        typer.Option(help="Numbers that the network works in; int8 is 1.4 × as fast on CPUs.", show_default="fp32; int8 in --profile fast"),
+        typer.Option(
+            help="Numbers that the network works in; int8 is 1.4 × as fast on CPUs, and a text may depend a little on what is recognised beside it.",
+            show_default="fp32; int8 in --profile fast",
+        ),
     ] = None
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for the network.", show_default="all cores")] = None
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto"

@@ -20,7 +20,8 @@ Network = TypeVar("Network", bound=nn.Module)
 def in_precision(model: TrainedModel, precision: Precision) -> TrainedModel:
     """The model with weights in `precision`: a copy, or the one that was given, changed.
 
-    int8: weights of the LSTMs and linear layers in 8 bits, activations quantised as they come (dynamic quantisation; CPUs only).
+    int8: weights of the LSTMs and linear layers in 8 bits, activations quantised as they come (dynamic quantisation; CPUs only): on a scale
+    for all that are computed at once, so that a text may depend on what is recognised beside it. fp32 has batch = one by one.
     bf16: for GPUs, and CPUs with AVX512-BF16 or AMX; elsewhere it is slower than fp32. The front end stays in fp32: a log-mel needs its
     digits. Raises UsageError for int8 on a GPU.
     """
