@@ -9,6 +9,7 @@ Shapes: B utterances, N samples, T frames, F mel bands, M masks.
 
 from __future__ import annotations
 
+import contextlib
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +21,9 @@ from asr.config import AugmentConfig
 from asr.errors import AudioError, ConfigError
 from asr.speech.audio import load_audio, probe
 from asr.speech.manifest import Utterance, part_seconds, read_manifest
+
+KEPT = 1024  # noise recordings that stay in memory once they are decoded
+KEPT_SECONDS = 10.0  # none longer, which makes 0.66 GB a process at most (at 16 kHz); of longer ones only a part is read each time
 
 
 def dice_needed(config: AugmentConfig) -> int:
@@ -35,9 +39,13 @@ class WaveformAugmenter:
         self.noises = [noise for path in config.noise for noise in read_manifest(path)]
         if config.noise_probability > 0 and not self.noises:
             raise ConfigError("augment.noise_probability is above 0, but augment.noise names no recordings")
-        if config.noise_probability > 0 and (problems := [problem for noise in self.noises if (problem := _problem(noise))]):
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            raise ConfigError(f"augment.noise: {problems[0]}{more}: take it out of the manifest")
+        self.seconds: list[float] = []  # of each noise
+        if config.noise_probability > 0:
+            lengths, found = zip(*map(_length, self.noises), strict=True)
+            if problems := [problem for problem in found if problem]:
+                more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+                raise ConfigError(f"augment.noise: {problems[0]}{more}: take it out of the manifest")
+            self.seconds = list(lengths)
 
     @property
     def slowest(self) -> float:
@@ -65,7 +73,12 @@ class WaveformAugmenter:
 
     def _noise(self, length: int, random: np.random.Generator) -> Tensor:
         """(length,) samples from a random place of a random recording, repeated where it is too short."""
-        noise = self.noises[random.integers(len(self.noises))]
+        i = random.integers(len(self.noises))
+        noise, seconds = self.noises[i], self.seconds[i]
+        if seconds > KEPT_SECONDS:
+            start = int(random.integers(round(seconds * self.sample_rate)))
+            samples = _part(noise, self.sample_rate, start / self.sample_rate, seconds, length)
+            return samples[torch.arange(length) % len(samples)]
         samples = _whole_recording(noise, self.sample_rate)
         start = int(random.integers(len(samples)))
         return samples[(start + torch.arange(length)) % len(samples)]
@@ -112,13 +125,13 @@ def _masks(size: int, extent: Tensor, widest: Tensor, dice: Tensor) -> Tensor:
     return ((at >= start[..., None]) & (at < (start + width)[..., None])).any(1)
 
 
-def _problem(noise: Utterance) -> str | None:
-    """Why a recording cannot be used: better known now than in the midst of training."""
+def _length(noise: Utterance) -> tuple[float, str | None]:
+    """Seconds of a recording, and why it cannot be used: better known now than in the midst of training."""
     try:
-        _, problem = part_seconds(noise, probe(noise.audio_filepath).seconds)
-        return f"{noise.audio_filepath}: {problem}" if problem else None
+        seconds, problem = part_seconds(noise, probe(noise.audio_filepath).seconds)
+        return seconds, f"{noise.audio_filepath}: {problem}" if problem else None
     except AudioError as e:
-        return str(e)
+        return 0.0, str(e)
 
 
 @lru_cache(maxsize=16)
@@ -126,6 +139,17 @@ def _resampler(from_rate: int, to_rate: int) -> torchaudio.transforms.Resample:
     return torchaudio.transforms.Resample(from_rate, to_rate)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=KEPT)
 def _whole_recording(noise: Utterance, sample_rate: int) -> Tensor:
     return torch.from_numpy(load_audio(noise.audio_filepath, sample_rate, noise.offset, noise.duration))
+
+
+def _part(noise: Utterance, sample_rate: int, start: float, seconds: float, length: int) -> Tensor:
+    """(N,) samples of a recording of so many `seconds`, from `start` (s) to its end and on from its beginning: `length` or more, or all."""
+    wanted = length / sample_rate
+    samples = np.zeros(0, np.float32)
+    with contextlib.suppress(AudioError):  # it breaks off before the length that its header states
+        samples = load_audio(noise.audio_filepath, sample_rate, noise.offset + start, min(wanted, seconds - start))
+    if len(samples) < length:
+        samples = np.concatenate([samples, load_audio(noise.audio_filepath, sample_rate, noise.offset, min(wanted, seconds))])
+    return torch.from_numpy(samples)

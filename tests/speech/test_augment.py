@@ -12,6 +12,8 @@ import torch
 
 from asr.config import AugmentConfig
 from asr.errors import ConfigError
+from asr.speech import augment
+from asr.speech.audio import load_audio
 from asr.speech.augment import WaveformAugmenter, add_noise, augment_features, dice_needed, warp_bands
 
 PLAIN = AugmentConfig(speeds=(), gain_db=0, warp=0, frequency_masks=0, time_masks=0)
@@ -92,3 +94,65 @@ def test_same_dice_same_audio(tmp_path: Path) -> None:
 def test_noise_without_recordings_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"augment\.noise"):
         WaveformAugmenter(AugmentConfig(noise_probability=0.5), 16_000)
+
+
+def ramp(path: Path, seconds: int) -> np.ndarray:
+    """Write a recording of which every second is another, and return it."""
+    samples = np.arange(seconds * 16_000) // 16 + 1
+    soundfile.write(path, samples.astype(np.int16), 16_000)
+    return samples / np.float32(32_768)
+
+
+def noise_of(folder: Path, **line: object) -> AugmentConfig:
+    """Nothing but noise: of the one recording that the line names."""
+    (folder / "noise.json").write_text(json.dumps(line), encoding="utf-8")
+    return PLAIN.model_copy(update={"noise": (folder / "noise.json",), "noise_probability": 1.0})
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Lengths of all that augmentation decodes (s)."""
+    seconds: list[float] = []
+
+    def counted(path: Path, rate: int, offset: float, duration: float | None) -> np.ndarray:
+        samples = load_audio(path, rate, offset, duration)
+        seconds.append(len(samples) / rate)
+        return samples
+
+    monkeypatch.setattr(augment, "load_audio", counted)
+    return seconds
+
+
+def test_of_a_long_noise_only_the_part_is_read_that_is_heard(tmp_path: Path, decoded: list[float]) -> None:
+    part = ramp(tmp_path / "long.wav", 30)[5 * 16_000 : 25 * 16_000]
+    augmenter = WaveformAugmenter(noise_of(tmp_path, audio_filepath="long.wav", offset=5, duration=20), 16_000)
+    past_the_end = 0
+    for seed in range(20):
+        noise = augmenter._noise(4 * 16_000, np.random.default_rng(seed)).numpy()
+        random = np.random.default_rng(seed)
+        random.integers(1)  # which recording
+        start = random.integers(len(part))
+        assert np.array_equal(noise, part[(start + np.arange(len(noise))) % len(part)]), seed
+        past_the_end += start + len(noise) > len(part)
+    assert 0 < past_the_end < 20
+    assert max(decoded) <= 4
+    assert len(augmenter._noise(50 * 16_000, np.random.default_rng(0))) == 50 * 16_000  # longer than all of it
+
+
+def test_a_short_noise_is_decoded_once(tmp_path: Path, decoded: list[float]) -> None:
+    whole = ramp(tmp_path / "short.wav", 5)
+    augmenter = WaveformAugmenter(noise_of(tmp_path, audio_filepath="short.wav"), 16_000)
+    for seed in range(5):
+        noise = augmenter._noise(16_000, np.random.default_rng(seed)).numpy()
+        assert set(noise) < set(whole)
+    assert decoded == [5.0]
+
+
+def test_a_long_noise_that_breaks_off_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole = ramp(tmp_path / "long.flac", 30)
+    content = (tmp_path / "long.flac").read_bytes()
+    (tmp_path / "long.flac").write_bytes(content[: len(content) // 3])
+    augmenter = WaveformAugmenter(noise_of(tmp_path, audio_filepath="long.flac"), 16_000)
+    for seed in range(10):
+        noise = augmenter._noise(2 * 16_000, np.random.default_rng(seed)).numpy()
+        assert set(noise) < set(whole[: 15 * 16_000]), seed
