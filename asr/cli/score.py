@@ -58,8 +58,8 @@ def score(
     """Measure word error rates of any system's output, and compare systems.
 
     Files may be manifests or JSON lines (`text`, `pred_text`), sclite's trn, Kaldi's text, TSV, CSV, or plain lines: what they are
-    is told by their content. Utterances are matched by id, plain lines by their order. One manifest that holds both `text` and
-    `pred_text` needs no other file.
+    is told by their content, or by --ref-format and --hyp-format where that could be either. Utterances are matched by id, plain lines
+    by their order. One manifest that holds both `text` and `pred_text` needs no other file.
 
       asr score hypotheses.json
       asr score test.json ours.json whisper.trn --normalizer whisper-en
@@ -68,6 +68,7 @@ def score(
     """
     from asr.score.evaluation import evaluate as measure
     from asr.score.report import check_report_path
+    from asr.score.terminal import forms_line
     from asr.score.texts import read_sides
 
     check_report_path(report)
@@ -86,7 +87,8 @@ def score(
             seed=seed,
             title=title,
         )
-    print_evaluation(found, title or f"{reference} ({found.reference.form})", by or [], missing)
+    out.print(forms_line(found), markup=False)
+    print_evaluation(found, title or str(reference), by or [], missing)
     write_report_files(found, report)
     if is_above(found, fail_above):
         raise typer.Exit(1)

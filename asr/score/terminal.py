@@ -16,6 +16,12 @@ ENTRIES = 8  # of each list
 IDS = 5
 
 
+def forms_line(found: Evaluation) -> str:
+    """As what each file was read, so that a form told wrongly is seen."""
+    files = {found.reference.file: found.reference.form} | {system.file: system.form for system in found.systems}
+    return "read: " + ", ".join(f"{file} as {form}" for file, form in files.items())
+
+
 def error_table(found: Evaluation, title: str) -> Table:
     """Of one system words, characters and sentences; of several a row each."""
     change = found.normalizer

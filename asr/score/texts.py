@@ -78,7 +78,8 @@ def read_sides(
 ) -> tuple[Texts, list[Texts]]:
     """References and each system's hypotheses; without a file of hypotheses both are in the one manifest.
 
-    `forms` and `keys` are those of references and of hypotheses. Raises what `read_texts` raises.
+    `forms` and `keys` are those of references and of hypotheses. Raises what `read_texts` raises, and UsageError where one side has ids
+    in front of its words by the look of them, and the other lines alone: one of the two might be misread.
     """
     content = _content(reference)
     references = _read(reference, content, "reference", forms[0], keys[0])
@@ -88,30 +89,44 @@ def read_sides(
         return references, [_read(reference, content, "hypothesis", forms[0], keys[1] or "pred_text")]
     if [str(path) for path in (reference, *hypotheses)].count("-") > 1:
         raise UsageError("-: standard input can be read but once")
-    systems = [read_texts(path, "hypothesis", forms[1], keys[1], references.texts.keys()) for path in hypotheses]
+    known_ids = () if references.numbered else references.texts.keys()
+    systems = [read_texts(path, "hypothesis", forms[1], keys[1], known_ids) for path in hypotheses]
     for path, system in zip(hypotheses, systems, strict=True):
+        if references.form == "kaldi" and system.numbered and not forms[0]:
+            raise UsageError(f"{_ids_in_front(references)}; {path} has none: say --ref-format kaldi or --ref-format lines")
+        if references.numbered and system.form == "kaldi" and not forms[1]:
+            raise UsageError(f"{_ids_in_front(system)}; {reference} has none: say --hyp-format kaldi or --hyp-format lines")
         if str(path) == str(reference) and system.key == references.key:
             raise UsageError(f"{path}: is given as reference and as hypotheses, and has no `pred_text`")
     return references, systems
 
 
+def _ids_in_front(texts: Texts) -> str:
+    return f'{texts.file}: its lines seem to begin with ids ("{next(iter(texts.texts))}")'
+
+
 def read_texts(
-    path: Path, role: Role = "reference", form: str | None = None, key: str | None = None, known_ids: Collection[str] = ()
+    path: Path, role: Role = "reference", form: str | None = None, key: str | None = None, known_ids: Collection[str] | None = None
 ) -> Texts:
     """Read a file; `-` is standard input.
 
-    The form is told by the content unless `form` forces one. `key` names the key or column of the text where none of `TEXT_KEYS` is
-    meant. Raises UsageError, a line for every line of the file that cannot be used.
+    The form is told by the content, and by the references' `known_ids` (none where those are lines), unless `form` forces one. `key`
+    names the key or column of the text where none of `TEXT_KEYS` is meant. Raises UsageError: a line for every line of the file that
+    cannot be used, or one where the form cannot be told.
     """
     return _read(path, _content(path), role, form, key, known_ids)
 
 
-def _read(path: Path, content: str, role: Role, form: str | None, key: str | None, known_ids: Collection[str] = ()) -> Texts:
+def _read(path: Path, content: str, role: Role, form: str | None, key: str | None, known_ids: Collection[str] | None = None) -> Texts:
     chosen = next((known for known in FORMATS if known == form), None)
     if form and not chosen:
         raise UsageError(f"format {form}: expected one of {', '.join(FORMATS)}")
     keys = (key.lower(), key) if key else TEXT_KEYS[role]
     chosen = chosen or detect(content, keys, known_ids)
+    if chosen is None:
+        option = "--ref-format" if role == "reference" else "--hyp-format"
+        first = content.split(maxsplit=1)[0]
+        raise UsageError(f'{path}: its lines may begin with ids or with words ("{first}"): say {option} kaldi or {option} lines')
     records: list[tuple[int, dict[str, Any]]] = []
     try:
         records.extend(parse(content, chosen, keys))

@@ -107,6 +107,7 @@ def test_one_system_is_printed(files: Path) -> None:
     assert result.exit_code == 0
     row = next(line for line in result.stdout.splitlines() if "WER" in line)
     assert [cell.strip() for cell in row.split("│")][2:8] == ["31.25 %", "5", "16", "1", "4", "0"]
+    assert result.stdout.splitlines()[0] == f"read: {files / 'ref.json'} as json, {files / 'a.trn'} as trn"
     assert "WER, 95 % interval: " in result.stdout
     assert "confusions: B → X 1" in result.stdout
     assert re.search(r"│ f +│ +2 │ +8 │ +0.00 %", result.stdout)
@@ -121,6 +122,14 @@ def test_two_systems_are_compared(files: Path) -> None:
     assert result.exit_code == 0
     assert "theirs is ahead of ours by 31.25 points of WER" in result.stdout
     assert "librispeech 1 (" in result.stdout
+
+
+def test_words_in_front_that_look_like_ids_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "ref.txt").write_text("WELL 1984 WAS A YEAR\n2001 WAS ANOTHER\n", encoding="utf-8")
+    (tmp_path / "hyp.txt").write_text("1984 WAS A YEAR\n2001 WAS ANOTHER\n", encoding="utf-8")
+    result = run(tmp_path / "ref.txt", tmp_path / "hyp.txt")
+    row = next(line for line in result.stdout.splitlines() if "WER" in line)
+    assert [cell.strip() for cell in row.split("│")][2:5] == ["12.50 %", "1", "8"]
 
 
 def test_capitals_on_one_side_alone_are_noticed(files: Path) -> None:

@@ -84,6 +84,88 @@ def test_forms_are_told_by_their_content(content: str, form: str) -> None:
     assert detect(content, ["text"]) == form
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["1272-128104-0000"],
+        ["an251-fash-b", "cen1-fash-b"],
+        ["sw02001-A_000098-001156", "en_4156-A_030185-030248"],
+        ["440c0201", "4k0c0301", "4oac0201"],
+        ["BAC009S0764W0121"],
+        ["p225_001"],
+        ["FADG0_SI1279"],
+        ["911Mothers_2010W-0001641-0002187", "AaronHuey_2010X-0000006-0000500"],
+        ["utt1", "utt2", "utt10"],
+    ],
+)
+def test_ids_of_corpora_are_told_from_words(ids: list[str]) -> None:
+    assert detect("".join(f"{name} HELLO WORLD\n" for name in ids), ["text"]) == "kaldi"
+
+
+EITHER = [
+    ["B52", "A4", "H2O"],
+    ["1984", "2001"],
+    ["2001"],
+    ["COVID-19"],
+    ["21-YEAR-OLD", "19TH-CENTURY-STYLE"],
+    ["4TH", "21ST-CENTURY"],
+    ["1272-128104-0000", "1272-128104-0000"],  # an id comes once
+    ["1272-128104-0000", "2001"],
+]
+
+
+@pytest.mark.parametrize("first", EITHER, ids=" ".join)
+def test_words_that_may_be_ids_are_not_taken_for_them(first: list[str], tmp_path: Path) -> None:
+    lines = [f"{word} CAME ON A DAY" for word in first]
+    reference, hypothesis = tmp_path / "r.txt", tmp_path / "h.txt"
+    reference.write_text("\n".join(lines), encoding="utf-8")
+    hypothesis.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_sides(reference, [hypothesis])
+    expected = f'its lines may begin with ids or with words ("{first[0]}"): say --ref-format kaldi or --ref-format lines'
+    assert str(caught.value) == f"{reference}: {expected}"
+    with pytest.raises(UsageError, match="--hyp-format kaldi"):
+        read_texts(hypothesis, "hypothesis")
+    read, (system,) = read_sides(reference, [hypothesis], ("lines", None))
+    assert list(read.texts.values()) == list(system.texts.values()) == lines
+    reference.write_text("\n".join(["SO", *lines[1:]]), encoding="utf-8")  # no file of ids
+    read, (system,) = read_sides(reference, [hypothesis])
+    assert (read.form, list(system.texts.values())) == ("lines", lines)
+
+
+def test_numbers_in_front_are_ids_where_they_are_the_references(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text('{"id": "1984", "text": "A"}\n{"id": "2001", "text": "B"}\n', encoding="utf-8")
+    (tmp_path / "h.txt").write_text("1984 A\n2002 B\n", encoding="utf-8")
+    assert read_sides(tmp_path / "r.json", [tmp_path / "h.txt"])[1][0].texts == {"1984": "A", "2002": "B"}
+    (tmp_path / "h.txt").write_text("1999 A\n2002 B\n", encoding="utf-8")
+    assert read_sides(tmp_path / "r.json", [tmp_path / "h.txt"])[1][0].texts == {"1": "1999 A", "2": "2002 B"}
+
+
+def test_numbers_of_lines_are_no_ids(tmp_path: Path) -> None:
+    for name in "rh":
+        (tmp_path / name).write_text("go\n2 men\n", encoding="utf-8")
+    (tmp_path / "h").write_text("1 go\n2 men\n", encoding="utf-8")
+    assert read_sides(tmp_path / "r", [tmp_path / "h"])[1][0].texts == {"1": "1 go", "2": "2 men"}
+
+
+def test_ids_on_one_side_alone_are_asked_about(tmp_path: Path) -> None:
+    lines, kaldi = tmp_path / "lines.txt", tmp_path / "kaldi.txt"
+    lines.write_text("A B\nC\n", encoding="utf-8")
+    kaldi.write_text("utt1 A B\nutt2 C\n", encoding="utf-8")
+    seem = f'{kaldi}: its lines seem to begin with ids ("utt1"); {lines} has none: say'
+    with pytest.raises(UsageError) as caught:
+        read_sides(lines, [kaldi])
+    assert str(caught.value) == f"{seem} --hyp-format kaldi or --hyp-format lines"
+    with pytest.raises(UsageError) as caught:
+        read_sides(kaldi, [lines])
+    assert str(caught.value) == f"{seem} --ref-format kaldi or --ref-format lines"
+    for reference, hypothesis, forms in ((lines, kaldi, (None, "kaldi")), (kaldi, lines, ("kaldi", None))):
+        references, systems = read_sides(reference, [hypothesis], forms)
+        assert match(references, systems).hypotheses == [["A B", "C"]]
+    assert read_sides(lines, [kaldi], (None, "lines"))[1][0].texts["1"] == "utt1 A B"
+    assert read_sides(kaldi, [lines], ("lines", None))[0].texts["1"] == "utt1 A B"
+
+
 def test_ids_of_the_references_tell_ids_in_front_of_words() -> None:
     assert detect("anna hello\nbob yes\n", ["text"]) == "lines"
     assert detect("anna hello\nbob yes\n", ["text"], {"anna", "bob"}) == "kaldi"
@@ -98,10 +180,11 @@ def test_one_manifest_may_hold_both_sides(tmp_path: Path) -> None:
 
 
 def test_kaldi_folders_tell_speakers_and_durations(tmp_path: Path) -> None:
-    (tmp_path / "text").write_text("u1 A\nu2 B\n", encoding="utf-8")
-    (tmp_path / "utt2spk").write_text("u1 s1\nu2 s2\n", encoding="utf-8")
-    (tmp_path / "utt2dur").write_text("u1 1.5\nu2 2\n", encoding="utf-8")
-    assert read_texts(tmp_path / "text").details == {"u1": {"speaker": "s1", "duration": 1.5}, "u2": {"speaker": "s2", "duration": 2.0}}
+    (tmp_path / "text").write_text("utt1 A\nutt2 B\n", encoding="utf-8")
+    (tmp_path / "utt2spk").write_text("utt1 s1\nutt2 s2\n", encoding="utf-8")
+    (tmp_path / "utt2dur").write_text("utt1 1.5\nutt2 2\n", encoding="utf-8")
+    details = read_texts(tmp_path / "text").details
+    assert details == {"utt1": {"speaker": "s1", "duration": 1.5}, "utt2": {"speaker": "s2", "duration": 2.0}}
 
 
 def test_paths_become_ids_as_in_manifests(tmp_path: Path) -> None:
