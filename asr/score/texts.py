@@ -213,8 +213,8 @@ def _names(records: list[tuple[int, dict[str, Any]]]) -> list[str | None] | None
     for one, (_, record) in zip(found, records, strict=True):
         key, value = one or ("", "")
         name = str(value)
-        offset = record.get("offset")
-        place = f"-{offset:.2f}" if isinstance(offset, int | float) and offset else ""
+        offset = _seconds(record.get("offset"))
+        place = f"-{offset:.2f}" if offset > 0 else ""
         is_path = key in PATH_KEYS or _is_recording(name)
         whole.append((name + (place if is_path else "")) or None)
         short.append((PurePosixPath(name).stem + place if is_path else name) or None)
@@ -230,14 +230,19 @@ def _is_broken(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
 
 
+def _seconds(value: Any) -> float:
+    """A number, or a table's cell that holds one; NaN for anything else."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
 def _mend(more: dict[str, Any], folder: Path) -> str | None:
     """Numbers as numbers, paths as seen from here, one name for the speaker; or what is wrong."""
     for key in ("duration", "offset"):
         if key in more:
-            try:
-                seconds = math.nan if isinstance(more[key], bool) else float(more[key])
-            except (ValueError, OverflowError):
-                seconds = math.nan
+            seconds = _seconds(more[key])
             if not math.isfinite(seconds) or seconds < 0:
                 return f'{key} is "{str(more[key])[:40]}", expected seconds (a number)'
             more[key] = seconds

@@ -196,6 +196,18 @@ def test_paths_become_ids_as_in_manifests(tmp_path: Path) -> None:
     assert list(read_texts(path).texts) == ["a/x.wav", "b/x.wav"]
 
 
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_parts_of_a_recording_are_told_apart_in_tables_too(delimiter: str, tmp_path: Path) -> None:
+    rows = [("audio_filepath", "offset", "text"), ("x.wav", "0", "A"), ("x.wav", "2.5", "B"), ("x.wav", "14", "C")]
+    (tmp_path / "t").write_text("".join(delimiter.join(row) + "\n" for row in rows), encoding="utf-8")
+    read = read_texts(tmp_path / "t")
+    assert read.texts == {"x": "A", "x-2.50": "B", "x-14.00": "C"}
+    assert [read.details[name]["offset"] for name in read.texts] == [0.0, 2.5, 14.0]
+    (tmp_path / "t").write_text(delimiter.join(rows[0]) + "\n" + delimiter.join(("x.wav", "soon", "A")) + "\n", encoding="utf-8")
+    with pytest.raises(UsageError, match='t:2: offset is "soon", expected seconds'):
+        read_texts(tmp_path / "t")
+
+
 @pytest.mark.parametrize(
     ("content", "form", "expected"),
     [
