@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
+
+_SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class NotJsonError(ValueError):
@@ -27,18 +30,31 @@ def decode_json(text: str | bytes, line: int = 1) -> Any:
 
 def array_elements(text: str) -> Iterator[tuple[int, Any]]:
     """The elements of the array that a text is, one by one, with the lines that they start on. Raises NotJsonError at the first bad one."""
-    decoder, at, line, counted = json.JSONDecoder(), text.index("[") + 1, 1, 0
-    while True:
-        while at < len(text) and text[at] in " \t\r\n,":
-            at += 1
+    decoder, line, counted = json.JSONDecoder(), 1, 0
+    at = _after_space(text, text.index("[") + 1)
+    closed = text.startswith("]", at)
+    while not closed:
         line, counted = line + text.count("\n", counted, at), at
-        if text[at : at + 1] == "]":
-            return
         try:
             element, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as e:
             raise NotJsonError(line, _problem(e, line)) from None
         yield line, element
+        at = _after_space(text, at)
+        closed = text.startswith("]", at)
+        if not closed:
+            if not text.startswith(",", at):
+                problem = "no comma after an element of the array" if at < len(text) else "the array breaks off"
+                raise NotJsonError(line + text.count("\n", counted, at), problem)
+            at = _after_space(text, at + 1)
+    at = _after_space(text, at + 1)
+    if at < len(text):
+        raise NotJsonError(line + text.count("\n", counted, at), "something follows the end of the array: only one can be read")
+
+
+def _after_space(text: str, at: int) -> int:
+    """Where the white space that begins at `at` is over."""
+    return _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches anywhere
 
 
 def _problem(e: Exception, line: int | None = None) -> str:

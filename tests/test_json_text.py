@@ -30,13 +30,32 @@ def test_elements_are_those_that_json_reads(indent: int | None) -> None:
         ('[{"a": "' + 300 * "x" + '",\n "b" 2}]', 1, "not JSON: Expecting ':' delimiter in line 2"),  # far on in a long element
         ("[1,\n1" + 5000 * "0" + "]", 2, "not JSON: a number is too long"),
         ("[1,\n" + 100_000 * "[", 2, "not JSON: nested too deeply"),
-        ("[1,\n2", 2, "not JSON: Expecting value"),
+        ("[1,\n2", 2, "not JSON: the array breaks off"),
+        ("[1,\n2\n\n", 4, "not JSON: the array breaks off"),
+        ("[1,\n", 2, "not JSON: Expecting value"),
+        ("[1\n2]", 2, "not JSON: no comma after an element of the array"),
+        ("[1,\n,2]", 2, "not JSON: Expecting value"),
+        ("[,1]", 1, "not JSON: Expecting value"),
+        ("[1,\n]", 2, "not JSON: Expecting value"),
+        ("[1]\n\n[2]", 3, "not JSON: something follows the end of the array: only one can be read"),
+        ("[]\n]", 2, "not JSON: something follows the end of the array: only one can be read"),
     ],
 )
 def test_the_first_bad_element_is_named(text: str, line: int, problem: str) -> None:
     with pytest.raises(NotJsonError) as caught:
         list(array_elements(text))
     assert (caught.value.line, str(caught.value)) == (line, problem)
+
+
+def test_nothing_in_an_array_is_no_element() -> None:
+    assert list(array_elements("\n[ \n ] \n")) == []
+
+
+def test_elements_come_before_what_is_wrong_behind_them() -> None:
+    found = array_elements("[1,\n2] 3")
+    assert [next(found), next(found)] == [(1, 1), (2, 2)]
+    with pytest.raises(NotJsonError):
+        next(found)
 
 
 def test_a_bad_value_is_named() -> None:
