@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,49 +24,86 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write piece by piece, which takes the name `path` only once the block has ended without an error.
 
-    Raises OSError with the file's name.
+    Where `path` is a symbolic link, the file it names is written and the link stays. A device or a pipe is written to as it is. Raises
+    OSError with the file's name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as f:
+    if _is_special(path):
+        with _named(path, path), open(path, "wb") as f:
             yield f
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(partial, path)
-    except OSError as e:
-        if e.filename not in (None, str(partial)):  # of another file, that the block reads
-            raise
-        raise OSError(e.errno, os.strerror(e.errno or 0), str(path)) from e
+        return
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with _named(path, partial):
+            with open(partial, "wb") as f:
+                yield f
+                f.flush()
+                os.fsync(f.fileno())
+            os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    _sync_folder(target.parent)
+
+
+def check_writable(path: Path) -> None:
+    """See that `atomic_file` could write `path`, as far as that can be told without writing or making anything.
+
+    Raises OSError with the file's name.
+    """
+    place = path
+    if not _is_special(path):  # a new file takes its name: it is the folder that must let it
+        folder = Path(os.path.realpath(path)).parent
+        place = next(there for there in (folder, *folder.parents) if there.exists())
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    elif path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which takes the name `path` only once the block has ended without an error.
 
-    A folder of that name is replaced. Raises OSError with the folder's name.
+    A folder of that name is replaced; where `path` is a symbolic link, the folder it names. Raises OSError with the folder's name.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         yield partial
         for file in partial.rglob("*"):
             _sync_folder(file) if file.is_dir() else _sync(file)
-        old = path.with_name(f".{path.name}.{os.getpid()}.old")
-        if path.exists():  # a folder cannot be replaced in one step: move the old one aside first
-            os.replace(path, old)
-        os.replace(partial, path)
+        old = target.with_name(f".{target.name}.{os.getpid()}.old")
+        if target.exists():  # a folder cannot be replaced in one step: move the old one aside first
+            os.replace(target, old)
+        os.replace(partial, target)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as e:
         raise OSError(e.errno, os.strerror(e.errno or 0), str(path)) from e
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    _sync_folder(path.parent)
+    _sync_folder(target.parent)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something is there that a file cannot take the place of: a device, a pipe, a folder."""
+    return path.exists() and not path.is_file()
+
+
+@contextlib.contextmanager
+def _named(path: Path, partial: Path) -> Iterator[None]:
+    """An error about the file that is written for the moment becomes one about `path`."""
+    try:
+        yield
+    except OSError as e:
+        if e.filename not in (None, str(partial)):  # of another file, that the block reads
+            raise
+        raise OSError(e.errno, os.strerror(e.errno or 0), str(path)) from e
 
 
 def _sync(path: Path) -> None:

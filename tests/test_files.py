@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from asr.files import atomic_file, atomic_folder, write_atomically
+from asr.files import atomic_file, atomic_folder, check_writable, write_atomically
 
 
 def test_replaces_a_file(tmp_path: Path) -> None:
@@ -62,3 +64,78 @@ def test_the_error_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
         write_atomically(tmp_path / "folder", "text")
+
+
+def test_a_link_stays_and_what_it_names_is_written(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    for name in ("there", "new"):
+        (tmp_path / name).symlink_to(Path("far") / name)
+    (tmp_path / "far" / "there").write_text("before", encoding="utf-8")
+    for name in ("there", "new"):
+        write_atomically(tmp_path / name, "one")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "far" / name).read_text(encoding="utf-8") == "one"
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "there") as f:
+        f.write(b"half")
+        raise RuntimeError
+    assert (tmp_path / "far" / "there").read_text(encoding="utf-8") == "one"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["far", "new", "new", "there", "there"]
+
+
+def test_a_link_to_a_folder_stays(tmp_path: Path) -> None:
+    (tmp_path / "far" / "old").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("far")
+    with atomic_folder(tmp_path / "link") as partial:
+        (partial / "a").write_text("one", encoding="utf-8")
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["far", "far/a", "link"]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard: list[bytes] = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    check_writable(pipe)
+    write_atomically(pipe, "one")
+    reader.join(10)
+    assert heard == [b"one"]
+    assert pipe.is_fifo()
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_device_is_written_to_through_a_link_too(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    device = Path(os.ttyname(theirs))
+    (tmp_path / "link").symlink_to(device)
+    for path in (device, tmp_path / "link"):
+        write_atomically(path, "one")
+        assert os.read(ours, 100) == b"one"
+    assert device.is_char_device()
+    assert (tmp_path / "link").is_symlink()
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_what_cannot_be_written_is_told_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for path in (tmp_path / "file", tmp_path / "new", tmp_path / "deep" / "er" / "new"):
+        check_writable(path)
+    for path, error in (
+        (tmp_path, IsADirectoryError),
+        (tmp_path / "file" / "new", NotADirectoryError),
+        (tmp_path / ("x" * 300), OSError),
+    ):
+        with pytest.raises(error) as caught:
+            check_writable(path)
+        assert caught.value.filename == str(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_lets_nothing_in_is_told_before(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError, match="new"):
+        check_writable(tmp_path / "new")
+    tmp_path.chmod(0o700)
