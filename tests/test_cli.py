@@ -385,6 +385,39 @@ def test_a_full_disk_is_one_line(tiny_folder: Path, good: Path, tmp_path: Path) 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"error: {tmp_path / 'hyp.json'}: File too large"
     assert (tmp_path / "hyp.json").read_text(encoding="utf-8") == "before"
+    assert "words (WER)" in done.stdout
+
+
+def test_a_reader_that_has_had_enough_costs_no_file(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "m.json"
+    manifest.write_text(json.dumps({"audio_filepath": "good.wav", "text": "LOW"}), encoding="utf-8")
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [sys.executable, "-m", "asr", "evaluate", "--model", tiny_folder, "--manifest", manifest]
+    written = ["--output", tmp_path / "hyp.json", "--report", tmp_path / "r.json"]
+    done = subprocess.run([*map(str, command + written)], env=ENVIRONMENT, stdout=theirs, stderr=subprocess.PIPE, text=True)
+    os.close(theirs)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "pred_text" in read_manifest(tmp_path / "hyp.json")[0].extra
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["systems"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--output", "folder"], "--output folder: is a folder: name a file, such as folder/hypotheses.json"),
+        (["--output", "good.wav/hyp.json"], "--output good.wav/hyp.json: cannot be written: Not a directory"),
+        (["--report", "good.wav/report.md"], "--report good.wav/report.md: cannot be written: Not a directory"),
+    ],
+)
+def test_evaluate_looks_at_where_it_shall_write_first(
+    arguments: list[str], expected: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "m.json").write_text(json.dumps({"audio_filepath": "good.wav", "text": "LOW"}), encoding="utf-8")
+    result = run("evaluate", "--manifest", "m.json", "--model", "not-looked-at-yet", *arguments)
+    assert (result.exit_code, complaints(result)) == (2, [f"error: {expected}"])
 
 
 def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import typer
 from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
 from asr.cli.score import ByOption, FailAboveOption, NormalizerOption, ReportOption, is_above, print_evaluation, write_report_files
 from asr.cli.search import SearchOptions, takes_search_options
-from asr.errors import AudioError
+from asr.errors import AudioError, UsageError
+from asr.files import check_writable
 
 if TYPE_CHECKING:
     from asr.model.checkpoint import TrainedModel
@@ -52,13 +53,14 @@ def evaluate(
     from asr.text.normalizer import load_normalizer
 
     utterances = read_manifest(manifest, need_text=True)
-    model, decode, hotwords = search.load()
     details = [
         {**u.extra, "speaker": u.speaker, "lang": u.lang, "offset": u.offset, "audio_filepath": str(u.audio_filepath)} for u in utterances
     ]
     change = load_normalizer(normalizer)
+    _check_output(output)
     check_report_path(report)
     check_keys(by or [], [{**known, "duration": 0.0} for known in details])
+    model, decode, hotwords = search.load()
     texts: list[str | None] = [None] * len(utterances)
     lengths = [u.duration for u in utterances]
     seconds = failed = 0.0
@@ -77,16 +79,18 @@ def evaluate(
         f" (less {decode.internal_lm:g} of the speller's own)" if decode.lm_weight and decode.internal_lm else ""
     )
     how = f"beam {decode.beam}, CTC weight {decode.ctc_weight:g}, {language}, length bonus {decode.length_bonus:g}"
-    if output:
-        _write_hypotheses(output, utterances, [text or "" for text in texts])
     ids = [u.id for u in utterances]
     timed = [{**known, "duration": length} for known, length in zip(details, lengths, strict=True)]
     references = texts_in_order(ids, [u.text for u in utterances], timed, file=str(manifest))
     hypotheses = texts_in_order(ids, texts, name=str(search.model) if search.model else "the embedded model")
     found = measure(references, hypotheses, by=by or (), normalizer=change, title=f"{manifest} · {how}")
-    print_evaluation(found, found.title, by or [])
-    out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
-    write_report_files(found, report, _draw_worst(found, model, utterances) if report and writes_page(report) else {})
+    try:
+        print_evaluation(found, found.title, by or [])
+        out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
+    finally:  # the figures come first, that a full disk may not cost them; and `| head`, which closes the output, costs no file
+        if output:
+            _write_hypotheses(output, utterances, [text or "" for text in texts])
+        write_report_files(found, report, _draw_worst(found, model, utterances) if report and writes_page(report) else {})
     if failed:
         complain(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
     if is_above(found, fail_above) or failed:
@@ -116,6 +120,18 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
             if picture:
                 pictures[name] = picture
     return pictures
+
+
+def _check_output(path: Path | None) -> None:
+    """Raises UsageError where no manifest could be written, before hours are spent on what should go into it."""
+    if path is None:
+        return
+    try:
+        check_writable(path)
+    except IsADirectoryError:
+        raise UsageError(f"--output {path}: is a folder: name a file, such as {path / 'hypotheses.json'}") from None
+    except OSError as e:
+        raise UsageError(f"--output {path}: cannot be written: {e.strerror}") from None
 
 
 def _write_hypotheses(path: Path, utterances: list[Utterance], texts: list[str]) -> None:

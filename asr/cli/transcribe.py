@@ -14,6 +14,7 @@ import typer
 from asr.cli.console import Pace, audio_progress, clock, complain, err, speaks_plainly
 from asr.cli.search import SearchOptions, takes_search_options
 from asr.errors import AudioError, UsageError
+from asr.files import check_writable
 
 if TYPE_CHECKING:
     from asr.inputs import Recording
@@ -67,6 +68,7 @@ def transcribe(
     if output_dir is not None:
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
+            check_writable(output_dir / chosen[0])  # as any name would do
         except OSError as e:
             raise UsageError(f"--output-dir {output_dir}: cannot be written to: {e.strerror}") from None
     with open_inputs(inputs) as recordings:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import UsageError
-from asr.files import write_atomically
+from asr.files import check_writable, write_atomically
 from asr.score.alignment import Row, align
 from asr.score.bootstrap import Interval
 from asr.score.evaluation import Evaluation, SystemResult
@@ -34,7 +34,7 @@ def write_report(found: Evaluation, path: Path, pictures: Mapping[str, str] | No
     Returns the files written. Raises UsageError for another ending, OSError with the file's name.
     """
     check_report_path(path)
-    files = [path] if _is_one_file(path) else [path / f"report{form}" for form in FORMS]
+    files = _files(path)
     data = report(found, files[0].parent)
     for file in files:
         if file.suffix.lower() == ".json":
@@ -51,16 +51,26 @@ def write_report(found: Evaluation, path: Path, pictures: Mapping[str, str] | No
 
 
 def check_report_path(path: Path | None) -> None:
-    """Raises UsageError where `path` is neither a folder nor a file of a form that can be written."""
-    if path and path.suffix and not _is_one_file(path) and not path.is_dir():
+    """Raises UsageError where `path` is neither a folder nor a file of a form that can be written, or nothing can be written there."""
+    if path is None:
+        return
+    if path.suffix and not _is_one_file(path) and not path.is_dir():
         raise UsageError(f"--report {path}: expected a folder, or a file that ends in {', '.join(FORMS)}")
-    if path and path.is_file() and not _is_one_file(path):
+    if path.is_file() and not _is_one_file(path):
         raise UsageError(f"--report {path}: is a file, expected a folder, or a file that ends in {', '.join(FORMS)}")
+    try:
+        check_writable(_files(path)[0])
+    except OSError as e:
+        raise UsageError(f"--report {path}: cannot be written: {e.strerror}") from None
 
 
 def writes_page(path: Path) -> bool:
     """Whether `write_report` writes an HTML page there."""
     return path.suffix.lower() == ".html" or not _is_one_file(path)
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if _is_one_file(path) else [path / f"report{form}" for form in FORMS]
 
 
 def _is_one_file(path: Path) -> bool:
