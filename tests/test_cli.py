@@ -272,6 +272,23 @@ def test_a_closed_output_is_no_traceback(good: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", b"\\u00e9\\ud83d\\ude00.wav"), ("utf-8", "é😀.wav".encode())])
+def test_names_that_a_terminal_cannot_show_stop_nothing(encoding: str, shown: bytes, tiny_folder: Path, good: Path, tmp_path: Path) -> None:
+    shutil.copy(good, tmp_path / "é😀.wav")
+    environment = ENVIRONMENT | {"PYTHONIOENCODING": encoding}
+
+    def said(*arguments: object) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "asr", "transcribe", *arguments, "--model", tiny_folder]
+        return subprocess.run(list(map(str, command)), env=environment, cwd=tmp_path, capture_output=True)
+
+    done = said("é😀.wav", "good.wav", "gone-é😀.wav")
+    assert [line.split(b"\t")[0] for line in done.stdout.splitlines()] == [shown, b"good.wav"]
+    assert (done.returncode, b"gone-" + shown in done.stderr, b"Traceback" in done.stderr) == (1, True, False)
+    done = said("é😀.wav", "--json")
+    assert shown in done.stdout
+    assert json.loads(done.stdout)["audio_filepath"] == "é😀.wav"
+
+
 def test_a_recording_that_breaks_off_is_said_to(tmp_path: Path) -> None:
     samples, rate = soundfile.read(SPEECH)
     soundfile.write(tmp_path / "a.flac", np.tile(samples, 3), rate)

@@ -6,6 +6,10 @@ failed, 2 the request was wrong, 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
+import sys
 from typing import Annotated
 
 import typer
@@ -47,4 +51,19 @@ def _asr(
 
 def main() -> None:
     """Entry point of `asr`."""
+    _write_any_character()
     app()
+
+
+def _write_any_character() -> None:
+    """Let what a terminal's encoding lacks, say in a file's name, be written as JSON escapes it (\\u00e9): so JSON stays JSON."""
+    codecs.register_error("json", _json_escape)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not None, as where it was closed before we began
+            stream.reconfigure(errors="json")
+
+
+def _json_escape(e: UnicodeError) -> tuple[str, int]:
+    if not isinstance(e, UnicodeEncodeError):
+        raise e
+    return json.dumps(e.object[e.start : e.end])[1:-1], e.end
