@@ -4,6 +4,9 @@ libsndfile (soundfile) reads wav, flac, ogg, opus, sph and their like; FFmpeg's 
 What a file is called does not matter, only what is in it. A recording that breaks off is read as far as it goes, and how much is
 missing is told. Only the part that is asked for is decoded, block by block, so that memory holds little more than the result.
 
+Times are those of the container, from its start on: sound that starts later than the pictures of a video, or pauses, has silence before
+it and in its gaps (see timeline.py). A codec's delay, of less than JITTER_SECONDS, is no such silence.
+
 Shapes: C channels, N samples.
 """
 
@@ -12,9 +15,11 @@ from __future__ import annotations
 import contextlib
 import math
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import AudioError
+from asr.speech.timeline import JITTER_SECONDS, LONGEST_GAP, Timeline
 
 Samples = NDArray[np.float32]  # (N,) in about [-1, 1]
 
@@ -46,6 +52,7 @@ class AudioInfo:
     """Hz"""
     channels: int
     seconds: float
+    """from the start of the container to the end of its sound"""
 
 
 def probe(path: Path) -> AudioInfo:
@@ -74,9 +81,11 @@ def stream_audio(
 ) -> Iterator[Samples]:
     """Decode blocks of about a second at `sample_rate` (Hz): from `offset` (s), of `duration` (s; None: to the end).
 
-    `channel` is 1 for the first; None is the mean of all. At the file's own rate a part holds the samples that the whole has there,
-    but for WebM (shifted by up to 1 ms, the precision of its time stamps) and some Ogg Vorbis (by up to about 10 ms: libsndfile
-    issue 885). Where a recording breaks off before the length that its header states, `on_missing` is told at the end how many seconds
+    `channel` is 1 for the first; None is the mean of all. Times are those of the container: where its sound begins late or leaves gaps
+    there is silence, of at most an hour for a gap and none beyond the length that the container states, for that is a damaged time stamp;
+    where it overlaps, the later is dropped. At the file's own rate a part holds the samples that the whole has there, but for WebM
+    (shifted by up to 1 ms, the precision of its time stamps), containers whose stamps jitter (by as much as they do, JITTER_SECONDS
+    at most), and some Ogg Vorbis (by up to about 10 ms: libsndfile issue 885). Where a recording breaks off before the length that its header states, `on_missing` is told at the end how many seconds
     of what was asked for are missing.
 
     Raises AudioError naming the file when it is missing, no recording, empty from there on, has no such channel, or holds samples
@@ -259,9 +268,22 @@ class _ContainerReader:
         if tracks[0].codec_context is None:
             raise AudioError(f"{path}: cannot be decoded, its codec is unknown")
         self.stream: Any = tracks[0]
-        self.first_tick = self.stream.start_time or 0
         self.sample_rate: int = self.stream.rate or 0  # the first, whatever comes later: times go by it
         self.channels: int = self.stream.channels
+        self.first_tick: int = self.stream.start_time or 0  # of the sound; ticks are those of its time stamps
+        self.zero_tick = self._zero_tick()
+
+    def _zero_tick(self) -> int:
+        """Where time is 0: where the container starts, or the sound, if it comes so soon after that this is but its codec's delay."""
+        if self.container.start_time is None:
+            return self.first_tick
+        start = round(self.container.start_time / (1_000_000 * self.stream.time_base))
+        late = (self.first_tick - start) * self.stream.time_base
+        return start if JITTER_SECONDS < late <= LONGEST_GAP else self.first_tick
+
+    def _time(self, tick: int) -> float:
+        """A time stamp in seconds."""
+        return float((tick - self.zero_tick) * self.stream.time_base)
 
     def seconds(self) -> float:
         return self.stated_seconds() or self._counted_seconds()
@@ -270,61 +292,93 @@ class _ContainerReader:
         """0 for formats that have no length in the header: FFmpeg would guess it from the bit rate."""
         kind = self.container.format.name
         if "mp4" in kind:
-            return float((self.stream.duration or 0) * self.stream.time_base)
+            return self._time(self.first_tick + self.stream.duration) if self.stream.duration else 0.0
         if ("matroska" in kind or "asf" in kind) and not self.container.streams.video:  # a video may outlast its sound
-            return (self.container.duration or 0) / 1e6
+            return max(0.0, (self.container.duration or 0) / 1e6 - float(self.zero_tick * self.stream.time_base))
         return 0.0
+
+    def _timeline(self, expected: int | None = None, jitter: float = JITTER_SECONDS) -> Timeline:
+        length = self.container.duration  # of the longest track, if it is known
+        return Timeline(self.sample_rate, math.inf if length is None else length / 1e6 + MISSING_SECONDS, expected, jitter)
 
     def _counted_seconds(self) -> float:
         """By the time stamps of all packets; the stream is left at its start."""
         import av
 
-        end = 0.0
+        timeline, end = self._timeline(jitter=0.0), 0  # packets state their lengths less exactly than their times
         with contextlib.suppress(av.FFmpegError):  # a broken end: what came before it counts
-            for packet in self.container.demux(self.stream):
-                if packet.pts is not None:
-                    end = max(end, float((packet.pts + (packet.duration or 0) - self.first_tick) * self.stream.time_base))
-        try:
-            self.container.seek(self.first_tick, stream=self.stream)
-        except av.FFmpegError as e:
-            raise self._undecodable(e) from None
-        return end
+            for (stamp, length), (following, _) in pairwise(chain(self._packets(), [(None, 0)])):
+                end = max(end, timeline.place(stamp, length, following) + length)
+        self._seek(self.first_tick)
+        return end / self.sample_rate
+
+    def _packets(self) -> Iterator[tuple[float | None, int]]:
+        """(time stamp in seconds, samples) of each packet."""
+        for packet in self.container.demux(self.stream):
+            length = round((packet.duration or 0) * self.stream.time_base * self.sample_rate)
+            yield None if packet.pts is None else self._time(packet.pts), length
 
     def blocks(self, start: int, stop: int | None) -> Iterator[Samples]:
-        rate = self.sample_rate
-        longest = _block_length(rate, self.channels)
-        position: int | None = None  # of the next frame
+        longest = _block_length(self.sample_rate, self.channels)
         held: list[Samples] = []
-        for seconds, decoded in self._frames(max(0.0, start / rate - PREROLL_SECONDS)):
-            position = round(seconds * rate) if position is None else position
-            length = decoded.shape[1]
-            early = min(max(0, start - position), length)
-            late = length if stop is None else max(early, min(length, stop - position))
-            if held and len(held[0]) != len(decoded):
+        for piece in self._pieces(start, sys.maxsize if stop is None else stop, longest):
+            if held and len(held[0]) != len(piece):
                 yield np.concatenate(held, axis=1)
                 held = []
-            held.append(decoded[:, early:late])
-            position += length
+            held.append(piece)
             if sum(block.shape[1] for block in held) >= longest:
                 yield np.concatenate(held, axis=1)
                 held = []
-            if stop is not None and position >= stop:
-                break
         if held:
             yield np.concatenate(held, axis=1)
 
-    def _frames(self, seconds: float) -> Iterator[tuple[float, Samples]]:
-        """(time in seconds, samples (C, N)) of each frame, from some frame at or before `seconds` on.
+    def _pieces(self, start: int, stop: int, longest: int) -> Iterator[Samples]:
+        """Samples `start` to `stop` in pieces of any length: what overlaps is dropped, and gaps are silence, in pieces of at most `longest`."""
+        position = start
+        for begin, decoded in self._placed(start):
+            while position < min(begin, stop):
+                silence = np.zeros((len(decoded), min(longest, min(begin, stop) - position)), np.float32)
+                yield silence
+                position += silence.shape[1]
+            if position >= stop:
+                break
+            if position < begin + decoded.shape[1]:
+                piece = decoded[:, position - begin : stop - begin]
+                yield piece
+                position += piece.shape[1]
+
+    def _placed(self, start: int) -> Iterator[tuple[int, Samples]]:
+        """(its place in samples, samples (C, N)) of each frame, from some frame at or before `start` on."""
+        seconds = start / self.sample_rate - PREROLL_SECONDS
+        if seconds > 0:
+            if self._seek(self.zero_tick + seconds / self.stream.time_base):
+                frames = self._frames()
+                first = next(frames, None)
+                if first is not None and first[0] is not None and first[0] * self.sample_rate <= start:
+                    timeline = self._timeline(round(first[0] * self.sample_rate))
+                    yield from _along(timeline, chain([first], frames))
+                    if timeline.expected > start:
+                        return
+            self._seek(self.first_tick)  # stamps did not lead there: go by all that comes before
+        yield from _along(self._timeline(), self._frames())
+
+    def _seek(self, tick: float) -> bool:
+        """Whether the container can go there. If not, it may have gone anywhere."""
+        import av
+
+        with contextlib.suppress(av.FFmpegError, OverflowError):
+            self.container.seek(int(tick), stream=self.stream)
+            return True
+        return False
+
+    def _frames(self) -> Iterator[tuple[float | None, Samples]]:
+        """(time stamp in seconds, samples (C, N)) of each frame, from where the container is.
 
         A packet that cannot be decoded is passed over, as players do: a tag in the midst of an MP3 is one.
         """
         import av
 
-        tick = self.stream.time_base
-        if seconds > 0:
-            with contextlib.suppress(av.FFmpegError, OverflowError):  # it cannot seek, or not there: decode from the start
-                self.container.seek(self.first_tick + int(seconds / tick), stream=self.stream)
-        now, form, heard = 0.0, None, False
+        form, heard = None, False
         problem: Exception | None = None
         resampler: Any = None
         try:
@@ -338,12 +392,11 @@ class _ContainerReader:
                     if form != (frame.format.name, frame.layout.name, frame.sample_rate):  # it may change on the way
                         form = (frame.format.name, frame.layout.name, frame.sample_rate)
                         resampler = av.AudioResampler(format="fltp", rate=self.sample_rate)  # self.stream.rate changes with the frames
-                    if frame.pts is not None:
-                        now = float((frame.pts - self.first_tick) * frame.time_base)
+                    stamp = None if frame.pts is None else self._time(frame.pts)
                     for converted in resampler.resample(frame):
                         heard = True
-                        yield now, converted.to_ndarray()
-                    now += frame.samples / frame.sample_rate
+                        yield stamp, converted.to_ndarray()
+                        stamp = None  # of the first alone
         except (av.FFmpegError, ValueError) as e:  # it breaks off: what came before is kept
             problem = e
         if problem is not None and not heard:
@@ -352,6 +405,12 @@ class _ContainerReader:
     def _undecodable(self, error: Exception) -> AudioError:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         return AudioError(f"{self.path}: cannot be decoded, it is no recording or is damaged ({reason})")
+
+
+def _along(timeline: Timeline, frames: Iterator[tuple[float | None, Samples]]) -> Iterator[tuple[int, Samples]]:
+    """(time stamp, samples) of each frame -> (its place on the timeline, samples)."""
+    for (stamp, samples), (following, _) in pairwise(chain(frames, [(None, np.zeros((0, 0), np.float32))])):
+        yield timeline.place(stamp, samples.shape[1], following), samples
 
 
 def _no_sound(path: Path, offset: float = 0.0) -> AudioError:
