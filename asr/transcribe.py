@@ -176,12 +176,12 @@ def _file(utterance: Utterance, channel: int | None) -> Source:
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is the first GPU, or else the CPU. Raises UsageError when the device is unknown or not there."""
+    """`auto` is the first GPU, or else the CPU. Raises UsageError when the device is unknown, not there, or one that computes nothing."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise UsageError(f"device {name!r} is not there: use auto, cpu, or cuda on a machine with a GPU") from None
+        torch.zeros(1, device=device).item()  # a number comes of it: not of `meta`, which knows shapes alone
+    except (RuntimeError, AssertionError, ImportError):
+        raise UsageError(f"device {name!r} is not there, or cannot compute: use auto, cpu, or cuda on a machine with a GPU") from None
     return device

@@ -223,6 +223,8 @@ def test_a_missing_model_file_is_named(tiny_folder: Path, good: Path, tmp_path: 
         (["--model", "nowhere"], "nowhere: no such model folder"),
         (["--device", "cuda:7"], "device 'cuda:7' is not there"),
         (["--device", "gpu"], "device 'gpu' is not there"),
+        (["--device", "meta"], "device 'meta' is not there, or cannot compute: use auto, cpu, or cuda on a machine with a GPU"),
+        (["--device", "hpu"], "device 'hpu' is not there"),
     ],
 )
 def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: list[str], expected: str) -> None:
