@@ -13,8 +13,9 @@ import torch
 
 import asr
 from asr.config import DecodeConfig, LanguageModelConfig, LMFolderConfig, TokenizerConfig
+from asr.decode.beam import beam_search
 from asr.decode.greedy import greedy_search
-from asr.decode.recognize import recognize
+from asr.decode.recognize import listen, recognize
 from asr.decode.utterances import Recognized, recognize_utterances
 from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import LM_WEIGHT, TrainedLM, save_lm
@@ -70,6 +71,21 @@ def test_a_beam_of_one_without_ctc_is_greedy(transcriber: Transcriber, clips: li
     for (one,), (other,) in zip(beam, greedy, strict=True):
         assert one.hypothesis.tokens == other.tokens
         assert one.hypothesis.score == pytest.approx(other.score, abs=1e-4)
+
+
+@pytest.mark.parametrize("bonus", ["length_bonus", "coverage_bonus"])
+def test_bonuses_count_in_a_beam_of_one(transcriber: Transcriber, clips: list[asr.Utterance], bonus: str) -> None:
+    waveforms = [torch.from_numpy(load_audio(u.audio_filepath)) for u in clips]
+    plain = DecodeConfig(beam=1, ctc_weight=0)
+    config = plain.model_copy(update={bonus: 3.0})
+    model, speller = transcriber.model, transcriber.model.network.speller
+    with torch.inference_mode():
+        states, lengths = listen(model, waveforms)
+        expected = beam_search(speller, speller.memory(states, lengths), lengths, config)
+    found = recognize(model, waveforms, config)
+    assert [r.hypothesis for [r] in found] == [h for [h] in expected]
+    for [with_bonus], [without] in zip(found, recognize(model, waveforms, plain), strict=True):
+        assert with_bonus.hypothesis.score > without.hypothesis.score + 1
 
 
 def test_samples_are_taken_as_well_as_files(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:

@@ -19,7 +19,7 @@ from asr.text.tokenizer import BLANK, EOS
 
 @torch.inference_mode()
 def greedy_search(speller: Speller, memory: Memory, lengths: Tensor, max_tokens_per_state: float) -> list[list[Hypothesis]]:
-    """The one hypothesis of each utterance, in a list as from `beam_search`, whose result with a beam of 1 and no CTC it is.
+    """The one hypothesis of each utterance, in a list as from `beam_search`: its result with a beam of 1 and nothing but the speller's scores.
 
     `lengths` (B,) are those of the listener's states. An utterance that has not ended after
     `longest_output(lengths, max_tokens_per_state)` tokens is ended there.

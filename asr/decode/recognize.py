@@ -76,12 +76,18 @@ def search(
     check_search(model, config, hotwords)
     speller = model.network.speller
     memory = speller.memory(states, lengths)
-    if config.beam == 1 and config.ctc_weight == config.lm_weight == 0 and config.eos_threshold is None:
+    if _is_greedy(config):
         found = greedy_search(speller, memory, lengths, config.max_tokens_per_state)
     else:
         favoured = hotwords.to(states.device) if hotwords else None
         found = beam_search(speller, memory, lengths, config, log_probs, model.lm.network if model.lm else None, favoured)
     return [[Recognition(model.tokenizer.decode(h.tokens), h) for h in hypotheses] for hypotheses in found]
+
+
+def _is_greedy(config: DecodeConfig) -> bool:
+    """Whether the beam search would find what the greedy one finds, which is faster."""
+    nothing_else_counts = config.ctc_weight == config.lm_weight == config.length_bonus == config.coverage_bonus == 0
+    return config.beam == 1 and nothing_else_counts and config.eos_threshold is None
 
 
 def best_texts(results: Iterable[list[Recognition]]) -> list[str]:
