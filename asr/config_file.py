@@ -33,6 +33,14 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRe
     return _checked(LMRecipe, path, tree) if tree.get("kind") == "language_model" else _checked(Config, path, tree)
 
 
+def holds_recipe(path: Path) -> bool:
+    """Whether a file is a recipe as `dump_config` writes it: with all its sections, of which a model's config has fewer."""
+    try:
+        return {"model", "tokenizer", "output", "seed", "data", "train"} <= _tree(path).keys()
+    except ConfigError:
+        return False
+
+
 def _inherit(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
     """A recipe's tree, filled up with the sections of the model that it starts from, as far as training takes them over."""
     train = tree.get("train")

@@ -18,7 +18,7 @@ from asr.model.lm import LanguageModel
 from asr.train.card import command
 from asr.train.journal import Journal
 from asr.train.learner import Learner
-from asr.train.run import best_folder, claim_folder, claim_tokenizer, drop_all_but, make_accelerator, step_seed
+from asr.train.run import best_folder, check_folder, claim_folder, drop_all_but, make_accelerator, no_best, run_tokenizer, step_seed
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
@@ -34,19 +34,20 @@ class LMTrainer:
     def __init__(self, config: LMRecipe, restart: bool = False):
         self.config, self.folder = config, config.output
         self.accelerator = make_accelerator(config.train.precision)
-        self.journal = Journal(self.folder, self.accelerator.is_main_process)
         if self.accelerator.is_main_process:
-            claim_folder(config, restart, MAY_CHANGE)
-        self.accelerator.wait_for_everyone()
+            check_folder(config, restart, MAY_CHANGE)
         train, dev = read_sentences(config.data.train, "data.train"), read_sentences(config.data.dev, "data.dev")
         start = config.train.start_folder
-        self.tokenizer = claim_tokenizer(config, start / TOKENIZER if start else config.tokenizer.model, self.accelerator, lambda: train)
+        pieces = start / TOKENIZER if start else config.tokenizer.model
+        self.tokenizer = run_tokenizer(config, restart, pieces, self.accelerator, lambda: train)
         self.data = Sentences(train, self.tokenizer, config.data.max_tokens, "data.train")
         self.dev = Sentences(dev, self.tokenizer, max_tokens=1_000_000, what="data.dev")
         torch.manual_seed(config.seed)
         self.network = LanguageModel(len(self.tokenizer), config.model)
         if start:
             load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS)
+        claim_folder(config, restart, self.tokenizer, self.accelerator)  # the last: a mistake in what is asked for harms no run
+        self.journal = Journal(self.folder, self.accelerator.is_main_process)
 
     def run(self) -> Path:
         """Train, or go on training, to the end; returns the folder of the finished model.
@@ -129,6 +130,8 @@ class LMTrainer:
     def _finish(self, place: Place) -> Path:
         """The best weights, rounded to the 16 bits that they are kept in, with a card."""
         self.accelerator.wait_for_everyone()
+        if not place.best:
+            raise no_best(self.folder)
         if self.accelerator.is_main_process:
             network = load_lm(best_folder(self.folder, place.best[0][1]), self.accelerator.device).network
             network.load_state_dict({name: tensor.half() for name, tensor in network.state_dict().items()})

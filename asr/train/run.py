@@ -14,12 +14,16 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list
 
 from asr.config import Config, LMRecipe
-from asr.config_file import dump_config, load_config
-from asr.errors import ConfigError
+from asr.config_file import dump_config, holds_recipe, load_config
+from asr.errors import AsrError, ConfigError, UsageError
 from asr.files import write_atomically
+from asr.model.checkpoint import WEIGHTS
 from asr.text.tokenizer import Tokenizer
+
+FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl")  # that a run makes
 
 
 def make_accelerator(precision: str) -> Accelerator:
@@ -39,21 +43,26 @@ def _has_bf16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def claim_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str]) -> None:
-    """Make `config.output` this run's: new, emptied on request, or with a run of the same config in it.
+def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str]) -> None:
+    """Look whether `config.output` can be this run's: new, or with a run in it to go on with or, on request, to delete. Changes nothing.
 
     Keys (`section.name`) in `may_change` may differ from those of the run that is there. What a run left that never came to a
-    checkpoint (a mistyped path, say) binds nobody. Raises ConfigError when a run of another config is there.
+    checkpoint (one that was stopped at once, say) binds nobody. Raises UsageError when the folder holds a model, or what a run would
+    overwrite and none has made, or is to be deleted with what this run starts from, and ConfigError when a run of another config is there.
     """
     folder, record = config.output, config.output / "config.yaml"
-    if restart:
-        for name in ("states", "best", "model", "tensorboard"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("config.yaml", "tokenizer.model", "log.jsonl"):
-            (folder / name).unlink(missing_ok=True)
-    if not any((folder / "states").glob("step-*")):
-        (folder / "tokenizer.model").unlink(missing_ok=True)
-    elif record.is_file():
+    elsewhere = "choose another folder with output=DIR"
+    if folder.is_file():
+        raise UsageError(f"{folder}: is a file: {elsewhere}")
+    if (folder / WEIGHTS).exists():
+        raise UsageError(f"{folder}: holds a model, which a run would damage: {elsewhere} (train.start_from={folder} trains it on)")
+    found = [name for name in (*FOLDERS, *FILES) if (folder / name).exists()]
+    if found and not holds_recipe(record):
+        raise UsageError(f"{folder}: holds {', '.join(found)}, and no run's config.yaml that says whose they are: {elsewhere}")
+    start = config.train.start_folder
+    if restart and start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
+        raise UsageError(f"{folder}: --restart would delete {start}, which train.start_from names: {elsewhere}")
+    if not restart and _goes_on(folder):
         before, now = (c.model_dump(mode="json") for c in (load_config(type(config), record), config))
         changed = [
             f"{section}.{key}" if key else section
@@ -63,25 +72,49 @@ def claim_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
             if (before[section].get(key) != now[section][key] if key else before[section] != now[section])
         ]
         if changed := [key for key in changed if key not in may_change]:
-            raise ConfigError(
-                f"{folder}: holds a run with another {', '.join(changed)}: choose another folder with output=DIR, or begin anew with --restart"
-            )
-    write_atomically(record, dump_config(config))
+            raise ConfigError(f"{folder}: holds a run with another {', '.join(changed)}: {elsewhere}, or begin anew with --restart")
 
 
-def claim_tokenizer(config: Config | LMRecipe, named: Path | None, accelerator: Accelerator, texts: Callable[[], list[str]]) -> Tokenizer:
-    """The run's own, or the one in the file that is `named`, or one learnt from the training `texts`."""
-    path = config.output / "tokenizer.model"
-    if accelerator.is_main_process and not path.is_file():
-        tokenizer = Tokenizer.load(named) if named else Tokenizer.train(texts(), config.tokenizer)
-        write_atomically(path, tokenizer.serialized)
+def claim_folder(config: Config | LMRecipe, restart: bool, tokenizer: Tokenizer, accelerator: Accelerator) -> None:
+    """Make the folder that `check_folder` has passed this run's, for all processes: emptied on request, with its config and its pieces."""
+    folder = config.output
+    if accelerator.is_main_process:
+        if restart:
+            for path in (folder / name for name in (*FOLDERS, "log.jsonl")):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        write_atomically(folder / "config.yaml", dump_config(config))  # the first of the files, for it says whose the others are
+        write_atomically(folder / "tokenizer.model", tokenizer.serialized)
     accelerator.wait_for_everyone()
-    return Tokenizer.load(path)
+
+
+def run_tokenizer(
+    config: Config | LMRecipe, restart: bool, named: Path | None, accelerator: Accelerator, texts: Callable[[], list[str]]
+) -> Tokenizer:
+    """That of the run that goes on, or the one in the file that is `named`, or one learnt from the training `texts`; for all processes."""
+    serialized = [b""]
+    if accelerator.is_main_process:
+        own = config.output / "tokenizer.model"
+        path = own if not restart and _goes_on(config.output) and own.is_file() else named
+        tokenizer = Tokenizer.load(path) if path else Tokenizer.train(texts(), config.tokenizer)
+        serialized = [tokenizer.serialized]
+    return Tokenizer(broadcast_object_list(serialized)[0])
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether there is a checkpoint to go on from."""
+    return any((folder / "states").glob("step-*"))
 
 
 def best_folder(run: Path, step: int) -> Path:
     """Where a run keeps the weights of a step that did well on dev."""
     return run / "best" / f"step-{step:08d}"
+
+
+def no_best(run: Path) -> AsrError:
+    """What is wrong with a run that is over and has no weights to choose from."""
+    return AsrError(
+        f"{run / 'best'}: the weights that did well on dev are gone, and no training is left: put them back, or begin anew with --restart"
+    )
 
 
 def drop_all_but(steps: Collection[int], run: Path) -> None:

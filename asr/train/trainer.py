@@ -40,7 +40,7 @@ from asr.train.examples import measured, read_utterances, trainable
 from asr.train.journal import Journal
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
-from asr.train.run import best_folder, claim_folder, claim_tokenizer, drop_all_but, make_accelerator, step_seed
+from asr.train.run import best_folder, check_folder, claim_folder, drop_all_but, make_accelerator, no_best, run_tokenizer, step_seed
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
 from asr.train.state import Place
@@ -52,16 +52,14 @@ class Trainer:
     def __init__(self, config: Config, restart: bool = False):
         self.accelerator = make_accelerator(config.train.precision)
         self.config, self.folder = config, config.output
-        self.journal = Journal(self.folder, self.accelerator.is_main_process)
         if self.accelerator.is_main_process:
-            claim_folder(config, restart, MAY_CHANGE)
-        self.accelerator.wait_for_everyone()
+            check_folder(config, restart, MAY_CHANGE)
 
         train, dev = read_utterances(config.data.train, "data.train"), read_utterances(config.data.dev, "data.dev")
         start = config.train.start_folder
         whole = start if config.train.start_with == "all" else None
         pieces = whole / TOKENIZER if whole else config.tokenizer.model
-        self.tokenizer = claim_tokenizer(config, pieces, self.accelerator, lambda: [u.text or "" for u in train])
+        self.tokenizer = run_tokenizer(config, restart, pieces, self.accelerator, lambda: [u.text or "" for u in train])
         torch.manual_seed(config.seed)
         self.network = LAS(config.model, len(self.tokenizer))
         if start:
@@ -72,14 +70,19 @@ class Trainer:
         readable, unreadable = measured(train, self.tokenizer)
         examples, unfit = trainable(readable, self.network, self.tokenizer, config.data, augmenter.fastest)
         dev_examples, dev_unreadable = measured(dev, self.tokenizer)
-        self.journal.skipped("data.train", unreadable + unfit)
-        self.journal.skipped("data.dev", dev_unreadable)
-        if not examples or not dev_examples:
-            raise ConfigError(f"no utterance of {'data.dev' if examples else 'data.train'} can be used")
+        for what, usable, left_out in (("data.train", examples, unreadable + unfit), ("data.dev", dev_examples, dev_unreadable)):
+            if not usable:
+                more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
+                raise ConfigError(f"no utterance of {what} can be used: {left_out[0].id}: {left_out[0].reason}{more}")
         rate = config.model.frontend.sample_rate
         self.data = BatchDataset(examples, rate, config.seed, augmenter)
         self.dev = BatchDataset(dev_examples, rate, config.seed)
         self.workers = loading_processes(config, augmenter.slowest, self.accelerator.num_processes)
+
+        claim_folder(config, restart, self.tokenizer, self.accelerator)  # the last: a mistake in what is asked for harms no run
+        self.journal = Journal(self.folder, self.accelerator.is_main_process)
+        self.journal.skipped("data.train", unreadable + unfit)
+        self.journal.skipped("data.dev", dev_unreadable)
 
     def run(self) -> Path:
         """Train, or go on training, to the end; returns the folder of the finished model.
@@ -244,6 +247,8 @@ class Trainer:
     def _finish(self, place: Place) -> Path:
         """Choose between the best checkpoint and the average of the best, by dev WER with the final search; write the model folder."""
         self.accelerator.wait_for_everyone()
+        if not place.best:
+            raise no_best(self.folder)
         candidates = [self._load_best(step) for _, step in place.best]
         choices = {f"the checkpoint of step {place.best[0][1]}": _mean(candidates[:1])}
         if len(candidates) > 1:

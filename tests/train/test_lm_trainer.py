@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import torch
 
 from asr.config import LMRecipe, TokenizerConfig
 from asr.config_file import dump_config, load_recipe
-from asr.errors import ConfigError, ModelError
+from asr.errors import AsrError, ConfigError, ModelError, UsageError
 from asr.model.checkpoint import load_lm, load_model, read_tensors
 from asr.text.tokenizer import Tokenizer
 from asr.train import lm_trainer
@@ -150,6 +151,23 @@ def test_another_recipe_does_not_take_over(lm_config: LMRecipe) -> None:
     bigger = lm_config.model_copy(update={"model": lm_config.model.model_copy(update={"hidden": 32})})
     with pytest.raises(ConfigError, match=r"another model\.hidden"):
         LMTrainer(bigger)
+
+
+def test_a_folder_with_a_model_and_a_run_are_safe_from_mistakes(lm_config: LMRecipe, tiny_folder: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(tiny_folder, tmp_path / "mine"))
+    before = {path: path.read_bytes() for path in mine.iterdir()}
+    with pytest.raises(UsageError, match=rf"{mine}: holds a model"):
+        LMTrainer(lm_config.model_copy(update={"output": mine}), restart=True)
+    assert {path: path.read_bytes() for path in mine.iterdir()} == before
+
+    done = LMTrainer(lm_config).run()
+    nowhere = lm_config.data.model_copy(update={"train": (tmp_path / "nope.txt",)})
+    with pytest.raises(ConfigError, match=r"nope\.txt: no such file"):
+        LMTrainer(lm_config.model_copy(update={"data": nowhere}), restart=True)
+    assert load_lm(done)
+    shutil.rmtree(lm_config.output / "best")
+    with pytest.raises(AsrError, match=r"/run/best: the weights .* are gone"):
+        LMTrainer(lm_config).run()
 
 
 def test_a_recognisers_pieces_must_be_its_own(lm_config: LMRecipe, tiny_folder: Path) -> None:

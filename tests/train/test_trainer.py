@@ -23,7 +23,7 @@ import torch
 
 from asr.config import Config, LanguageModelConfig, LMFolderConfig
 from asr.config_file import dump_config, load_config
-from asr.errors import ConfigError, ModelError, UsageError
+from asr.errors import AsrError, ConfigError, ModelError, UsageError
 from asr.model.checkpoint import TrainedLM, TrainedModel, load_model, read_tensors, save_model
 from asr.model.lm import LanguageModel
 from asr.score.wer import Score, score
@@ -255,6 +255,66 @@ def test_a_run_that_never_began_binds_nobody(tone_config: Config, tmp_path: Path
     Trainer(tone_config)
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_folder_with_what_no_run_made_is_refused_as_it_is(tone_config: Config, tiny_folder: Path, restart: bool) -> None:
+    folder = tone_config.output
+    shutil.copytree(tiny_folder, folder)
+    shutil.copytree(tiny_folder, folder / "lm")
+    before = contents(folder)
+    with pytest.raises(UsageError, match=rf"^{folder}: holds a model, .*output=DIR \(train\.start_from={folder} trains it on\)$"):
+        Trainer(tone_config, restart)
+    assert contents(folder) == before
+
+    (folder / "model.safetensors").rename(folder / "weights.safetensors")
+    for name in ("model", "best"):
+        shutil.copytree(tiny_folder, folder / name)
+    before = contents(folder)
+    with pytest.raises(UsageError, match=rf"^{folder}: holds best, model, config\.yaml, tokenizer\.model, and no run's .*output=DIR$"):
+        Trainer(tone_config, restart)
+    assert contents(folder) == before
+
+
+def test_a_restart_deletes_the_run_alone(tone_config: Config) -> None:
+    tone_config.output.mkdir()
+    notes = tone_config.output / "notes.txt"
+    notes.write_text("written while it trains", encoding="utf-8")
+    Trainer(tone_config).run()
+    Trainer(tone_config, restart=True)
+    assert notes.is_file()
+    assert {path.name for path in tone_config.output.iterdir()} == {"notes.txt", "config.yaml", "tokenizer.model"}
+
+
+def test_a_mistake_in_what_is_asked_for_harms_no_run(tone_config: Config, tiny_folder: Path, tmp_path: Path) -> None:
+    done = Trainer(tone_config).run()
+    before = contents(tone_config.output)
+    damaged = Path(shutil.copytree(tiny_folder, tmp_path / "damaged"))
+    (damaged / "model.safetensors").write_bytes(b"")
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps({"audio_filepath": "nowhere.wav", "text": "LOW"}), encoding="utf-8")
+    data, train, tokenizer = tone_config.data, tone_config.train, tone_config.tokenizer
+    for change, message in (
+        ({"data": data.model_copy(update={"dev": (tmp_path / "nope.json",)})}, r"nope\.json: no such manifest"),
+        ({"data": data.model_copy(update={"train": (empty, empty)})}, r"no utterance of data\.train .*nowhere\.wav: no such file \(and 1 more\)$"),
+        ({"tokenizer": tokenizer.model_copy(update={"model": tmp_path / "nope.model"})}, r"nope\.model: no such file"),
+        ({"train": train.model_copy(update={"start_from": damaged})}, r"damaged or not a safetensors file"),
+        ({"train": train.model_copy(update={"start_from": done})}, rf"--restart would delete {done}, which train\.start_from names"),
+    ):  # fmt: skip
+        with pytest.raises(AsrError, match=message):
+            Trainer(tone_config.model_copy(update=change), restart=True)
+        assert contents(tone_config.output) == before, message
+
+
+def test_a_run_that_has_lost_its_best_weights_says_so(tone_config: Config) -> None:
+    Trainer(tone_config).run()
+    shutil.rmtree(tone_config.output / "best")
+    with pytest.raises(AsrError, match=r"^\S+/run/best: the weights .* are gone, .*: put them back, or begin anew with --restart$"):
+        Trainer(tone_config).run()
+
+
 def test_it_learns(tone_config: Config) -> None:
     train = {
         "epochs": 80,
@@ -331,7 +391,14 @@ def test_a_listener_is_taken_over_for_other_pieces(tone_config: Config, fused_fo
 @pytest.mark.parametrize("still", [3, 2])
 def test_a_listener_stays_as_it_is_while_a_new_speller_begins(tone_config: Config, fused_folder: Path, tmp_path: Path, still: int) -> None:
     """Three steps; with `still` 2 the third moves the listener too. The model's weights are kept in half precision."""
-    changes = {"start_from": fused_folder, "start_with": "listener", "still_steps": still, "steps": 3, "ema_decay": 0.0, "learning_rate": 0.1}
+    changes = {
+        "start_from": fused_folder,
+        "start_with": "listener",
+        "still_steps": still,
+        "steps": 3,
+        "ema_decay": 0.0,
+        "learning_rate": 0.1,
+    }
     config = tone_config.model_copy(update={"output": tmp_path / "on", "train": tone_config.train.model_copy(update=changes)})
     trainer = Trainer(config)
     speller = {name: tensor.clone() for name, tensor in trainer.network.speller.named_parameters()}
