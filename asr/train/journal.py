@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ class Journal:
         self.epochs = 0
         self._last_line = 0.0
         self._began: tuple[float, float] | None = None  # (clock, progress) at this sitting's first step
+        if speaks:
+            self._forget_after(math.inf)  # nothing but a torn line, lest the next be written into it
 
     def say(self, text: str) -> None:
         self.console.print(text, markup=False)
@@ -131,9 +134,13 @@ class Journal:
             with open(self.folder / "log.jsonl", "a", encoding="utf-8") as f:
                 f.write(json.dumps(record) + "\n")
 
-    def _forget_after(self, step: int) -> None:
-        """Take lines out of the log that lie after the checkpoint a run goes on from."""
+    def _forget_after(self, step: float) -> None:
+        """Take lines out of the log that lie after the checkpoint a run goes on from, and what a power cut or a full disk left torn."""
         path = self.folder / "log.jsonl"
         if path.is_file():
-            lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-            write_atomically(path, "".join(line for line in lines if json.loads(line).get("step", 0) <= step).encode())
+            kept = []
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                with contextlib.suppress(ValueError, AttributeError):  # no JSON, or no object
+                    if json.loads(line).get("step", 0) <= step:
+                        kept.append(line + "\n")
+            write_atomically(path, "".join(kept))
