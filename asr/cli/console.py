@@ -1,4 +1,5 @@
-"""What every command does alike: results to standard output, all else to standard error, a mistake in one line.
+"""What every command does alike, scripts of recipes/ and benchmarks/ among them: results to standard output, all else to standard error,
+a mistake in one line.
 
 Heavy modules (torch, …) are imported in the commands that need them, so that `asr --help` answers at once.
 """
@@ -14,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 
@@ -25,7 +25,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def speaks_plainly(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn a user's mistake, a full disk or Ctrl-C into one line and an exit code."""
+    """Turn a user's mistake, a full disk or Ctrl-C into one line and an exit code. Serves any program, with typer or without."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -36,19 +36,19 @@ def speaks_plainly(command: Callable[..., None]) -> Callable[..., None]:
         except AsrError as e:
             for line in str(e).splitlines():
                 complain(line)
-            raise typer.Exit(e.exit_code) from None
+            raise SystemExit(e.exit_code) from None
         except BrokenPipeError:
             if sys.stdout is not None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what reads our output has had enough
-            raise typer.Exit(1) from None
+            raise SystemExit(1) from None
         except OSError as e:
             name = f"{e.filename}: " if e.filename else ""
             hint = ": free some space and run the same command again" if e.errno in (errno.ENOSPC, errno.EDQUOT) else ""
             complain(f"{name}{e.strerror or e}{hint}")
-            raise typer.Exit(1) from None
+            raise SystemExit(1) from None
         except KeyboardInterrupt:
             complain("stopped")
-            raise typer.Exit(130) from None
+            raise SystemExit(130) from None
 
     return run
 

@@ -10,16 +10,18 @@ what was done.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from asr.errors import AsrError, UsageError
+from asr.cli.console import speaks_plainly
+from asr.errors import UsageError
 from asr.model.checkpoint import TrainedModel, load_model, save_model
 from asr.model.las import LAS
 
 
 def average(first: TrainedModel, second: TrainedModel, share: float) -> TrainedModel:
-    """The second, its weights (1 - share) of the first's and `share` of its own. Raises UsageError where pieces or the weights' shapes differ."""
+    """The second, its weights (1 - share) of the first's and `share` of its own. Raises UsageError for another share, and where pieces or the weights' shapes differ."""
+    if not 0 <= share <= 1:
+        raise UsageError(f"--share {share:g}: expected a number from 0 to 1")
     if first.tokenizer.serialized != second.tokenizer.serialized:
         raise UsageError("the two have different pieces")
     weights, others = first.network.state_dict(), second.network.state_dict()
@@ -31,6 +33,7 @@ def average(first: TrainedModel, second: TrainedModel, share: float) -> TrainedM
     return TrainedModel(network, second.tokenizer, second.config, told + second.card, second.lm)
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=Path)
@@ -38,11 +41,8 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="the second's: 0 is the first model, 1 the second")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-    try:
-        mean = average(load_model(arguments.first), load_model(arguments.second), arguments.share)
-        save_model(arguments.output, mean, half=True)
-    except AsrError as e:
-        sys.exit(f"error: {e}")
+    mean = average(load_model(arguments.first), load_model(arguments.second), arguments.share)
+    save_model(arguments.output, mean, half=True)
 
 
 if __name__ == "__main__":

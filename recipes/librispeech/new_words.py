@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from asr.errors import AsrError
+from asr.cli.console import speaks_plainly
 from asr.files import write_atomically
 from asr.text.normalize import normalize_librispeech
 from asr.train.sentences import read_sentences
@@ -27,6 +26,7 @@ WORDS = range(4, 31)  # of a sentence
 LEAST_IN_TEXT = 2
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", type=Path, help="cased sentences, one a line")
@@ -37,22 +37,15 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.1, help="of a sentence's words that are to be new (0.1)")
     parser.add_argument("--seed", type=int, default=5, help="in which order sentences are looked at")
     arguments = parser.parse_args()
-    try:
-        heard = Counter(word for text in read_sentences(arguments.heard, "--heard") for word in text.split())
-        there = Counter(word for text in read_sentences([arguments.text], "--text") for word in text.split())
-        known = {word for word, times in heard.items() if times >= arguments.times}
-        new = {word for word, times in there.items() if times >= LEAST_IN_TEXT and word not in known}
-        sentences = read_sentences([arguments.sentences], "sentences")
-        random.Random(arguments.seed).shuffle(sentences)
-        chosen, said = choose(sentences, new, arguments.share)
-        write_atomically(arguments.output, "".join(f"{sentence}\n" for sentence in chosen))
-        print(f"{arguments.output.name}: {len(chosen)} of {len(sentences)} sentences, which say {len(said)} of {len(new)} new words")
-    except AsrError as e:
-        print(f"error: {e}", file=sys.stderr)
-        sys.exit(e.exit_code)
-    except OSError as e:  # a full disk, most likely
-        print(f"error: {e.filename}: {e.strerror}", file=sys.stderr)
-        sys.exit(1)
+    heard = Counter(word for text in read_sentences(arguments.heard, "--heard") for word in text.split())
+    there = Counter(word for text in read_sentences([arguments.text], "--text") for word in text.split())
+    known = {word for word, times in heard.items() if times >= arguments.times}
+    new = {word for word, times in there.items() if times >= LEAST_IN_TEXT and word not in known}
+    sentences = read_sentences([arguments.sentences], "sentences")
+    random.Random(arguments.seed).shuffle(sentences)
+    chosen, said = choose(sentences, new, arguments.share)
+    write_atomically(arguments.output, "".join(f"{sentence}\n" for sentence in chosen))
+    print(f"{arguments.output.name}: {len(chosen)} of {len(sentences)} sentences, which say {len(said)} of {len(new)} new words")
 
 
 def choose(sentences: Iterable[str], new: set[str], share: float) -> tuple[list[str], set[str]]:

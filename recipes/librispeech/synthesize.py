@@ -28,8 +28,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
+import io
 import json
-import os
 import random
 import re
 import sys
@@ -46,7 +46,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from asr.errors import AsrError, UsageError
+from asr.cli.console import speaks_plainly
+from asr.errors import UsageError
+from asr.files import write_atomically
+from asr.speech.audio import probe
 from asr.speech.manifest import Utterance, read_manifest, write_manifest
 from asr.text.normalize import normalize_librispeech
 
@@ -267,7 +270,7 @@ def _recordings(voice: Voice, name: str, seed: int, sentences: list[str], folder
                 continue
             _write(path, samples, ending)
         extra = {"gender": speaker.gender} if speaker.gender else {}
-        seconds = round(soundfile.info(str(path)).duration, 3)
+        seconds = round(probe(path).seconds, 3)
         yield Utterance(identity, path, text, seconds, speaker=f"{name}-{seed}-{number}", extra=extra), is_new
 
 
@@ -287,14 +290,11 @@ def is_plausible(seconds: float, text: str) -> bool:
 
 
 def _write(path: Path, samples: Floats, ending: str) -> None:
-    """All or nothing: a recording with its own name is whole."""
-    partial = path.with_name(f".{path.name}.partial")
+    """All or nothing: a recording with its own name is whole. Raises OSError."""
     file_format, subtype = FORMATS[ending]
-    try:
-        soundfile.write(str(partial), samples, RATE, format=file_format, subtype=subtype)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = io.BytesIO()
+    soundfile.write(content, samples, RATE, format=file_format, subtype=subtype)
+    write_atomically(path, content.getvalue())
 
 
 class Meter:
@@ -341,6 +341,7 @@ def join(output: Path) -> tuple[Path, int]:
     return path, len(utterances)
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", choices=["kokoro", "hibari"])
@@ -353,12 +354,8 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         _run(arguments)
-    except AsrError as e:
-        print(f"error: {e}", file=sys.stderr)
-        sys.exit(e.exit_code)
     except KeyboardInterrupt:
-        print("stopped: the same command goes on", file=sys.stderr)
-        sys.exit(130)
+        parser.exit(130, "stopped: the same command goes on\n")
 
 
 def _run(arguments: Any) -> None:

@@ -47,3 +47,16 @@ def test_another_network_is_refused(tiny: ModelConfig, tiny_folder: Path) -> Non
     other = replace(first, network=LAS(wider, len(first.tokenizer)))
     with pytest.raises(UsageError, match="different networks"):
         recipe_script("librispeech/average.py").average(other, first, 0.5)
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.5", "nan"])
+def test_a_share_beyond_the_whole_is_refused(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, share: str
+) -> None:
+    arguments = [str(tiny_folder), str(tiny_folder), f"--share={share}", "--output", str(tmp_path / "mean")]
+    monkeypatch.setattr("sys.argv", ["average.py", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        recipe_script("librispeech/average.py").main()
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"error: --share {share}: expected a number from 0 to 1\n"
+    assert not (tmp_path / "mean").exists()
