@@ -9,13 +9,19 @@ from types import ModuleType
 
 from asr.config import ModelConfig
 
-RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+ROOT = Path(__file__).resolve().parents[1]
+RECIPES = ROOT / "recipes"
 
 
 def recipe_script(path: str) -> ModuleType:
     """A program of the recipes as a module, by its path below `recipes`."""
-    name = Path(path).stem
-    spec = importlib.util.spec_from_file_location(name, RECIPES / path)
+    return script(RECIPES / path)
+
+
+def script(path: Path) -> ModuleType:
+    """A program as a module."""
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there

@@ -1,7 +1,7 @@
 """A trained language model with more units that says the same, to train on from: a larger model need not begin anew.
 
-    python recipes/librispeech/wider_lm.py asr/pretrained/lm runs/lm-896 --hidden 896
-    asr train recipes/librispeech/lm.yaml train.start_from=runs/lm-896 model.hidden=896 output=runs/lm …
+    python recipes/librispeech/wider_lm.py asr/pretrained/lm runs/lm-1536 --hidden 1536
+    asr train recipes/librispeech/lm.yaml train.start_from=runs/lm-1536 model.hidden=1536 output=runs/lm …
 
 Added units are copies of others, and what a unit said is shared out among it and its copies (Chen et al. 2016, "Net2Net"), in unequal
 parts, drawn by `--seed`: with equal ones they would be trained alike and stay copies for good.
@@ -15,11 +15,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asr.errors import AsrError, UsageError
+from asr.cli.console import speaks_plainly
+from asr.errors import UsageError
 from asr.model.checkpoint import TrainedLM, load_lm, save_lm
 from asr.model.lm import LanguageModel
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
@@ -27,10 +29,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, required=True, help="units of each layer")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    try:
-        save_lm(arguments.output, wider(load_lm(arguments.model), arguments.hidden, arguments.seed))
-    except AsrError as e:
-        parser.exit(e.exit_code, f"error: {e}\n")
+    save_lm(arguments.output, wider(load_lm(arguments.model), arguments.hidden, arguments.seed))
 
 
 def wider(model: TrainedLM, hidden: int, seed: int = 1) -> TrainedLM:

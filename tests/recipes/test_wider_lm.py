@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
-from tests_support import recipe_script
+from tests_support import ROOT, recipe_script
 
 from asr.config import LanguageModelConfig, LMFolderConfig
+from asr.config_file import load_config
 from asr.errors import UsageError
 from asr.model.checkpoint import TrainedLM, load_model
 from asr.model.lm import LanguageModel
@@ -31,3 +33,10 @@ def test_texts_are_as_probable_as_before(layers: int, tiny_folder: Path) -> None
     assert len(rows.unique(dim=0)) == len(rows)  # copies are trained apart
     with pytest.raises(UsageError, match="has 8 units already"):
         wider(given, 8)
+
+
+def test_the_example_widens_the_embedded_language_model() -> None:
+    told = recipe_script("librispeech/wider_lm.py").__doc__ or ""
+    (example,) = re.findall(r"wider_lm\.py (\S+) \S+ --hidden (\d+)", told)
+    assert re.findall(r"model\.hidden=(\d+)", told) == [example[1]]
+    assert load_config(LMFolderConfig, ROOT / example[0] / "config.yaml").model.hidden < int(example[1])
