@@ -10,19 +10,33 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 
+from asr.cli.console import speaks_plainly
 from asr.decode.recognize import best_texts, recognize
+from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import load_model
 from asr.score.wer import word_errors
-from asr.speech.audio import load_audio
+from asr.speech.audio import Samples, load_audio
 from asr.speech.batches import by_length
-from asr.speech.manifest import read_manifest
+from asr.speech.manifest import Utterance, read_manifest
 
 
+def readable(utterances: Sequence[Utterance], rate: int) -> Iterator[tuple[Utterance, Samples]]:
+    """The utterances whose recordings can be read, with them; the others are told of."""
+    for u in utterances:
+        try:
+            yield u, load_audio(u.audio_filepath, rate, u.offset, u.duration)
+        except AudioError as e:
+            print(f"left out: {e}", file=sys.stderr)
+
+
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
@@ -35,13 +49,18 @@ def main() -> None:
     parser.add_argument("--internal", type=float, nargs="+", default=[0.5])
     parser.add_argument("--bonus", type=float, nargs="+", default=[0.0])
     arguments = parser.parse_args()
+    if arguments.every < 1 or arguments.beam < 1:
+        parser.error("--every and --beam must be 1 or more")
 
     model = load_model(arguments.model)
     if arguments.language_model:
         model = model.with_lm(arguments.language_model)
-    utterances = read_manifest(arguments.manifest, need_text=True)[:: arguments.every]
-    waveforms = [torch.from_numpy(load_audio(u.audio_filepath, offset=u.offset, duration=u.duration)) for u in utterances]
-    batches = by_length([len(w) / 16_000 for w in waveforms], 120.0)
+    rate = model.config.model.frontend.sample_rate
+    heard = list(readable(read_manifest(arguments.manifest, need_text=True)[:: arguments.every], rate))
+    if not heard:
+        raise UsageError(f"{arguments.manifest}: no recording of it can be read")
+    utterances, waveforms = [u for u, _ in heard], [torch.from_numpy(samples) for _, samples in heard]
+    batches = by_length([len(w) / rate for w in waveforms], 120.0)
     rows = []
     for ctc, lm, internal, bonus in itertools.product(arguments.ctc, arguments.lm, arguments.internal, arguments.bonus):
         search = {"beam": arguments.beam, "ctc_weight": ctc, "lm_weight": lm, "internal_lm": internal, "length_bonus": bonus}
