@@ -42,8 +42,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from asr.cli.console import speaks_plainly
 from asr.config import TokenizerConfig
-from asr.errors import AsrError, UsageError
+from asr.errors import UsageError
 from asr.files import write_atomically
 from asr.prepare.an4 import prepare_an4
 from asr.prepare.librispeech import prepare_librispeech
@@ -62,23 +63,22 @@ SHORT = re.compile(rf"\b({'|'.join(SPELLED_OUT)})\b")
 TOKEN_LINES = 200_000  # the pieces hardly change with more
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("data/mini"))
     arguments = parser.parse_args()
-    try:
-        make(arguments.data, arguments.output)
-    except AsrError as e:
-        print(f"error: {e}", file=sys.stderr)
-        sys.exit(e.exit_code)
+    make(arguments.data, arguments.output)
 
 
 def make(data: Path, output: Path) -> None:
     """Write all of the recipe's files. Raises UsageError without LibriSpeech, AsrError for a manifest that cannot be used."""
     if not data.is_dir():
         raise UsageError(f"--data {data}: no such folder")
-    librispeech = {s.name: s.utterances for s in prepare_librispeech(data, output / "librispeech", ["train-clean-100", "dev-clean"])}
+    subsets = prepare_librispeech(data, output / "librispeech", ["train-clean-100", "dev-clean"])
+    tell_left_out("LibriSpeech", [problem for s in subsets for problem in s.problems], output / "librispeech" / "problems.txt")
+    librispeech = {s.name: s.utterances for s in subsets}
     dev, cv_dev = librispeech["dev-clean"], read(data, DEV)
     real = librispeech["train-clean-100"] + read_an4(data, output)
     for corpus in REAL:
@@ -131,8 +131,19 @@ def read_an4(data: Path, output: Path) -> list[Utterance]:
     if not (data / "an4").is_dir():
         print(f"{data / 'an4'}: not there: done without", file=sys.stderr)
         return []
-    prepare_an4(data / "an4", output / "an4")
+    problems = prepare_an4(data / "an4", output / "an4").problems
+    listed = output / "an4" / "problems.txt"
+    if problems:
+        write_atomically(listed, "\n".join(problems) + "\n")
+    else:
+        listed.unlink(missing_ok=True)  # of an earlier run
+    tell_left_out("AN4", problems, listed)
     return read_manifest(output / "an4" / "train_all.json", need_text=True)
+
+
+def tell_left_out(corpus: str, problems: list[str], listed: Path) -> None:
+    if problems:
+        print(f"{corpus}: {len(problems)} missing or damaged, and left out: {listed} lists them", file=sys.stderr)
 
 
 def read_texts(folder: Path, names: Iterable[str]) -> list[str]:

@@ -308,3 +308,22 @@ def test_what_cannot_be_used_is_one_line(
 
 def test_titles_are_spelled_out() -> None:
     assert mini_data.spelled_out("MR BROWN AND MRS DREW MET DR MRS") == "MISTER BROWN AND MISSUS DREW MET DOCTOR MISSUS"
+
+
+def test_damaged_recordings_are_counted_and_listed(
+    monkeypatch: pytest.MonkeyPatch, data: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, data, output)
+    assert "left out" not in capsys.readouterr().err
+    (data / "LibriSpeech/train-clean-100/19/1/19-1-0000.flac").write_bytes(b"")
+    (data / "an4/wav/marh/an1-marh-b.flac").write_bytes(b"")
+    run(monkeypatch, data, output)
+    listed = {"LibriSpeech": output / "librispeech/problems.txt", "AN4": output / "an4/problems.txt"}
+    told = [f"{corpus}: 1 missing or damaged, and left out: {path} lists them" for corpus, path in listed.items()]
+    assert capsys.readouterr().err.splitlines() == told
+    for path, name in zip(listed.values(), ("19-1-0000.flac", "an1-marh-b.flac"), strict=True):
+        (line,) = path.read_text().splitlines()
+        assert name in line
+    write_audio(data / "an4/wav/marh/an1-marh-b.flac")
+    run(monkeypatch, data, output)
+    assert not listed["AN4"].exists()
