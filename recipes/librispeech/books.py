@@ -15,7 +15,8 @@ A book that nobody cleared is left, be it ever so good. Texts that are there twi
 
 **What is written.** Normalised passages, one a line, of 4 to 50 words (the logarithm drawn evenly, by `--seed`), cut where there is
 punctuation. A reader's utterances are like that: pieces of sentences, and several in one, which a language model of single sentences
-never sees. Headings, and phrases with digits or symbols, which no one can tell how to read, are left out.
+never sees. Headings, and phrases with digits or symbols, which no one can tell how to read, are left out. A passage ends there, and where
+the next phrase would make it too long, and with the book: some have fewer words than four.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import html
 import math
 import random
 import re
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -36,7 +38,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from asr.errors import AsrError, UsageError
+from asr.cli.console import speaks_plainly
+from asr.errors import UsageError
 from asr.files import write_atomically
 from asr.text.normalize import normalize_librispeech
 from asr.train.sentences import read_sentences
@@ -75,6 +78,7 @@ class Book:
     """sentences"""
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("books", type=Path, nargs="+", help="folders of texts")
@@ -83,18 +87,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="where passages are cut")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
-    try:
-        make(arguments.books, arguments.known, arguments.output, arguments.seed, arguments.processes)
-    except AsrError as e:
-        print(f"error: {e}", file=sys.stderr)
-        sys.exit(e.exit_code)
-    except OSError as e:  # a full disk, most likely
-        print(f"error: {e.filename}: {e.strerror}", file=sys.stderr)
-        sys.exit(1)
+    make(arguments.books, arguments.known, arguments.output, arguments.seed, arguments.processes)
 
 
 def make(folders: list[Path], known: Path, output: Path, seed: int, processes: int = 1) -> None:
     """Write the passages of all cleared books. Raises UsageError where there is no book, or none that is known, ConfigError without known text."""
+    if processes < 1:
+        raise UsageError(f"--processes {processes}: expected a whole number from 1")
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder")
@@ -103,14 +102,18 @@ def make(folders: list[Path], known: Path, output: Path, seed: int, processes: i
         raise UsageError(f"{', '.join(map(str, folders))}: no .txt or .xml file in there")
     cleared = frozenset(digest(line) for line in read_sentences([known], "--known") if is_long(line))
     told = Console(stderr=True)
-    with ProcessPoolExecutor(processes, initializer=_know, initargs=(cleared,)) as pool:
-        looks = pool.map(look, paths, chunksize=8)
-        found = [book for book in track(looks, "looking", len(paths), console=told, disable=not told.is_terminal) if book]
-        books = without_copies(found)
-        if not books:
-            raise UsageError(f"none of {len(paths)} texts is a book that sentences of {known} are from")
-        reads = pool.map(partial(read_passages, seed=seed), [book.path for book in books], chunksize=4)
-        passages = list(track(reads, "cutting", len(books), console=told, disable=not told.is_terminal))
+    with ProcessPoolExecutor(processes, initializer=_begin, initargs=(cleared,)) as pool:
+        try:
+            looks = pool.map(look, paths)
+            found = [book for book in track(looks, "looking", len(paths), console=told, disable=not told.is_terminal) if book]
+            books = without_copies(found)
+            if not books:
+                raise UsageError(f"none of {len(paths)} texts is a book that sentences of {known} are from")
+            reads = pool.map(partial(read_passages, seed=seed), [book.path for book in books])
+            passages = list(track(reads, "cutting", len(books), console=told, disable=not told.is_terminal))
+        except KeyboardInterrupt:  # which does not wait for the books that are left
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     lines = [line for part in passages for line in part]
     write_atomically(output, "\n".join(lines) + "\n")
     words = sum(line.count(" ") + 1 for line in lines)
@@ -125,8 +128,9 @@ _cleared: frozenset[int] = frozenset()
 """digests of the known sentences, in each of the pool's processes"""
 
 
-def _know(cleared: frozenset[int]) -> None:
+def _begin(cleared: frozenset[int]) -> None:
     global _cleared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes, and the first of them ends the others
     _cleared = cleared
 
 
@@ -210,7 +214,7 @@ def normalized_sentences(text: str) -> Iterator[str]:
 
 
 def passages(text: str, chance: random.Random) -> Iterator[str]:
-    """Runs of phrases, of as many words as chance wills or a few more."""
+    """Runs of phrases, of as many words as chance wills or a few more; of fewer before a phrase that cannot be read or joined, and at the end."""
     least, most = map(math.log, PASSAGE_WORDS)
     words: list[str] = []
     wanted = math.exp(chance.uniform(least, most))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from tests_support import recipe_script
 
+TESTS = Path(__file__).resolve().parents[1]
 books = recipe_script("librispeech/books.py")
 
 WORDS = [
@@ -71,14 +76,14 @@ class InThisProcess:
     """A pool without processes of its own."""
 
     def __init__(self, processes: int, initializer, initargs):
-        initializer(*initargs)
+        (books._cleared,) = initargs
 
     def __enter__(self) -> InThisProcess:
         return self
 
     def __exit__(self, *error: object) -> None: ...
 
-    def map(self, function, items, chunksize: int):
+    def map(self, function, items):
         return map(function, items)
 
 
@@ -180,6 +185,23 @@ def test_what_cannot_be_read_aloud_is_left_out_and_nothing_is_joined_over_it() -
     )
 
 
+SLOW = """
+import sys, time
+from pathlib import Path
+from tests_support import recipe_script
+
+books = recipe_script("librispeech/books.py")
+
+def read_book(path):
+    (path.parent / "begun").touch()
+    time.sleep(1)
+    return ""
+
+books.read_book = read_book
+books.main()
+"""
+
+
 # ---------------------------------------------------------------- what cannot be done
 
 
@@ -234,3 +256,28 @@ def test_errors_are_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: " + message.format(folder=folder))
     assert not (folder.parent / "out.txt").exists()
+
+
+def test_ctrl_c_is_one_line_of_all_processes_together(folder: Path) -> None:
+    for i in range(60):
+        (folder / f"{i}.txt").touch()
+    (folder.parent / "known.txt").write_text(known(book(1)))
+    arguments = [str(folder), "--known", str(folder.parent / "known.txt"), "--output", str(folder.parent / "out.txt")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, *arguments],
+        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background are born deaf to it
+    )
+    end = time.monotonic() + 120
+    while not (folder / "begun").exists():
+        assert process.poll() is None
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    stopped = time.monotonic()
+    _, said = process.communicate(timeout=120)
+    assert (process.returncode, said) == (130, "error: stopped\n")
+    assert time.monotonic() - stopped < 20  # and not the half minute that the others would take
