@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import itertools
+import math
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -29,10 +31,11 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
+from asr.cli.console import speaks_plainly
 from asr.config import EMBEDDED
 from asr.decode.align import place_tokens, words_of
 from asr.decode.recognize import listen
-from asr.errors import AsrError, AudioError, UsageError
+from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import TrainedModel, load_model
 from asr.speech.audio import load_audio
 from asr.speech.batches import by_length
@@ -58,15 +61,18 @@ class Recording:
     cuts: tuple[int, ...]
 
 
-def recordings(model: TrainedModel, utterances: Sequence[Utterance]) -> Iterator[Recording]:
-    """The utterances in which the model finds their words; those that cannot be read are told of."""
-    rate = model.config.model.frontend.sample_rate
-    heard: list[tuple[Floats, str]] = []
+def read(utterances: Sequence[Utterance], rate: int) -> Iterator[tuple[Floats, str]]:
+    """Samples and texts of utterances; those that cannot be read are told of."""
     for utterance in utterances:
         try:
-            heard.append((load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration), utterance.text or ""))
+            yield load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration), utterance.text or ""
         except AudioError as e:
             print(f"left out: {e}", file=sys.stderr)
+
+
+def recordings(model: TrainedModel, heard: Sequence[tuple[Floats, str]]) -> Iterator[Recording]:
+    """The utterances, of which samples and texts are given, in which the model finds their words."""
+    rate = model.config.model.frontend.sample_rate
     for batch in by_length([len(samples) / rate for samples, _ in heard], BATCH_SECONDS):
         yield from placed(model, [heard[i] for i in batch])
 
@@ -137,13 +143,14 @@ def joined(runs: Sequence[Floats], fade: int) -> Floats:
 
 
 def write_speaker(model: TrainedModel, speaker: str, utterances: Sequence[Utterance], folder: Path, share: float, seed: int) -> None:
-    """Write one speaker's new sentences and their manifest, which is there only when all of it is."""
+    """Write one speaker's new sentences and their manifest, which is there only when all of it is; an empty one for who has said too little."""
     rate = model.config.model.frontend.sample_rate
     name = hashlib.sha256(speaker.encode()).hexdigest()[:10]
     manifest = folder / "speakers" / f"{name}.json"
     if manifest.is_file():
         return
-    found = list(recordings(model, utterances))
+    heard = list(read(utterances, rate))
+    found = list(recordings(model, heard))
     lines = []
     if sum(len(r.words) for r in found) >= LEAST_WORDS:
         chance = np.random.default_rng([seed, int(name, 16)])
@@ -151,12 +158,16 @@ def write_speaker(model: TrainedModel, speaker: str, utterances: Sequence[Uttera
         for i, (samples, text) in enumerate(recombined(found, seconds, rate, chance)):
             path = folder / "flac" / name / f"{name}-{i:04d}.flac"
             path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, np.clip(samples, -1, 1), rate, format="FLAC", subtype="PCM_16")
+            content = io.BytesIO()  # soundfile would not say that the disk is full
+            soundfile.write(content, np.clip(samples, -1, 1), rate, format="FLAC", subtype="PCM_16")
+            path.write_bytes(content.getvalue())
             lines.append(Utterance(path.stem, path, text, len(samples) / rate, speaker=speaker))
-        manifest.parent.mkdir(parents=True, exist_ok=True)
-        write_manifest(manifest, lines)
+    elif len(heard) < len(utterances):
+        return  # what cannot be read now may be there when the command is run again
+    write_manifest(manifest, lines)
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
@@ -165,26 +176,29 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.6, help="of the speech that there is (default: 0.6)")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    try:
-        model = load_model(arguments.model)
-        if model.network.ctc is None:
-            raise UsageError(f"{arguments.model}: has no CTC head, which is to say where words are")
-        speakers = defaultdict(list)
-        for utterance in read_manifest(arguments.manifest, need_text=True):
-            if utterance.speaker:
-                speakers[utterance.speaker].append(utterance)
-        if not speakers:
-            raise UsageError(f"{arguments.manifest}: no utterance has a speaker, and words are joined within a speaker's own")
-        for i, (speaker, utterances) in enumerate(sorted(speakers.items())):
-            write_speaker(model, speaker, utterances, arguments.output, arguments.share, arguments.seed)
-            print(f"{i + 1} of {len(speakers)} speakers", flush=True)
-        made = [u for path in sorted((arguments.output / "speakers").glob("*.json")) for u in read_manifest(path, need_text=True)]
-        write_manifest(arguments.output / f"{arguments.output.name}.json", made)
-        print(f"{len(made)} utterances, {sum(u.duration or 0 for u in made) / 3600:.2f} h")
-    except AsrError as e:
-        parser.exit(e.exit_code, f"error: {e}\n")
-    except (OSError, soundfile.SoundFileError) as e:  # a full disk, most likely
-        parser.exit(1, f"error: {arguments.output}: {e}\n")
+    if not 0 < arguments.share < math.inf:
+        raise UsageError(f"--share {arguments.share:g}: expected a number above 0")
+    model = load_model(arguments.model)
+    if model.network.ctc is None:
+        raise UsageError(f"{arguments.model}: has no CTC head, which is to say where words are")
+    speakers = defaultdict(list)
+    for utterance in read_manifest(arguments.manifest, need_text=True):
+        if utterance.speaker:
+            speakers[utterance.speaker].append(utterance)
+    if not speakers:
+        raise UsageError(f"{arguments.manifest}: no utterance has a speaker, and words are joined within a speaker's own")
+    for i, (speaker, utterances) in enumerate(sorted(speakers.items())):
+        write_speaker(model, speaker, utterances, arguments.output, arguments.share, arguments.seed)
+        print(f"{i + 1} of {len(speakers)} speakers", flush=True)
+    manifests = [path for path in sorted((arguments.output / "speakers").glob("*.json")) if path.stat().st_size]
+    if not manifests:
+        raise UsageError(
+            f"{arguments.manifest}: nothing was made: no speaker has {LEAST_WORDS} words in utterances in which the model finds its text; "
+            f"before you try other recordings or another model, delete {arguments.output}"
+        )
+    made = [u for path in manifests for u in read_manifest(path, need_text=True)]
+    write_manifest(arguments.output / f"{arguments.output.name}.json", made)
+    print(f"{len(made)} utterances, {sum(u.duration or 0 for u in made) / 3600:.2f} h")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_every_word_keeps_its_sound() -> None:
     model = load_model(EMBEDDED)
     examples = read_manifest(ROOT / "manifests" / "example.json", need_text=True)
     utterances = [replace(u, text=(u.text or "").upper()) for u in examples if u.id in ("river", "walk", "window")]
-    found = list(recombine.recordings(model, utterances))
+    found = list(recombine.recordings(model, list(recombine.read(utterances, model.config.model.frontend.sample_rate))))
     assert len(found) == len(utterances)
     for recording in found:
         assert len(recording.cuts) == len(recording.words) + 1
@@ -96,3 +97,56 @@ def test_real_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
         recombine.main()
     assert left.value.code == 2
     assert "few.json: no utterance has a speaker" in capsys.readouterr().err
+
+
+def few(folder: Path, *more: dict[str, str]) -> Path:
+    """A manifest of a speaker with one short utterance, and of whatever else."""
+    river = next(u for u in read_manifest(ROOT / "manifests" / "example.json", need_text=True) if u.id == "river")
+    path = folder / "few.json"
+    lines = [{"audio_filepath": str(river.audio_filepath), "text": (river.text or "").upper(), "speaker": "x"}, *more]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_who_said_too_little_is_heard_once_and_nothing_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[Path] = []
+    load = recombine.load_audio
+    monkeypatch.setattr(recombine, "load_audio", lambda path, *more: heard.append(path) or load(path, *more))
+    source, output = few(tmp_path), tmp_path / "mixed"
+    monkeypatch.setattr(sys, "argv", ["recombine.py", str(source), "--output", str(output)])
+    for _ in range(2):
+        with pytest.raises(SystemExit) as left:
+            recombine.main()
+        assert left.value.code == 2
+        assert capsys.readouterr().err.startswith(f"error: {source}: nothing was made: no speaker has 80 words")
+        assert not (output / "mixed.json").exists()
+    assert len(heard) == 1
+
+
+def test_who_cannot_be_heard_yet_is_heard_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = tmp_path / "late.flac"
+    window = next(u for u in read_manifest(ROOT / "manifests" / "example.json", need_text=True) if u.id == "window")
+    source = few(tmp_path, {"audio_filepath": str(late), "text": (window.text or "").upper(), "speaker": "y"})
+    monkeypatch.setattr(recombine, "LEAST_WORDS", 5)
+    monkeypatch.setattr(sys, "argv", ["recombine.py", str(source), "--output", str(tmp_path / "mixed")])
+    recombine.main()
+    assert {u.speaker for u in read_manifest(tmp_path / "mixed" / "mixed.json")} == {"x"}
+    assert "left out: " in capsys.readouterr().err
+    shutil.copy(window.audio_filepath, late)
+    recombine.main()
+    assert {u.speaker for u in read_manifest(tmp_path / "mixed" / "mixed.json")} == {"x", "y"}
+
+
+@pytest.mark.parametrize("share", ["0", "-1", "inf", "nan"])
+def test_a_share_of_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], share: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["recombine.py", str(few(tmp_path)), "--output", str(tmp_path / "mixed"), f"--share={share}"])
+    with pytest.raises(SystemExit) as left:
+        recombine.main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f"error: --share {share}: expected a number above 0\n"
