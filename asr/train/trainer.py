@@ -40,6 +40,7 @@ from asr.train.examples import measured, read_utterances, trainable
 from asr.train.journal import Journal
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
+from asr.train.memory import enough_memory
 from asr.train.run import best_folder, check_folder, claim_folder, drop_all_but, make_accelerator, no_best, run_tokenizer, step_seed
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
@@ -119,7 +120,8 @@ class Trainer:
                 network.train()
                 # One seed for each step and process: no random state to save, none to lose.
                 torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index, sum(share.examples)))
-                with contextlib.nullcontext() if share.last else accelerator.no_sync(model):
+                memory = enough_memory(share.seconds, config.device_seconds)
+                with memory, contextlib.nullcontext() if share.last else accelerator.no_sync(model):
                     sums += self._backward(model, batch)
                 self.journal.skipped("training", list(batch.skipped))
                 if not share.last:
@@ -156,17 +158,6 @@ class Trainer:
 
     def _backward(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Gradients of one share; returns the sums of its three losses (3,)."""
-        try:
-            return self._gradients(model, batch)
-        except torch.OutOfMemoryError:
-            seconds = self.config.train.device_seconds
-            raise AsrError(
-                f"the GPU's memory is too small for {batch.share.seconds:.0f} s of audio at once: train.device_seconds={seconds / 2:g} (now "
-                f"{seconds:g}) takes the same steps in more parts"
-            ) from None
-
-    def _gradients(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        """The same, on a device with memory enough."""
         device = self.accelerator.device
         features, frames = self.network.frontend(batch.waveforms.to(device, non_blocking=True), batch.samples.to(device))
         if batch.share.epoch >= self.config.augment.start_epoch:

@@ -7,7 +7,8 @@
 
 The steps are the trainer's (network, features, masks, loss, optimizer, precision, batches of the recipe's size) on noise as long
 as LibriSpeech's utterances, with random tokens, or on the recordings of a manifest. `KEY=VALUE` arguments change the recipe, as in
-`asr train`; a machine that is too small for it can be given a smaller `train.batch_seconds`.
+`asr train`; a machine that is too small for it can be given a smaller `train.batch_seconds`. A run ends with its epochs, `train.minutes`
+or `train.steps`, whichever are over first.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asr.config import Config
+from asr.cli.console import speaks_plainly
+from asr.config import Config, OptimizerConfig
 from asr.config_file import load_config
-from asr.errors import AsrError, UsageError
+from asr.errors import UsageError
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import Batch, BatchDataset, BatchSampler, Example, Share, by_length
@@ -37,6 +39,7 @@ from asr.speech.manifest import Utterance, read_manifest
 from asr.text.tokenizer import EOS
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
+from asr.train.memory import enough_memory
 from asr.train.run import make_accelerator
 
 # Deciles of the lengths of LibriSpeech's training utterances (s): 2,766 of train-clean-100, of 12.4 s in the mean.
@@ -155,7 +158,8 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
             batches = [data[share] for share in shares]
         loaded = time.perf_counter()
         for batch in batches:
-            learn(batch)
+            with enough_memory(batch.share.seconds, config.train.device_seconds):
+                learn(batch)
         learner.step(number, progress=0.0)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
@@ -170,9 +174,15 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
     return Measurement(steps, audio / steps, audio / training, audio / loading, precision, peak)
 
 
-def gpu_hours(hours: float, epochs: int, rate: float) -> float:
-    """Hours of training, when so many hours of speech are heard in so many epochs at `rate` seconds of audio a second."""
-    return hours * epochs / rate
+def training_hours(config: OptimizerConfig, hours: float, step_seconds: float, rate: float) -> tuple[float, str]:
+    """Hours that a run takes at `rate` seconds of audio a second, with `hours` of speech in an epoch and `step_seconds` of audio in a step,
+    and what ends it."""
+    ends = [(hours * config.epochs / rate, f"{hours:g} h x {config.epochs} epochs at {rate:.1f}")]
+    if config.minutes:
+        ends.append((config.minutes / 60, f"train.minutes={config.minutes:g}"))
+    if config.steps:
+        ends.append((config.steps * step_seconds / 3600 / rate, f"{config.steps} steps of {step_seconds:.0f} s at {rate:.1f}"))
+    return min(ends)
 
 
 def loaders(config: Config) -> int:
@@ -202,6 +212,7 @@ def report(config: Config, m: Measurement, what: str) -> Iterator[str]:
     yield f"  training                 {m.overall(workers):10.1f} s of audio a second: {how}"
 
 
+@speaks_plainly
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
@@ -213,21 +224,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(arguments)
     if options.hours <= 0 or options.steps < 1 or (options.rate is not None and options.rate <= 0):
         parser.error("--hours, --steps and --rate must be above 0")
-    try:
-        config = load_config(Config, options.recipe, options.changes)
-        rate = options.rate
-        if rate is None:
-            wanted = max(3600.0, config.train.batch_seconds * (WARM_UP + options.steps))  # an hour has batches of like lengths
-            data = recordings(config, options.stand_in) if options.stand_in else noise(config, wanted)
-            m = measure(config, data, options.steps)
-            rate = m.overall(loaders(config))
-            print(*report(config, m, str(options.stand_in or "synthetic noise of LibriSpeech's lengths")), sep="\n")
-    except AsrError as e:
-        parser.exit(e.exit_code, f"error: {e}\n")
-    total = gpu_hours(options.hours, config.train.epochs, rate)
-    print(
-        f"  {options.hours:g} h x {config.train.epochs} epochs at {rate:.1f}  {total:.1f} hours on one such device, evaluations not counted"
-    )
+    config = load_config(Config, options.recipe, options.changes)
+    rate, step_seconds = options.rate, config.train.batch_seconds
+    if rate is None:
+        wanted = max(3600.0, config.train.batch_seconds * (WARM_UP + options.steps))  # an hour has batches of like lengths
+        data = recordings(config, options.stand_in) if options.stand_in else noise(config, wanted)
+        m = measure(config, data, options.steps)
+        rate, step_seconds = m.overall(loaders(config)), m.audio_seconds
+        print(*report(config, m, str(options.stand_in or "synthetic noise of LibriSpeech's lengths")), sep="\n")
+    total, what = training_hours(config.train, options.hours, step_seconds, rate)
+    print(f"  {what}  {total:.1f} hours on one such device, evaluations not counted")
 
 
 if __name__ == "__main__":

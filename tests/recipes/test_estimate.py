@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from tests_support import recipe_script
 
 from asr.config import Config
@@ -82,6 +83,51 @@ def test_hours_from_a_known_rate(estimate: ModuleType, tone_config: Config, tmp_
     recipe.write_text(dump_config(tone_config), encoding="utf-8")
     estimate.main([str(recipe), "train.epochs=50", "--hours", "960", "--rate", "1000"])
     assert "48.0 hours" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (["train.minutes=90"], "train.minutes=90  1.5 hours"),
+        (["train.steps=900"], "900 steps of 400 s at 1000.0  0.1 hours"),
+        (["train.steps=90000", "train.minutes=600"], "90000 steps of 400 s at 1000.0  10.0 hours"),
+        (["train.steps=9000000", "train.minutes=6000"], "960 h x 50 epochs at 1000.0  48.0 hours"),
+    ],
+)
+def test_a_run_ends_with_what_is_over_first(
+    estimate: ModuleType, tone_config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], limits: list[str], expected: str
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(dump_config(tone_config), encoding="utf-8")
+    estimate.main([str(recipe), "train.epochs=50", "train.batch_seconds=400", *limits, "--hours", "960", "--rate", "1000"])
+    assert capsys.readouterr().out.strip().startswith(expected)
+
+
+def test_steps_are_as_long_as_those_that_were_measured(
+    estimate: ModuleType, tone_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(dump_config(with_(tone_config, "train", steps=3600)), encoding="utf-8")
+    measured = estimate.Measurement(steps=20, audio_seconds=300, rate=100, loading=1e9, precision="fp32", peak_bytes=1)
+    monkeypatch.setattr(estimate, "measure", lambda *_: measured)
+    estimate.main([str(recipe), "train.epochs=50", "--hours", "960"])
+    assert "3600 steps of 300 s at 100.0  3.0 hours" in capsys.readouterr().out
+
+
+def test_too_small_a_gpu_is_told_with_the_setting_that_helps(
+    estimate: ModuleType, tone_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(estimate, "augment_features", fail)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(dump_config(tone_config), encoding="utf-8")
+    with pytest.raises(SystemExit) as stopped:
+        estimate.main([str(recipe), "train.batch_seconds=40", "train.device_seconds=20", "--hours", "960"])
+    assert stopped.value.code == 1
+    told = r"error: the GPU's memory is too small for \d+ s of audio at once: train.device_seconds=10 \(now 20\) takes the same steps in more parts\n"
+    assert re.fullmatch(told, capsys.readouterr().err)
 
 
 def test_report_of_a_measurement_on_recordings(
