@@ -30,6 +30,7 @@ from types import FrameType
 import numpy as np
 import torch
 
+from asr.cli.console import speaks_plainly
 from asr.config import Config
 from asr.config_file import load_config
 from asr.errors import AsrError, ConfigError, UsageError
@@ -37,6 +38,7 @@ from asr.files import write_atomically
 from asr.model.checkpoint import load_model
 from asr.score.wer import word_errors
 from asr.speech.manifest import read_manifest
+from asr.train.log import read_log
 
 RESAMPLES = 2_000  # of the bootstrap
 INTERRUPTED = 130  # exit code of `asr train` after Ctrl-C
@@ -167,7 +169,7 @@ class Ablations:
             raise UsageError(f"{folder}: holds a finished run with other settings: choose another --output, or delete it")
         errors = np.concatenate([self._errors(folder, i, manifest) for i, manifest in enumerate(self.base.data.dev)])
         low, high = interval(errors)
-        heard, seconds = training(folder / "log.jsonl")
+        heard, seconds = training(folder)
         parameters = sum(p.numel() for p in load_model(folder / "model").network.parameters())
         return Result(rate(errors), low, high, heard / 3600, heard / seconds, parameters)
 
@@ -219,10 +221,13 @@ def interval(errors: np.ndarray, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def training(log: Path) -> tuple[float, float]:
-    """From a run's log: seconds of audio heard, and seconds that took."""
-    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    return sum(r.get("audio_seconds", 0.0) for r in records), max(r["seconds"] for r in records if "seconds" in r)
+def training(run: Path) -> tuple[float, float]:
+    """From a run's log: seconds of audio heard, and seconds that took. Raises what `read_log` raises, and AsrError without an evaluation."""
+    records = read_log(run)
+    seconds = max((r["seconds"] for r in records if "seconds" in r), default=0.0)
+    if not seconds:
+        raise AsrError(f"{run / 'log.jsonl'}: no evaluation is in it, which would tell how long training took")
+    return sum(r.get("audio_seconds", 0.0) for r in records), seconds
 
 
 def table(results: dict[str, Result | str], common: Sequence[str], recipe: Path) -> Iterator[str]:
@@ -244,6 +249,7 @@ def machine() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} {platform.machine()} cores"
 
 
+@speaks_plainly
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
@@ -253,13 +259,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--table", type=Path, help="write the table here (default: print it)")
     parser.add_argument("--list", action="store_true", help="show the variants and what they change, and do nothing")
     options = parser.parse_args(arguments)
-    try:
-        names = [v.name for v in VARIANTS]
-        if unknown := [name for name in options.only or [] if name not in names]:
-            raise UsageError(f"there is no variant {', '.join(unknown)}: choose from {', '.join(names)}")
-        ablations = Ablations(options.recipe, options.common, options.output)
-    except AsrError as e:
-        parser.exit(e.exit_code, f"error: {e}\n")
+    names = [v.name for v in VARIANTS]
+    if unknown := [name for name in options.only or [] if name not in names]:
+        raise UsageError(f"there is no variant {', '.join(unknown)}: choose from {', '.join(names)}")
+    ablations = Ablations(options.recipe, options.common, options.output)
 
     chosen = [v for v in VARIANTS if not options.only or v.name in options.only]
     if options.list:
@@ -269,8 +272,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
 
     signal.signal(signal.SIGTERM, terminate)
-    before = [v for v in VARIANTS if v not in chosen and ablations.changes(v) is not None and ablations.finished(v)]
-    results: dict[str, Result | str] = {variant.name: ablations.result(variant) for variant in before}
+    results: dict[str, Result | str] = {}
+    for variant in (v for v in VARIANTS if v not in chosen and ablations.changes(v) is not None):
+        try:
+            if ablations.finished(variant):
+                results[variant.name] = ablations.result(variant)
+        except AsrError as e:
+            results[variant.name] = str(e)
+            print(f"{variant.name}: cannot be read, going on without it: {e}", file=sys.stderr, flush=True)
     for variant in chosen:
         if ablations.changes(variant) is None:
             print(f"{variant.name}: left out, the recipe has no such part, or is so already", flush=True)

@@ -11,7 +11,7 @@ they stay well above those of undisturbed speech; every point is the mean over s
 from __future__ import annotations
 
 import argparse
-import json
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asr.errors import AsrError, UsageError
+from asr.cli.console import speaks_plainly
+from asr.errors import UsageError
+from asr.files import write_atomically
+from asr.train.log import read_log
 
 COLOURS = ("#0b6ea8", "#d1495b", "#3d8b40", "#8a5fbf", "#c77d0a", "#555555")
 SMOOTHED_SHARE = 1 / 60  # of all steps, that one point of a loss is the mean of
@@ -40,17 +43,12 @@ class Curves:
 
 
 def read_curves(run: Path) -> Curves:
-    """The log of a run. Raises UsageError when there is none, or nothing of a step in it yet."""
-    path = run / "log.jsonl"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except OSError as e:
-        raise UsageError(f"{path}: cannot be read: {e.strerror}: is {run} the folder of a run?") from None
-    records = [json.loads(line) for line in lines if line.endswith("\n")]  # a last line may be half written
+    """The log of a run. Raises what `read_log` raises, and UsageError when nothing of a step is in it yet."""
+    records = read_log(run)
     steps = [r for r in records if "attention_loss" in r]
     tests = [r for r in records if "dev_wer" in r]
     if not steps:
-        raise UsageError(f"{path}: no step of a recogniser's training in it yet")
+        raise UsageError(f"{run / 'log.jsonl'}: no step of a recogniser's training in it yet")
     columns = {key: np.array([r[key] for r in steps], dtype=float) for key in ("epoch", "audio_seconds", "attention_loss", "ctc_loss")}
     return Curves(
         run.name,
@@ -118,20 +116,20 @@ def style(axes: Axes, title: str, unit: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+@speaks_plainly
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="folders of runs")
     parser.add_argument("--output", type=Path, required=True, help="the picture (.png, .svg, .pdf)")
     parser.add_argument("--against", choices=("hours", "epochs"), default="hours", help="what runs along the bottom")
     options = parser.parse_args(arguments)
+    figure, picture = draw([read_curves(run) for run in options.runs], options.against), io.BytesIO()
     try:
-        figure = draw([read_curves(run) for run in options.runs], options.against)
-        figure.savefig(options.output)
-    except AsrError as e:
-        parser.exit(e.exit_code, f"error: {e}\n")
-    except (OSError, ValueError) as e:  # a folder that is not there, a kind of picture that matplotlib cannot write
-        parser.exit(2, f"error: {options.output}: {e}\n")
-    print(f"{options.output}: {options.output.stat().st_size / 1000:.0f} kB")
+        figure.savefig(picture, format=options.output.suffix.removeprefix("."))
+    except ValueError as e:  # a kind of picture that matplotlib cannot write
+        raise UsageError(f"--output {options.output}: {e}") from None
+    write_atomically(options.output, picture.getvalue())
+    print(f"{options.output}: {len(picture.getvalue()) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def test_table_goes_on_after_a_failure_and_is_not_made_twice(
     low, high = map(float, interval.split(" – "))
     assert low <= 100 * counts.rate <= high
     seconds = sum(u.duration or 0 for u in read_manifest(tone_config.data.train[0]))
-    assert ablations.training(runs / "baseline" / "log.jsonl")[0] == pytest.approx(2 * seconds, rel=1e-4)
+    assert ablations.training(runs / "baseline")[0] == pytest.approx(2 * seconds, rel=1e-4)
     assert heard == "0.0 h"
     assert float(speed) > 0
     vocabulary = len(Tokenizer.load(runs / "baseline" / "tokenizer.model"))
@@ -185,6 +185,33 @@ def test_variants_run_one_at_a_time_share_a_table(
     one("ctc-0.3", 1)
     assert "ctc-0.3: left out, the recipe has no such part, or is so already" in capsys.readouterr().out
     assert not (runs / "ctc-0.3.log").exists()
+
+    # What is wrong with one that was finished is told in its row, and the others stand in theirs.
+    log = runs / "baseline" / "log.jsonl"
+    for broken, why in {
+        log: f"{log}: cannot be read",
+        runs / "baseline" / "config.yaml": f"{runs / 'baseline' / 'config.yaml'}: no such file",
+        runs / "baseline" / "model" / "model.safetensors": f"{runs / 'baseline' / 'model'}: not a whole model folder",
+    }.items():
+        broken.rename(tmp_path / "elsewhere")
+        with pytest.raises(SystemExit) as stopped:
+            one("baseline-seed", 1)
+        assert stopped.value.code == 1
+        said = capsys.readouterr().err.splitlines()
+        assert said[0].startswith(f"baseline: cannot be read, going on without it: {why}")
+        assert said[1:] == ["1 of 2 variants failed: baseline"]
+        found = rows(table)
+        assert found["baseline"][1].startswith(f"failed: {why}")
+        assert found["baseline-seed"][1].endswith(" %")
+        (tmp_path / "elsewhere").rename(broken)
+    log.write_text('{"step": 1, "audio_seconds": 5.0}\n{"st\n', encoding="utf-8")
+    with pytest.raises(SystemExit):
+        one("baseline-seed", 1)
+    assert f"{log}:2: damaged" in rows(table)["baseline"][1]
+    log.write_text('{"step": 1, "audio_seconds": 5.0}\n', encoding="utf-8")
+    with pytest.raises(SystemExit):
+        one("baseline-seed", 1)
+    assert f"{log}: no evaluation is in it" in rows(table)["baseline"][1]
 
 
 def test_a_terminated_table_leaves_no_training_behind(recipe: Path, tmp_path: Path) -> None:

@@ -28,3 +28,45 @@ def test_evaluations_stand_at_the_hours_heard_before_them(tmp_path: Path, evalua
     np.testing.assert_allclose(losses.lines[0].get_xdata(), np.arange(1, 9))
     np.testing.assert_allclose(errors.lines[0].get_xdata(), list(evaluations))
     np.testing.assert_allclose(errors.lines[0].get_ydata(), list(evaluations.values()))
+
+
+def test_a_picture_is_whole_or_the_one_before_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    curves = recipe_script("librispeech/curves.py")
+    folder, picture = run(tmp_path / "run", {4: 60.0}), tmp_path / "curves.svg"
+    curves.main([str(folder), "--output", str(picture)])
+    before = picture.read_bytes()
+    assert before.endswith(b"</svg>\n")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(SystemExit) as stopped:
+        curves.main([str(folder), "--output", str(picture)])
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.startswith(f"error: {picture}: No space left on device")
+    assert picture.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.svg", "run"]
+
+
+@pytest.mark.parametrize("name", ["curves.xyz", "curves"])
+def test_a_kind_of_picture_that_there_is_not_is_a_wrong_option(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        recipe_script("librispeech/curves.py").main([str(run(tmp_path / "run", {})), "--output", str(tmp_path / name)])
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: --output {tmp_path / name}: Format ")
+    assert not (tmp_path / name).exists()
+
+
+def test_a_damaged_log_is_told_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = run(tmp_path / "run", {}) / "log.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    log.write_text("".join([*lines[:2], '{"step": 3, "epo\n', *lines[3:]]), encoding="utf-8")
+    with pytest.raises(SystemExit) as stopped:
+        recipe_script("librispeech/curves.py").main([str(log.parent), "--output", str(tmp_path / "curves.png")])
+    assert stopped.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {log}:3: damaged (not JSON: ")
