@@ -46,6 +46,7 @@ Floats = NDArray[np.float32]
 BATCH_SECONDS = 120.0  # that are heard at once
 LEAST_SCORE = -1.0  # nats a word, of an utterance: below, the text is hardly what was said
 LEAST_WORDS = 80  # of a speaker
+LATER = 0.75  # states that a piece's sound lies behind where CTC finds it; with 0, -0.75 and 1.25 more is misheard of what is made
 WORDS_A_RUN = 3.5  # on average
 SECONDS = (3.0, 17.0)  # of a sentence; drawn evenly
 QUIET_SECONDS = 0.02  # over which loudness is measured
@@ -91,7 +92,8 @@ def placed(model: TrainedModel, heard: Sequence[tuple[Floats, str]]) -> Iterator
         if np.mean([np.log(max(w.probability, 1e-9)) for w in words]) < LEAST_SCORE:
             continue
         state = len(samples) / length  # samples
-        gaps = [(round(a.end * state), round(b.start * state)) for a, b in itertools.pairwise(words)]  # so every word keeps its states
+        # From the end of a word to the start of the next, so that every word keeps the states in which it was found.
+        gaps = [(round((a.end + LATER) * state), round((b.start + LATER) * state)) for a, b in itertools.pairwise(words)]
         inner = [quietest(samples, start, end, rate) for start, end in gaps]
         yield Recording(samples, tuple(w.text for w in words), (0, *inner, len(samples)))
 
