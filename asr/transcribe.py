@@ -12,10 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
 import torch
+from numpy.typing import NDArray
 
 from asr.config import EMBEDDED, DecodeConfig, SegmentConfig
 from asr.decode.align import PlacedWord, words_of
@@ -78,15 +80,15 @@ class Transcriber:
         check_search(model, self.decode, hotwords)
         self.state_seconds = model.config.model.state_seconds
 
-    def transcribe(self, audio: Path | str | Samples, channel: int | None = None) -> Transcript:
-        """Transcribe a file, or samples (N,) float32 in [-1, 1] at 16 kHz, of any length.
+    def transcribe(self, audio: Path | str | NDArray[Any], channel: int | None = None) -> Transcript:
+        """Transcribe a file, or samples (N,) at 16 kHz, of any length.
 
-        `channel` of a file is 1 for the first; None is the mean of all. Raises AudioError.
+        Samples are floats in [-1, 1], or integers as WAV files have them: int8, int16 or int32, whose full range that is, or uint8, in which
+        128 is silence. `channel` of a file is 1 for the first; None is the mean of all. Raises AudioError.
         """
         if isinstance(audio, np.ndarray):
-            if audio.ndim != 1 or not np.isfinite(audio).all():
-                raise AudioError(f"samples of shape {audio.shape}: expected one channel (N,) of finite numbers")
-            sources = [Source("<samples>", lambda _: iter([audio.astype(np.float32, copy=False)]))]
+            samples = _float_samples(audio)
+            sources = [Source("<samples>", lambda _: iter([samples]))]
         else:
             sources = [_file(Utterance(id=Path(audio).stem, audio_filepath=Path(audio)), channel)]
         [(_, result)] = self._transcribe(sources, lambda _: None)
@@ -168,6 +170,20 @@ class Transcriber:
             min(seconds(word.end) + HANGOVER, following) for word, following in zip(placed, [*starts[1:], speech.speech_end], strict=True)
         ]
         return tuple(Word(w.text, start, max(start, end), w.probability) for w, start, end in zip(placed, starts, ends, strict=True))
+
+
+def _float_samples(samples: NDArray[Any]) -> Samples:
+    """Samples (N,) of a type that recordings have to float32 in [-1, 1]. Raises AudioError for other types and shapes, and what is not finite."""
+    kind, size = samples.dtype.kind, samples.dtype.itemsize
+    if not (kind == "f" or (kind == "i" and size <= 4) or (kind == "u" and size == 1)):  # wider integers tell no full range
+        raise AudioError(f"samples of type {samples.dtype}: expected floats in [-1, 1], or int16, int32 or 8-bit integers")
+    if samples.ndim != 1 or not np.isfinite(samples).all():
+        raise AudioError(f"samples of shape {samples.shape}: expected one channel (N,) of finite numbers")
+    floats = samples.astype(np.float32, copy=False)
+    if kind == "f":
+        return floats
+    full = np.float32(2 ** (8 * size - 1))
+    return (floats - full if kind == "u" else floats) / full
 
 
 def _file(utterance: Utterance, channel: int | None) -> Source:

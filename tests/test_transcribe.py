@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 import asr
@@ -92,6 +93,30 @@ def test_samples_are_taken_as_well_as_files(transcriber: Transcriber, clips: lis
     path = clips[0].audio_filepath
     of_file, of_samples = transcriber.transcribe(path), transcriber.transcribe(load_audio(path))
     assert replace(of_samples, audio_filepath=str(path)) == of_file
+
+
+@pytest.mark.parametrize("kind", ["int16", "int32", "float64"])
+def test_samples_of_other_types_are_read_as_well(transcriber: Transcriber, clips: list[asr.Utterance], kind: str) -> None:
+    path = clips[0].audio_filepath
+    samples, _ = soundfile.read(path, dtype=kind)
+    expected = transcriber.transcribe(load_audio(path))
+    assert expected.text
+    assert transcriber.transcribe(samples) == expected
+    assert transcriber.transcribe(samples.astype(samples.dtype.newbyteorder(">"))) == expected  # as some files have them
+
+
+def test_bytes_are_samples_too(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
+    signed = np.round(load_audio(clips[0].audio_filepath) * 127).astype(np.int8)
+    expected = transcriber.transcribe(signed.astype(np.float32) / 128)
+    assert expected.text
+    assert transcriber.transcribe(signed) == expected
+    assert transcriber.transcribe((signed.astype(int) + 128).astype(np.uint8)) == expected  # in WAV the middle is silence
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint16", "bool", "complex64", "object"])
+def test_samples_of_types_that_no_recording_has_are_refused(transcriber: Transcriber, kind: str) -> None:
+    with pytest.raises(AudioError, match=rf"samples of type {kind}: expected floats in \[-1, 1\], or int16"):
+        transcriber.transcribe(np.zeros(100, kind))
 
 
 @pytest.mark.parametrize("samples", [np.zeros((2, 100), np.float32), np.array([0.0, np.nan], np.float32)])
