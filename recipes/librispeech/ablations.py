@@ -36,6 +36,7 @@ from asr.config_file import load_config
 from asr.errors import AsrError, ConfigError, UsageError
 from asr.files import write_atomically
 from asr.model.checkpoint import load_model
+from asr.score.bootstrap import Bootstrap, Interval
 from asr.score.wer import word_errors
 from asr.speech.manifest import read_manifest
 from asr.train.log import read_log
@@ -110,8 +111,7 @@ class Result:
     """What a finished variant came to."""
 
     wer: float  # percent, over all utterances of the dev manifests
-    low: float  # of the WER's 95 % interval, percent
-    high: float
+    interval: Interval | None  # of the WER, 95 %; None where a single utterance tells nothing
     hours: float  # of speech heard in training
     speed: float  # seconds of audio a second in training, evaluations not counted
     parameters: int
@@ -167,11 +167,11 @@ class Ablations:
             self._asr("train", str(self.recipe), *arguments, name=variant.name)
         elif not self._is_same(folder, arguments):
             raise UsageError(f"{folder}: holds a finished run with other settings: choose another --output, or delete it")
-        errors = np.concatenate([self._errors(folder, i, manifest) for i, manifest in enumerate(self.base.data.dev)])
-        low, high = interval(errors)
+        errors, words = np.concatenate([self._errors(folder, i, manifest) for i, manifest in enumerate(self.base.data.dev)]).T
+        interval = Bootstrap(samples=RESAMPLES).interval(errors, words)
         heard, seconds = training(folder)
         parameters = sum(p.numel() for p in load_model(folder / "model").network.parameters())
-        return Result(rate(errors), low, high, heard / 3600, heard / seconds, parameters)
+        return Result(100 * float(errors.sum() / words.sum()), interval, heard / 3600, heard / seconds, parameters)
 
     def _errors(self, folder: Path, number: int, manifest: Path) -> np.ndarray:
         """(N, 2) word errors and words of each utterance of a dev manifest, transcribed unless that was done before."""
@@ -182,7 +182,7 @@ class Ablations:
             partial.rename(written)
         utterances = read_manifest(written, need_text=True)
         counts = [word_errors([u.text or ""], [str(u.extra["pred_text"])]) for u in utterances]
-        return np.array([(c.errors, c.reference_length) for c in counts], dtype=float)
+        return np.array([(c.errors, c.reference_length) for c in counts], dtype=np.int64)
 
     def _asr(self, *arguments: str, name: str) -> None:
         """Run `asr` with its words going to the log of the variant `name`."""
@@ -208,19 +208,6 @@ class Ablations:
             raise AsrError(f"asr {arguments[0]} failed ({code}): {said} (all of it in {log})")
 
 
-def rate(errors: np.ndarray) -> float:
-    """Utterances' word errors and words (N, 2) -> WER in percent."""
-    return 100 * float(errors[:, 0].sum() / errors[:, 1].sum())
-
-
-def interval(errors: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the WER in percent: utterances are drawn anew, with replacement (Bisani and Ney 2004)."""
-    random = np.random.default_rng(seed)
-    draws = [rate(errors[random.integers(len(errors), size=len(errors))]) for _ in range(RESAMPLES)]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return float(low), float(high)
-
-
 def training(run: Path) -> tuple[float, float]:
     """From a run's log: seconds of audio heard, and seconds that took. Raises what `read_log` raises, and AsrError without an evaluation."""
     records = read_log(run)
@@ -239,7 +226,8 @@ def table(results: dict[str, Result | str], common: Sequence[str], recipe: Path)
     for variant in VARIANTS:
         match results.get(variant.name):
             case Result() as r:
-                figures = f"{r.wer:.2f} % | {r.low:.2f} – {r.high:.2f} | {r.hours:.1f} h | {r.speed:.1f} | {r.parameters / 1e6:.2f} M"
+                spread = f"{100 * r.interval.low:.2f} – {100 * r.interval.high:.2f}" if r.interval else ""
+                figures = f"{r.wer:.2f} % | {spread} | {r.hours:.1f} h | {r.speed:.1f} | {r.parameters / 1e6:.2f} M"
                 yield f"| `{variant.name}` | {variant.what} | {figures} |"
             case str(why):
                 yield f"| `{variant.name}` | {variant.what} | failed: {why.splitlines()[0].replace('|', '/')} | | | | |"
