@@ -187,7 +187,7 @@ class DecodeConfig(Section):
     """How the best transcript is searched for."""
 
     beam: PositiveInt = 8
-    """hypotheses kept for an utterance; 1 with ctc_weight 0 is greedy search"""
+    """hypotheses kept for an utterance; 1, without CTC, language model and bonuses, is greedy search"""
     ctc_weight: Fraction = 0.3
     """share of the CTC prefix score: (1 - w) log p_att + w log p_ctc; needs a model with a CTC head"""
     lm_weight: NonNegativeFloat = 0.0
