@@ -14,30 +14,26 @@ from __future__ import annotations
 import argparse
 import random
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from asr.cli.console import speaks_plainly
 from asr.config import EMBEDDED
 from asr.decode.hotwords import WEIGHT, Hotwords, load_hotwords
 from asr.decode.recognize import best_texts, recognize
+from asr.errors import UsageError
 from asr.model.checkpoint import TrainedModel, load_model
 from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance, read_manifest
+from asr.train.sentences import read_sentences
 
 LETTERS = 4  # of a rare word, at least
 RARE = 3  # times that a distractor stands in the texts, at most
-
-
-def words(path: Path) -> Iterator[str]:
-    texts = (u.text or "" for u in read_manifest(path)) if path.suffix in (".json", ".jsonl") else path.open(encoding="utf-8")
-    for text in texts:
-        yield from text.split()
 
 
 def decode(model: TrainedModel, utterances: list[Utterance], hotwords: Hotwords | None, batch_seconds: float) -> list[str]:
@@ -67,6 +63,7 @@ def row(utterances: list[Utterance], texts: list[str], rare: set[str], favoured:
     return [f"{found} of {said}", str(invented), *rates]
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True)
@@ -78,11 +75,15 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--batch-seconds", type=float, default=120.0)
     arguments = parser.parse_args()
+    if arguments.every < 1:
+        parser.error("--every must be 1 or more")
 
-    seen = Counter(word for path in arguments.seen for word in words(path))
+    seen = Counter(word for text in read_sentences(arguments.seen, "--seen") for word in text.split())
     everything = read_manifest(arguments.manifest, need_text=True)
     spoken = {word for u in everything for word in (u.text or "").split()}
     rare = {word for word in spoken if word not in seen and len(word) >= LETTERS}
+    if not rare:
+        raise UsageError(f"{arguments.manifest}: no word of it is rare: all of {LETTERS} letters or more stand in the texts of --seen")
     others = [u for u in everything if not rare & set((u.text or "").split())]
     utterances = [u for u in everything if rare & set((u.text or "").split())] + others[:: arguments.every]
     candidates = sorted(word for word, count in seen.items() if count <= RARE and len(word) >= LETTERS and word not in spoken)

@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from asr.cli.console import speaks_plainly
 from asr.decode.utterances import Recognized, recognize_utterances
 from asr.files import write_atomically
 from asr.score.alignment import align
@@ -160,6 +161,9 @@ def print_times(placed: Sequence[Placed], words: Sequence[Word], kept: Path | No
             for several, some in zip(offsets.values(), own, strict=True):
                 several += some
     for name, several in offsets.items():
+        if not several:
+            print(f"{name}: not checked, in no utterance are all words known to pocketsphinx and found")
+            continue
         within = np.mean(np.abs(several) <= TOLERANCE)
         print(f"{name} within {TOLERANCE} s: {within:.1%} of {len(several)}; median {np.median(several):+.2f} s, 5 to 95 %: "
               f"{np.quantile(several, 0.05):+.2f} to {np.quantile(several, 0.95):+.2f}")  # fmt: skip
@@ -200,6 +204,7 @@ def alone(model: Transcriber, utterances: Sequence[Utterance]) -> list[str]:
     return texts
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True)

@@ -29,6 +29,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from asr.cli.console import speaks_plainly
+from asr.errors import AsrError
+
 VOCABULARY = 20_000
 SPEAKERS = 500
 SCLITE = shutil.which("sclite") or next((p for p in ("/usr/lib/sctk/bin/sclite",) if Path(p).is_file()), None)
@@ -67,10 +70,11 @@ def run(command: Sequence[str]) -> tuple[float, float, str]:
         _, status, used = os.wait4(p.pid, 0)
         p.returncode = os.waitstatus_to_exitcode(status)
         if p.returncode:
-            raise SystemExit(f"{' '.join(command)}: exit code {p.returncode}\n{p.stderr.read() if p.stderr else ''}")
+            raise AsrError(f"{' '.join(command)}: exit code {p.returncode}\n{p.stderr.read() if p.stderr else ''}")
     return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, printed
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, default=100_000)
@@ -85,7 +89,7 @@ def main() -> None:
         writer.start()
         writer.join()
         if writer.exitcode:
-            raise SystemExit(f"{name}: could not be filled")
+            raise AsrError(f"{name}: could not be filled")
         measure(Path(name), arguments.utterances, arguments.rounds)
 
 

@@ -23,6 +23,7 @@ import asyncio
 import os
 import platform
 import random
+import shlex
 import socket
 import statistics
 import subprocess
@@ -41,7 +42,9 @@ import numpy as np
 import soundfile
 
 import asr
+from asr.cli.console import speaks_plainly
 from asr.cli.search import SearchOptions
+from asr.errors import AsrError, UsageError
 from asr.speech.audio import load_audio, probe
 from asr.speech.manifest import Utterance, read_manifest
 from asr.transcribe import Transcriber
@@ -76,9 +79,11 @@ class Tally:
 
 
 def recordings(manifest: Path | None, shortest: float, longest: float, folder: Path) -> list[Path]:
-    """Files of so many seconds."""
+    """Files of so many seconds. Raises UsageError where the manifest has none."""
     if manifest:
         found = [u for u in read_manifest(manifest) if shortest <= (u.duration or probe(u.audio_filepath).seconds) <= longest]
+        if not found:
+            raise UsageError(f"{manifest}: no recording of {shortest:g} to {longest:g} s: choose others with --lengths")
         sounds = [load_audio(u.audio_filepath, RATE, u.offset, u.duration) for u in found[:RECORDINGS]]
     else:
         clips = [load_audio(path) for path in sorted(EXAMPLES.glob("*.flac"))]
@@ -119,7 +124,8 @@ def server(threads: int, *options: str) -> Iterator[tuple[str, int]]:
     url = f"http://127.0.0.1:{port}"
     try:
         while True:
-            assert process.poll() is None, "the server ended"
+            if process.poll() is not None:
+                raise AsrError(f"the server ended with exit code {process.returncode}: {shlex.join(command)} tells why")
             try:
                 if httpx.get(f"{url}/readyz").status_code == 200:
                     break
@@ -179,6 +185,7 @@ def figure(what: str, value: str, wanted: str = "") -> None:
     print(f"{what:<44} {value:<26} {wanted}", flush=True)
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path)
@@ -208,7 +215,7 @@ def main() -> None:
     with server(asked.threads, *options) as (url, _):
         tally, speed = throughput(url, clips, asked.clients, asked.seconds)
     if not tally.latencies:
-        sys.exit(f"no answer at all: {dict(tally.errors)}")
+        raise AsrError(f"no answer at all: {dict(tally.errors)}")
     p50, p99 = np.quantile(tally.latencies, [0.5, 0.99])
     figure(f"{asked.clients} clients, batched", f"{speed:.1f} x real time", f"{len(tally.latencies)} answers in {asked.seconds:g} s")
     figure("  of offline", f"{speed / offline_speed:.0%}", "wanted: 70 % or more")

@@ -40,6 +40,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from asr.cli.console import speaks_plainly
 from asr.config import EMBEDDED, AugmentConfig
 from asr.decode import ctc, examine
 from asr.model.attention import Memory
@@ -47,10 +48,11 @@ from asr.model.checkpoint import TrainedModel
 from asr.model.las import LAS
 from asr.model.speller import SpellerState
 from asr.speech import segment
-from asr.speech.audio import Samples, load_audio, stream_audio
+from asr.speech.audio import load_audio, stream_audio
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import BatchDataset, BatchSampler, Example, by_length
 from asr.speech.manifest import Utterance, read_manifest
+from asr.speech.reader import Samples
 from asr.speech.segment import RATE
 from asr.speech.windows import Source, read_windows
 from asr.transcribe import WINDOW_BATCHES, Transcriber, load_model
@@ -94,7 +96,7 @@ class Stopwatch:
 
 
 def transcribe(model: Transcriber, utterances: list[Utterance]) -> dict[str, float]:
-    """One pass over all recordings; seconds by stage."""
+    """One pass over all recordings; seconds by stage, 0 for those that the model has not."""
     watch, network = Stopwatch(), model.model.network
 
     def speller_or_own(tokens: Tensor, state: SpellerState, memory: Memory, asked: SpellerState | None = None) -> str:
@@ -122,7 +124,7 @@ def transcribe(model: Transcriber, utterances: list[Utterance]) -> dict[str, flo
                 with watch.stage("search"):
                     for batch in by_length([s.seconds for _, s in window.segments], model.batch_seconds):
                         model.recognize([window.segments[i][1] for i in batch])
-    return dict(watch.seconds)
+    return {stage: watch.seconds.get(stage, 0.0) for stage in STAGES}
 
 
 def _timed_method(watch: Stopwatch, stage: str | Callable[..., str], owner: Any, name: str) -> Any:
@@ -176,6 +178,7 @@ def train(model: TrainedModel, examples: list[Example], batch_seconds: float, st
     return {**watch.seconds, "heard": audio}
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=EMBEDDED)
@@ -208,12 +211,14 @@ def main() -> None:
     console = Console(highlight=False)
     name = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else f"{platform.machine()} CPU, {arguments.threads} threads"
     console.print(f"{name}, torch {torch.__version__}; {len(examples)} utterances, {total:.0f} s; {arguments.model}")
-    whole = statistics.median(sum(r[stage] for stage in STAGES) for r in rounds)
+    whole = statistics.median(sum(r.values()) for r in rounds)
     table = Table(title=f"transcription, beam {model.decode.beam}: {total / whole:.0f}× real time", title_justify="left")
     table.add_column("stage")
     table.add_column("share", justify="right")
     table.add_column("ms for a second of audio", justify="right")
     for stage in STAGES:
+        if not any(r[stage] for r in rounds):
+            continue
         seconds = statistics.median(r[stage] for r in rounds)
         table.add_row(stage, f"{100 * seconds / whole:.0f} %", f"{1000 * seconds / total:.2f}")
     console.print(table)

@@ -27,6 +27,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from asr.cli.console import speaks_plainly
+from asr.errors import AsrError
+
 Listener = Callable[[Sequence[str]], list[str]]
 """paths -> texts"""
 
@@ -104,31 +107,39 @@ def work(name: str, paths: Sequence[str], first: str, rounds: int) -> dict[str, 
     return {"start": start, "seconds": statistics.median(seconds), "memory": memory, "texts": texts}
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True, help="whole recordings with their text")
-    parser.add_argument("--utterances", type=int, default=100, help="spread over the manifest")
+    parser.add_argument("--utterances", type=int, default=100, help="at least so many, every k-th: k is the manifest's size // this")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.utterances < 1 or arguments.rounds < 1:
+        parser.error("--utterances and --rounds must be 1 or more")
 
     from asr.score.wer import word_errors
-    from asr.speech.manifest import read_manifest
+    from asr.speech.audio import probe
+    from asr.speech.manifest import Utterance, read_manifest
     from asr.text.normalizer import load_normalizer
+
+    def seconds(u: Utterance) -> float:
+        return u.duration or probe(u.audio_filepath).seconds
 
     everything = read_manifest(arguments.manifest, need_text=True)
     utterances = everything[:: max(1, len(everything) // arguments.utterances)]
     paths = [str(u.audio_filepath) for u in utterances]
     if arguments.worker:
-        first = str(min(everything, key=lambda u: abs((u.duration or 0) - 10)).audio_filepath)
+        first = str(min(everything, key=lambda u: abs(seconds(u) - 10)).audio_filepath)
         print(json.dumps(work(arguments.worker, paths, first, arguments.rounds)))
         return
 
-    length = sum(u.duration or 0 for u in utterances)
+    length = sum(map(seconds, utterances))
     normal = load_normalizer("librispeech")
     table = Table("system", "× real time", "start (s)", "memory (MB)", "WER", title=f"{len(paths)} clips, {length / 60:.1f} min")
     console = Console(width=110)
+    failed = []
     for name in arguments.systems:
         missing = [package for package in SYSTEMS[name][0] if importlib.util.find_spec(package) is None]
         if missing:
@@ -136,13 +147,20 @@ def main() -> None:
             continue
         with console.status(f"{name} …"):
             command = [sys.executable, __file__, *sys.argv[1:], "--worker", name]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            # In a session of its own Ctrl-C does not reach it: it is ended by this process, which says so once.
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        if done.returncode:  # it has said why
+            table.add_row(name, f"failed, exit code {done.returncode}", "", "", "")
+            failed.append(name)
+            continue
         found = json.loads(done.stdout.splitlines()[-1])
         rate = word_errors([normal(u.text or "") for u in utterances], [normal(text) for text in found["texts"]]).rate
         speed = f"{length / found['seconds']:.1f}"
         table.add_row(name, speed, f"{found['start']:.1f}", f"{found['memory']:.0f}", f"{rate:.2%}")
     console.print(table)
     console.print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    if failed:
+        raise AsrError(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

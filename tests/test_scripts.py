@@ -1,0 +1,41 @@
+"""Every program of recipes/ and benchmarks/ ends in one line where it cannot go on."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from tests_support import ROOT, script
+
+from asr.errors import AsrError, UsageError
+
+SCRIPTS = sorted([*(ROOT / "recipes").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")])
+ENDS = [
+    (UsageError("a.json: no such manifest"), 2, "error: a.json: no such manifest"),
+    (AsrError("a.flac: damaged"), 1, "error: a.flac: damaged"),
+    (
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out.json"),
+        1,
+        "error: out.json: No space left on device: free some space and run the same command again",
+    ),
+    (KeyboardInterrupt(), 130, "error: stopped"),
+]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_ends_in_one_line(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    program = script(path)
+    for error, code, line in ENDS:
+
+        def fail(*arguments: object, error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setattr(argparse.ArgumentParser, "parse_args", fail)
+        monkeypatch.setattr(argparse.ArgumentParser, "parse_intermixed_args", fail)
+        with pytest.raises(SystemExit) as stopped:
+            program.main()
+        assert stopped.value.code == code
+        assert capsys.readouterr().err == f"{line}\n"
