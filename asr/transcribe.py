@@ -27,9 +27,10 @@ from asr.decode.recognize import check_search
 from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import TrainedModel
 from asr.model.checkpoint import load_model as load_folder
-from asr.speech.audio import Samples, stream_audio
+from asr.speech.audio import stream_audio
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
+from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment
 from asr.speech.windows import Source, Window, read_windows
 from asr.transcript import Reading, Segment, Transcript, Word

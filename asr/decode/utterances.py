@@ -14,9 +14,10 @@ from asr.decode.hotwords import Hotwords
 from asr.decode.recognize import recognize
 from asr.errors import AudioError
 from asr.model.checkpoint import TrainedModel
-from asr.speech.audio import Samples, load_audio, probe
+from asr.speech.audio import load_audio, probe
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
+from asr.speech.reader import Samples
 
 LONGEST_SECONDS = 120.0  # of an utterance: the listener hears all of it at once, and its memory grows with the length
 

@@ -23,7 +23,8 @@ from asr.serve.job import Heard, Job, Progress
 from asr.serve.memory import Trimmer
 from asr.serve.metrics import Metrics
 from asr.serve.settings import ServeSettings
-from asr.speech.audio import Samples, probe, stream_audio
+from asr.speech.audio import probe, stream_audio
+from asr.speech.reader import Samples
 from asr.speech.segment import RATE, speech_segments
 from asr.transcribe import Transcriber
 from asr.transcript import Segment

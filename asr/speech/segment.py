@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.config import SegmentConfig
-from asr.speech.audio import Samples
+from asr.speech.reader import Samples
 
 RATE = 16_000  # Hz: silero-vad's, and no other
 FRAME = 512  # samples that it judges at once

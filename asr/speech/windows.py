@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from asr.config import SegmentConfig
 from asr.errors import AudioError
-from asr.speech.audio import Samples
+from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment, speech_segments
 
 SILENCE = 20  # times the speech of a window, after which recordings make one however little is said in them

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from asr.errors import AudioError
-from asr.speech import audio
+from asr.speech import audio, reader
 from asr.speech.audio import load_audio, probe, stream_audio
 
 RATE = 16_000
@@ -354,5 +354,5 @@ def test_what_is_missing_at_the_end_is_told(tmp_path: Path, name: str) -> None:
 def test_a_block_holds_no_more_for_many_channels(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros((RATE // 4, 255), np.float32), 192_000)
     assert sum(map(len, stream_audio(tmp_path / "a.wav", 192_000))) == RATE // 4
-    assert audio._block_length(192_000, 255) * 255 <= audio.BLOCK_NUMBERS
-    assert audio._block_length(16_000, 2) == 16_000
+    assert reader.block_length(192_000, 255) * 255 <= reader.BLOCK_NUMBERS
+    assert reader.block_length(16_000, 2) == 16_000

@@ -11,7 +11,8 @@ import pytest
 
 from asr.config import SegmentConfig
 from asr.errors import AudioError
-from asr.speech.audio import Samples, load_audio
+from asr.speech.audio import load_audio
+from asr.speech.reader import Samples
 from asr.speech.segment import RATE, speech_segments
 from asr.speech.windows import Source, Window, read_windows
 
