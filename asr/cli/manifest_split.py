@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import string
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,8 @@ from asr.cli.console import err, out, speaks_plainly
 if TYPE_CHECKING:
     from asr.prepare.splitting import Split
 
-LARGE_HOURS = 50  # from which on the small corpus' recipe is no longer the one to begin with
+LARGE_HOURS = 50  # from which on a large model from nothing is the one to begin with
+EMBEDDED_WRITES = frozenset(string.ascii_uppercase + "' ")  # what the embedded model does
 
 
 @speaks_plainly
@@ -70,6 +72,9 @@ def _print_next(split: Split, file: Path) -> None:
     if "dev" not in paths:
         return
     hours = split.parts[0].milliseconds / 3_600_000
-    recipe = ["recipes/an4/las.yaml"] if hours < LARGE_HOURS else ["recipes/librispeech/100.yaml", "tokenizer.model=null"]
+    if hours >= LARGE_HOURS:
+        recipe = ["recipes/librispeech/100.yaml", "tokenizer.model=null"]
+    else:  # the embedded model trained on, if it writes such texts at all
+        recipe = ["recipes/finetune/las.yaml" if split.parts[0].characters <= EMBEDDED_WRITES else "recipes/an4/las.yaml"]
     words = [*recipe, f"data.train=[{paths['train']}]", f"data.dev=[{paths['dev']}]", f"output=runs/{file.stem}"]
     out.print("next: asr train " + " ".join(map(shlex.quote, words)), markup=False)

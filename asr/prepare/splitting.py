@@ -56,6 +56,7 @@ class Part:
     utterances: int = 0
     milliseconds: int = 0
     words: int = 0
+    characters: set[str] = field(default_factory=set)
     speakers: set[str] = field(default_factory=set)
 
 
@@ -170,6 +171,7 @@ def _count(part: Part, u: Utterance) -> None:
     part.utterances += 1
     part.milliseconds += _milliseconds(u)
     part.words += len((u.text or "").split())
+    part.characters.update(u.text or "")
     part.speakers |= {u.speaker} if u.speaker is not None else set()
 
 

@@ -259,10 +259,11 @@ def test_all_sentences_are_everybodys(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["m.json"]
 
 
-def test_the_next_command_names_the_parts(tmp_path: Path) -> None:
-    path = corpus(tmp_path / "my data.json", 10)
+@pytest.mark.parametrize(("text", "recipe"), [("GO ON", "finetune"), ("go on", "an4"), ("ÜBER", "an4")])
+def test_the_next_command_names_the_parts(tmp_path: Path, text: str, recipe: str) -> None:
+    path = manifest(tmp_path / "my data.json", [line(f"s{s}-{i}", f"s{s}", text=text) for s in range(10) for i in range(3)])
     last = run(path).stdout.splitlines()[-1]
     assert last == (
-        f"next: asr train recipes/an4/las.yaml 'data.train=[{tmp_path}/my data.train.json]' 'data.dev=[{tmp_path}/my data.dev.json]' "
+        f"next: asr train recipes/{recipe}/las.yaml 'data.train=[{tmp_path}/my data.train.json]' 'data.dev=[{tmp_path}/my data.dev.json]' "
         "'output=runs/my data'"
     )
