@@ -116,7 +116,7 @@ def test_a_run_ends_with_its_minutes(tone_config: Config, tmp_path: Path) -> Non
     seconds = [r["seconds"] for r in records if "dev_wer" in r]
     assert len(seconds) == 1
     assert 3 <= seconds[0] < 10
-    assert len(rates) > 20
+    assert len(rates) > 5
     assert rates[-1] < 0.05 * max(rates)  # it fell with the time, though of the epochs hardly any were over
 
     before = states(run)[-1]
