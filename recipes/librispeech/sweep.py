@@ -22,9 +22,10 @@ from asr.decode.recognize import best_texts, recognize
 from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import load_model
 from asr.score.wer import word_errors
-from asr.speech.audio import Samples, load_audio
+from asr.speech.audio import load_audio
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance, read_manifest
+from asr.speech.reader import Samples
 
 
 def readable(utterances: Sequence[Utterance], rate: int) -> Iterator[tuple[Utterance, Samples]]:
