@@ -32,8 +32,9 @@ from asr.decode.utterances import Recognized, recognize_utterances
 from asr.files import write_atomically
 from asr.score.alignment import align
 from asr.score.wer import word_errors
-from asr.speech.audio import Samples, load_audio
+from asr.speech.audio import load_audio
 from asr.speech.manifest import Utterance, read_manifest
+from asr.speech.reader import Samples
 from asr.transcribe import Transcriber, load_model
 from asr.transcript import Transcript, Word
 
