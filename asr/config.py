@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -19,6 +19,7 @@ NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what fits into the 64 bits that torch has for it
+Paths = Annotated[tuple[Path, ...], BeforeValidator(lambda paths: [paths] if isinstance(paths, str | Path) else paths)]  # or one path alone
 
 EMBEDDED = Path(str(files("asr") / "pretrained"))  # the model that comes with the package; its language model is in lm/
 
@@ -244,9 +245,9 @@ class ModelFolderConfig(Section):
 class DataConfig(Section):
     """Which speech, and what of it can be used."""
 
-    train: tuple[Path, ...] = ()
+    train: Paths = ()
     """manifests to train on"""
-    dev: tuple[Path, ...] = ()
+    dev: Paths = ()
     """manifests that choose the best checkpoint; never trained on"""
     min_seconds: PositiveFloat = 0.1
     max_seconds: PositiveFloat = 20.0
@@ -267,7 +268,7 @@ class AugmentConfig(Section):
     """speed factors, one drawn for each utterance; pitch moves along (Ko et al. 2015)"""
     gain_db: NonNegativeFloat = 6.0
     """loudness is changed by up to so much, up or down (dB)"""
-    noise: tuple[Path, ...] = ()
+    noise: Paths = ()
     """manifests of noise recordings"""
     noise_probability: Probability = 0.0
     noise_snr_db: tuple[float, float] = (0.0, 15.0)
@@ -394,9 +395,9 @@ class LanguageModelConfig(Section):
 class TextConfig(Section):
     """Which text."""
 
-    train: tuple[Path, ...] = ()
+    train: Paths = ()
     """text files, a sentence a line, plain or .gz, or manifests (.json, .jsonl)"""
-    dev: tuple[Path, ...] = ()
+    dev: Paths = ()
     """the same; perplexity on it chooses the best weights"""
     max_tokens: PositiveInt = 200
     """longer sentences are cut here"""

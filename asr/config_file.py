@@ -5,6 +5,8 @@ A recipe (`recipes/*/*.yaml`) is a `Config` or an `LMRecipe`; a model folder's `
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,15 +24,19 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
 
     A recipe that starts from a model has that model's network and search, but for what it says itself.
 
-    Raises ConfigError, naming the file and every key at fault.
+    Raises ConfigError, naming every key at fault and the file, or the override, that has it.
     """
-    return _checked(kind, path, _tree(path, overrides))
+    try:
+        return kind.model_validate(_inherit(path, _tree(path, overrides)))
+    except ValidationError as e:
+        problems = [f"{_blamed(path, overrides or [], p['loc'])}: {_explain(p, kind)}" for p in e.errors()]
+        raise ConfigError("\n".join(problems)) from None
 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRecipe:
     """Read a recipe as `load_config` does: with `kind: language_model` in it one for a language model, else one for a recogniser."""
-    tree = _tree(path, overrides)
-    return _checked(LMRecipe, path, tree) if tree.get("kind") == "language_model" else _checked(Config, path, tree)
+    is_lm = _tree(path, overrides).get("kind") == "language_model"
+    return load_config(LMRecipe, path, overrides) if is_lm else load_config(Config, path, overrides)
 
 
 def holds_recipe(path: Path) -> bool:
@@ -86,12 +92,14 @@ def _tree(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
     return tree
 
 
-def _checked(kind: type[AnySection], path: Path, tree: dict[str, Any]) -> AnySection:
-    try:
-        return kind.model_validate(_inherit(path, tree))
-    except ValidationError as e:
-        problems = [f"{path}: {'.'.join(map(str, p['loc'])) or 'config'}: {_explain(p)}" for p in e.errors()]
-        raise ConfigError("\n".join(problems)) from None
+def _blamed(path: Path, overrides: Sequence[str], place: Sequence[int | str]) -> str:
+    """Where a value came from: the last override that gave it, as it was typed, or else the file; and its key, unless the override has it."""
+    key = ".".join(map(str, place))
+    for override in reversed(overrides):
+        given = override.partition("=")[0]
+        if key == given or key.startswith(f"{given}."):
+            return override if key == given else f"{override}: {key}"
+    return f"{path}: {key or 'config'}"
 
 
 def dump_config(config: Section) -> str:
@@ -116,8 +124,25 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     tree[name] = parsed
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any, kind: type[Section]) -> str:
     if problem["type"] == "extra_forbidden":
-        return "unknown key"
+        meant = _alike(".".join(map(str, problem["loc"])), list(_keys(kind)))
+        return "unknown key" + (f": did you mean {' or '.join(meant)}?" if meant else "")
     message = problem["msg"].removeprefix("Value error, ")
     return message if problem["type"] in ("value_error", "missing") else f"{message}, not {problem['input']!r}"
+
+
+def _alike(key: str, known: Sequence[str]) -> list[str]:
+    """The key of the same section that is spelt most alike, or else those of the same name in other sections."""
+    section, _, name = key.rpartition(".")
+    names = {other: other.rpartition(".") for other in known}
+    close = difflib.get_close_matches(name, [last for before, _, last in names.values() if before == section], n=1)
+    return [f"{section}.{close[0]}".removeprefix(".")] if close else [other for other, parts in names.items() if parts[2] == name]
+
+
+def _keys(kind: type[Section], before: str = "") -> Iterator[str]:
+    """Every key of a section and of those within it: `train`, `train.epochs`, …"""
+    for name, field in kind.model_fields.items():
+        yield before + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from _keys(field.annotation, f"{before}{name}.")

@@ -39,10 +39,26 @@ def test_overrides(tmp_path: Path) -> None:
     assert config.output == Path("runs/x")
 
 
+def test_one_path_needs_no_brackets(tmp_path: Path) -> None:
+    path = write(tmp_path, "data: {dev: dev.json}\naugment: {noise: noise.json}\n")
+    config = load_config(Config, path, ["data.train=train.json"])
+    assert (config.data.train, config.data.dev, config.augment.noise) == ((Path("train.json"),), (Path("dev.json"),), (Path("noise.json"),))
+    lm = load_recipe(write(tmp_path, "kind: language_model\ndata: {train: a.txt, dev: b.txt}"))
+    assert (lm.data.train, lm.data.dev) == ((Path("a.txt"),), (Path("b.txt"),))
+
+
 @pytest.mark.parametrize(
     ("text", "overrides", "expected"),
     [
-        ("train: {epoch: 3}", [], r"recipe\.yaml: train\.epoch: unknown key"),
+        ("train: {epoch: 3}", [], r"recipe\.yaml: train\.epoch: unknown key: did you mean train\.epochs\?$"),
+        ("", ["train.epoch=3"], r"^train\.epoch=3: unknown key: did you mean train\.epochs\?$"),
+        ("", ["epochs=3"], r"^epochs=3: unknown key: did you mean train\.epochs\?$"),
+        ("", ["trian={epochs: 3}"], r"^trian=\{epochs: 3\}: unknown key: did you mean train\?$"),
+        ("", ["train={epoch: 3}"], r"^train=\{epoch: 3\}: train\.epoch: unknown key: did you mean train\.epochs\?$"),
+        ("", ["model.dropout=0.1"], r": did you mean model\.listener\.dropout or model\.speller\.dropout\?$"),
+        ("", ["train.zzz=1"], r"^train\.zzz=1: unknown key$"),
+        ("train: {epochs: 3}", ["train.epochs=4", "train.epochs=0"], r"^train\.epochs=0: .*greater than or equal to 1, not 0"),
+        ("data: {train: 5}", [], r"recipe\.yaml: data\.train: .*tuple, not 5"),
         ("train: {epochs: 0}", [], r"recipe\.yaml: train\.epochs: .*greater than or equal to 1, not 0"),
         ("train: {epochs: many}", [], r"train\.epochs: .*integer.*'many'"),
         ("train: {learning_rate: .nan}", [], r"train\.learning_rate"),

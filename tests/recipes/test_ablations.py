@@ -246,7 +246,7 @@ def test_a_stop_ends_all(
     ("arguments", "complaint"),
     [
         (["--only", "no-such"], "error: there is no variant no-such: choose from baseline, "),
-        (["--set", "train.epoch=3"], "train.epoch: unknown key"),
+        (["--set", "train.epoch=3"], "train.epoch=3: unknown key"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(
