@@ -35,7 +35,7 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRecipe:
     """Read a recipe as `load_config` does: with `kind: language_model` in it one for a language model, else one for a recogniser."""
-    is_lm = _tree(path, overrides).get("kind") == "language_model"
+    is_lm = _is_lm(_tree(path, overrides))
     return load_config(LMRecipe, path, overrides) if is_lm else load_config(Config, path, overrides)
 
 
@@ -47,17 +47,33 @@ def holds_recipe(path: Path) -> bool:
         return False
 
 
+def describes_lm(path: Path) -> bool:
+    """Whether a config is a language model's. Raises ConfigError where it cannot be read."""
+    return _is_lm(_tree(path))
+
+
+def _is_lm(tree: dict[str, Any]) -> bool:
+    return bool(tree.get("kind") == "language_model")
+
+
 def _inherit(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
     """A recipe's tree, filled up with the sections of the model that it starts from, as far as training takes them over."""
     train = tree.get("train")
     start = train.get("start_from") if isinstance(train, dict) else None
     if not isinstance(train, dict) or not isinstance(start, str):
         return tree
-    section = LMTrainConfig if tree.get("kind") == "language_model" else TrainConfig
+    section = LMTrainConfig if _is_lm(tree) else TrainConfig
     folder = section.model_validate({"start_from": start}).start_folder
     if folder is None or not (folder / "config.yaml").is_file():
         raise ConfigError(f"{path}: train.start_from: {folder} is not a model's folder")
+    if holds_recipe(folder / "config.yaml"):
+        made = folder / "model"
+        advice = f"did you mean {made}?" if made.is_dir() else "let it end first, which makes its model"
+        raise ConfigError(f"{path}: train.start_from: {folder} is a training run, not a model: {advice}")
     model = _tree(folder / "config.yaml")
+    if _is_lm(model) != _is_lm(tree):
+        kinds = ("a recogniser", "a language model")
+        raise ConfigError(f"{path}: train.start_from: {folder} is {kinds[_is_lm(model)]}, and this recipe trains {kinds[_is_lm(tree)]}")
     if train.get("start_with") == "listener":
         network = model.get("model", {})
         return _filled(tree, {"model": {name: network[name] for name in ("frontend", "listener") if name in network}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,30 @@ def test_a_folder_to_start_from_that_is_no_model_is_named(tmp_path: Path) -> Non
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(ConfigError, match=rf"recipe\.yaml: train\.start_from: {folder} is not a model's folder"):
             load_config(Config, write(tmp_path, f"train: {{start_from: {folder}}}"))
+
+
+def test_a_run_to_start_from_gives_way_to_its_model(tmp_path: Path, tiny_folder: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(dump_config(Config()), encoding="utf-8")
+    recipe = write(tmp_path, f"train: {{start_from: {run}}}")
+    with pytest.raises(ConfigError, match=rf"train\.start_from: {run} is a training run, not a model: let it end first"):
+        load_config(Config, recipe)
+    shutil.copytree(tiny_folder, run / "model")
+    with pytest.raises(ConfigError, match=rf"train\.start_from: {run} is a training run, not a model: did you mean {run}/model\?$"):
+        load_config(Config, recipe)
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "said"),
+    [
+        ("", EMBEDDED / "lm", "is a language model, and this recipe trains a recogniser"),
+        ("kind: language_model\n", EMBEDDED, "is a recogniser, and this recipe trains a language model"),
+    ],
+)
+def test_a_model_of_the_other_kind_is_no_start(tmp_path: Path, kind: str, folder: Path, said: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^\S+recipe\.yaml: train\.start_from: {folder} {said}$"):
+        load_recipe(write(tmp_path, f"{kind}train: {{start_from: {folder}}}"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: f"{p.parent.name}/{p.name}")

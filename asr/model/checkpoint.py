@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from asr.config import DecodeConfig, LMFolderConfig, ModelFolderConfig
-from asr.config_file import dump_config, load_config
+from asr.config_file import describes_lm, dump_config, load_config
 from asr.errors import ModelError, UsageError
 from asr.files import atomic_folder
 from asr.model.las import LAS
@@ -99,9 +99,11 @@ def _write(folder: Path, model: TrainedModel | TrainedLM, half: bool) -> None:
 def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
     """Read a recogniser's folder, and the language model in it if there is one, ready to transcribe (float32, evaluation mode).
 
-    Raises UsageError when there is no such folder, ModelError when a file of it is missing, damaged or does not fit.
+    Raises UsageError when there is no such folder or it is a language model's, ModelError when a file of it is missing, damaged or does not fit.
     """
     _check_whole(folder)
+    if describes_lm(folder / CONFIG):
+        raise UsageError(f"{folder}: is a language model, not a recogniser: --language-model takes it")
     config = load_config(ModelFolderConfig, folder / CONFIG)
     tokenizer = Tokenizer.load(folder / TOKENIZER)
     network = LAS(config.model, len(tokenizer))
@@ -113,6 +115,9 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
 def load_lm(folder: Path, device: torch.device | str = "cpu") -> TrainedLM:
     """Read a language model's folder (float32, evaluation mode). Raises as `load_model` does."""
     _check_whole(folder)
+    if not describes_lm(folder / CONFIG):
+        own = f"its language model is {folder / LM}" if (folder / LM / CONFIG).is_file() else "--model takes it"
+        raise UsageError(f"{folder}: is a recogniser, not a language model: {own}")
     config = load_config(LMFolderConfig, folder / CONFIG)
     tokenizer = Tokenizer.load(folder / TOKENIZER)
     network = LanguageModel(len(tokenizer), config.model)
@@ -124,6 +129,8 @@ def _check_whole(folder: Path) -> None:
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such model folder")
     missing = [name for name in (WEIGHTS, CONFIG, TOKENIZER) if not (folder / name).is_file()]
+    if missing and (folder / "model" / WEIGHTS).is_file():
+        raise UsageError(f"{folder}: is a training run, not a model: did you mean {folder / 'model'}?")
     if missing:
         raise ModelError(f"{folder}: not a whole model folder: {' and '.join(missing)} missing")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from asr.config import ModelConfig, ModelFolderConfig, TokenizerConfig
+from asr.config import LanguageModelConfig, LMFolderConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
 from asr.errors import AsrError, ConfigError, ModelError, UsageError
-from asr.model.checkpoint import TrainedModel, load_model, save_model
+from asr.model.checkpoint import TrainedLM, TrainedModel, load_lm, load_model, save_lm, save_model
 from asr.model.las import LAS
+from asr.model.lm import LanguageModel
 from asr.text.tokenizer import Tokenizer
 
 
@@ -74,6 +75,25 @@ def test_weights_of_another_config_are_refused(folder: Path) -> None:
 def test_no_such_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such model folder"):
         load_model(tmp_path / "nowhere")
+
+
+def test_a_run_gives_way_to_its_model(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    folder.rename(tmp_path / "run" / "model")
+    for load in (load_model, load_lm):
+        with pytest.raises(UsageError, match=r"run: is a training run, not a model: did you mean \S+run/model\?$"):
+            load(tmp_path / "run")
+
+
+def test_each_kind_of_model_is_known_from_the_other(folder: Path, model: TrainedModel) -> None:
+    with pytest.raises(UsageError, match=r"model: is a recogniser, not a language model: --model takes it$"):
+        load_lm(folder)
+    config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=4, hidden=4))
+    save_lm(folder / "lm", TrainedLM(LanguageModel(len(model.tokenizer), config.model), model.tokenizer, config))
+    with pytest.raises(UsageError, match=rf"^{folder}: is a recogniser, not a language model: its language model is {folder}/lm$"):
+        load_lm(folder)
+    with pytest.raises(UsageError, match=rf"^{folder}/lm: is a language model, not a recogniser: --language-model takes it$"):
+        load_model(folder / "lm")
 
 
 def test_a_pickle_is_not_opened(folder: Path) -> None:
