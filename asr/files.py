@@ -63,6 +63,16 @@ def check_writable(path: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether writing `one` would write over `other`, by whatever names and links; neither needs to be there."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    try:
+        return one.samefile(other)  # A.json and a.json may be one file, or a file have two names
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which takes the name `path` only once the block has ended without an error.

@@ -427,6 +427,16 @@ def test_a_reader_that_has_had_enough_costs_no_file(tiny_folder: Path, good: Pat
         (["--output", "folder"], "--output folder: is a folder: name a file, such as folder/hypotheses.json"),
         (["--output", "good.wav/hyp.json"], "--output good.wav/hyp.json: cannot be written: Not a directory"),
         (["--report", "good.wav/report.md"], "--report good.wav/report.md: cannot be written: Not a directory"),
+        (["--output", "./folder/../m.json"], "--output folder/../m.json: is the manifest itself: name another file"),
+        (["--report", "m.json"], "--report m.json: would be written over m.json: name another file or folder"),
+        (
+            ["--output", "new.json", "--report", "./new.json"],
+            "--report new.json: would be written over new.json: name another file or folder",
+        ),
+        (
+            ["--output", "new/report.json", "--report", "new"],
+            "--report new: would be written over new/report.json: name another file or folder",
+        ),
     ],
 )
 def test_evaluate_looks_at_where_it_shall_write_first(

@@ -12,7 +12,7 @@ from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
 from asr.cli.score import ByOption, FailAboveOption, NormalizerOption, ReportOption, is_above, print_evaluation, write_report_files
 from asr.cli.search import SearchOptions, takes_search_options
 from asr.errors import AudioError, UsageError
-from asr.files import check_writable
+from asr.files import check_writable, is_same_file
 
 if TYPE_CHECKING:
     from asr.model.checkpoint import TrainedModel
@@ -57,8 +57,8 @@ def evaluate(
         {**u.extra, "speaker": u.speaker, "lang": u.lang, "offset": u.offset, "audio_filepath": str(u.audio_filepath)} for u in utterances
     ]
     change = load_normalizer(normalizer)
-    _check_output(output)
-    check_report_path(report)
+    _check_output(output, manifest)
+    check_report_path(report, (manifest, output) if output else (manifest,))
     check_keys(by or [], [{**known, "duration": 0.0} for known in details])
     model, decode, hotwords = search.load()
     texts: list[str | None] = [None] * len(utterances)
@@ -122,10 +122,12 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
     return pictures
 
 
-def _check_output(path: Path | None) -> None:
+def _check_output(path: Path | None, manifest: Path) -> None:
     """Raises UsageError where no manifest could be written, before hours are spent on what should go into it."""
     if path is None:
         return
+    if is_same_file(path, manifest):
+        raise UsageError(f"--output {path}: is the manifest itself: name another file")
     try:
         check_writable(path)
     except IsADirectoryError:

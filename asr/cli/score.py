@@ -71,7 +71,7 @@ def score(
     from asr.score.terminal import forms_line
     from asr.score.texts import read_sides
 
-    check_report_path(report)
+    check_report_path(report, (reference, *(hypotheses or ())))
     with err.status("scoring …"):
         references, systems = read_sides(reference, hypotheses or [], (ref_format, hyp_format), (ref_key, hyp_key))
         found = measure(

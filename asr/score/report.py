@@ -6,15 +6,16 @@ are fractions (0.25 is 25 %), durations seconds. A rate is null where the refere
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from asr.errors import UsageError
-from asr.files import check_writable, write_atomically
+from asr.files import check_writable, is_same_file, write_atomically
 from asr.score.alignment import Row, align
 from asr.score.bootstrap import Interval
 from asr.score.evaluation import Evaluation, SystemResult
@@ -50,8 +51,10 @@ def write_report(found: Evaluation, path: Path, pictures: Mapping[str, str] | No
     return files
 
 
-def check_report_path(path: Path | None) -> None:
-    """Raises UsageError where `path` is neither a folder nor a file of a form that can be written, or nothing can be written there."""
+def check_report_path(path: Path | None, others: Sequence[Path] = ()) -> None:
+    """Raises UsageError where `path` is neither a folder nor a file of a form that can be written, or nothing can be written there, or
+    a file of the report would take the place of one of the `others`, which the command reads or writes too.
+    """
     if path is None:
         return
     if path.suffix and not _is_one_file(path) and not path.is_dir():
@@ -62,6 +65,9 @@ def check_report_path(path: Path | None) -> None:
         check_writable(_files(path)[0])
     except OSError as e:
         raise UsageError(f"--report {path}: cannot be written: {e.strerror}") from None
+    for file, other in itertools.product(_files(path), others):
+        if is_same_file(file, other):
+            raise UsageError(f"--report {path}: would be written over {other}: name another file or folder")
 
 
 def writes_page(path: Path) -> bool:

@@ -184,6 +184,28 @@ def test_what_is_wrong_is_one_line(arguments: list[str], expected: str, files: P
     assert expected in line
 
 
+def test_no_report_takes_the_place_of_what_is_compared(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    (files / "root").mkdir()
+    (files / "root" / "report.json").write_bytes((files / "ref.json").read_bytes())
+    (files / "link.json").symlink_to("ref.json")
+    (files / "twin.json").hardlink_to(files / "ref.json")
+    before = (files / "ref.json").read_bytes()
+    for reference, report_path in (
+        ("ref.json", "ref.json"),
+        ("ref.json", files / "root" / ".." / "ref.json"),
+        ("ref.json", "link.json"),
+        ("link.json", "ref.json"),
+        ("ref.json", "twin.json"),
+        ("root/report.json", "root"),
+    ):
+        for command in ((reference, "a.trn"), ("a.trn", reference)):
+            result = run(*command, "--report", report_path)
+            expected = f"error: --report {report_path}: would be written over {reference}: name another file or folder"
+            assert (result.exit_code, result.stderr.splitlines()) == (2, [expected])
+    assert (files / "ref.json").read_bytes() == (files / "root" / "report.json").read_bytes() == before
+
+
 def test_evaluate_ends_in_the_same_report(tiny_folder: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(16_000), 16_000)
     (tmp_path / "m.json").write_text(json.dumps({"audio_filepath": "a.wav", "text": "low!", "room": "hall"}), encoding="utf-8")
