@@ -83,6 +83,12 @@ def manifest_from(
         err.print(
             f"{done.digits_lost:,} texts lost digits to {normalize}, and so words that are said: spell numbers out first", markup=False
         )
+    if done.nameless:
+        err.print(
+            f"warning: --speaker-from {speaker_from!r} finds no speaker in {done.nameless:,} of {done.utterances:,} paths, "
+            f"such as {done.first_nameless}",
+            markup=False,
+        )
     for problem in done.first_problems:
         err.print(f"left out: {problem}", markup=False)
     if done.problems:

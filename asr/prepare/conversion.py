@@ -32,6 +32,9 @@ class Converted:
     seconds: float = 0.0
     words: int = 0
     speakers: set[str] = field(default_factory=set)
+    nameless: int = 0
+    """utterances in whose path `speaker_from` found no speaker"""
+    first_nameless: Path | None = None
     characters: set[str] = field(default_factory=set)
     digits_lost: int = 0
     """utterances in whose text the normaliser dropped digits: it lacks words that were said"""
@@ -56,10 +59,10 @@ def convert(
 
     The header of every recording is read: its length is the duration where the source gives none, and must cover what it gives.
     Texts are `normalize`d, and any white space in them becomes one space. `speaker_from` (`folder`, or a regular expression for the
-    path of the recording) tells the speaker instead of the source. Memory holds no more than ids and speakers. Where nothing can be
+    path of the recording) tells the speaker instead of the source; that it finds one in some paths alone is counted. Memory holds no more than ids and speakers. Where nothing can be
     used, no manifest is written.
 
-    Raises UsageError for a bad expression, and what the source raises when it turns out to be damaged.
+    Raises UsageError for an expression that is bad or finds no speaker at all, and what the source raises when it turns out to be damaged.
     """
     if manifest.is_dir():
         raise UsageError(f"--output {manifest}: is a folder: name a file, such as {manifest / 'all.json'}")
@@ -81,6 +84,9 @@ def convert(
                     problems_file.write(f"{found}\n".encode("utf-8", "backslashreplace"))
             if not done.utterances:
                 raise _Nothing
+            if done.nameless == done.utterances:
+                looked_in = f"finds no speaker in any of {done.nameless:,} paths, such as {done.first_nameless}"
+                raise UsageError(f"--speaker-from {speaker_from!r}: {looked_in}: {manifest} is not written")
 
         try:
             write_manifest(manifest, usable())
@@ -142,6 +148,9 @@ def _finished(
     done.words += len(text.split())
     done.characters.update(text)
     done.speakers |= {u.speaker} if u.speaker is not None else set()
+    if name_speaker and u.speaker is None:
+        done.nameless += 1
+        done.first_nameless = done.first_nameless or u.audio_filepath
     done.digits_lost += any(map(str.isdigit, said)) and not any(map(str.isdigit, text))
     return u
 
@@ -161,6 +170,6 @@ def speaker_namer(rule: str) -> Callable[[Path], str | None]:
 
     def name(path: Path) -> str | None:
         match = pattern.search(path.as_posix())
-        return match[1 if pattern.groups else 0] if match else None
+        return (match[1 if pattern.groups else 0] or None) if match else None
 
     return name

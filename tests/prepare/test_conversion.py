@@ -105,14 +105,35 @@ def test_durations_of_the_source_are_kept_and_must_be_there(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("rule", "speakers"),
-    [("folder", ["ann", "bob"]), (r"/(\w)\w+/\d", ["a", "b"]), (r"b\w+(?=/\d)", [None, "bob"]), (r"(x)?/\d", [None, None])],
+    [
+        ("folder", ["ann", "bob"]),
+        (r"/(\w)\w+/\d", ["a", "b"]),
+        (r"b\w+(?=/\d)", [None, "bob"]),
+        (r"(b\w+)?/\d", [None, "bob"]),
+        (r"pairs/(b?)", [None, "b"]),
+    ],
 )
 def test_speakers_come_from_paths(tmp_path: Path, rule: str, speakers: list[str | None]) -> None:
     for name in ("ann/1", "bob/2"):
         record(tmp_path / "pairs" / f"{name}.wav")
         write(tmp_path / "pairs" / f"{name}.txt", name)
-    assert run("from", tmp_path / "pairs", "--output", tmp_path / "m.json", "--speaker-from", rule).exit_code == 0
+    result = run("from", tmp_path / "pairs", "--output", tmp_path / "m.json", "--speaker-from", rule)
+    assert result.exit_code == 0
     assert [u.speaker for u in read_manifest(tmp_path / "m.json")] == speakers
+    warning = f"warning: --speaker-from {rule!r} finds no speaker in 1 of 2 paths, such as {tmp_path}/pairs/ann/1.wav\n"
+    assert (warning in result.stderr) == (None in speakers)
+    assert ("warning" in result.stderr) == (None in speakers)
+
+
+def test_an_expression_that_finds_no_speaker_at_all_is_a_mistake(tmp_path: Path) -> None:
+    record(tmp_path / "pairs" / "1.wav")
+    write(tmp_path / "pairs" / "1.txt", "one")
+    result = run("from", tmp_path / "pairs", "--output", tmp_path / "m.json", "--speaker-from", r"/(p\d+)_")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        rf"error: --speaker-from '/(p\\d+)_': finds no speaker in any of 1 paths, such as {tmp_path}/pairs/1.wav: {tmp_path}/m.json is not written"
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pairs"]
 
 
 def test_a_recording_in_the_working_directory_has_that_as_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
