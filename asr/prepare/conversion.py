@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -58,7 +59,7 @@ def convert(
     """Write the utterances that can be used to `manifest`, and why others cannot to MANIFEST.problems.txt beside it.
 
     The header of every recording is read: its length is the duration where the source gives none, and must cover what it gives.
-    Texts are `normalize`d, and any white space in them becomes one space. `speaker_from` (`folder`, or a regular expression for the
+    Texts are composed (NFC), so that é is one character wherever it was typed, and `normalize`d; any white space in them becomes one space. `speaker_from` (`folder`, or a regular expression for the
     path of the recording) tells the speaker instead of the source; that it finds one in some paths alone is counted. Memory holds no more than ids and speakers. Where nothing can be
     used, no manifest is written.
 
@@ -131,7 +132,7 @@ def _finished(
     u: Utterance, normalize: Callable[[str], str], name_speaker: Callable[[Path], str | None] | None, ids: set[str], done: Converted
 ) -> Utterance | str:
     """The utterance as it goes into the manifest, counted; a problem if it cannot."""
-    said = u.text or ""
+    said = unicodedata.normalize("NFC", u.text or "")
     u = replace(u, text=" ".join(normalize(said).split()), speaker=name_speaker(u.audio_filepath) if name_speaker else u.speaker)
     text = u.text or ""
     if not text:

@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,15 @@ def test_texts_are_normalised_and_lost_digits_are_told(corpus: Path, tmp_path: P
     assert [u.text for u in read_manifest(tmp_path / "n.json")] == ["HELLO WORLD", "ON AND ON", "ND STREET"]
     assert "1 texts lost digits to librispeech, and so words that are said: spell numbers out first" in result.stderr
     assert f"{corpus}/list.csv:9: b has no text once it is normalised ('?!')" in (tmp_path / "n.problems.txt").read_text()
+
+
+def test_texts_are_composed(tmp_path: Path) -> None:
+    """An é is one character to learn, whether it was typed on a Mac or elsewhere."""
+    for name, form in (("mac", "NFD"), ("other", "NFC")):
+        record(tmp_path / "pairs" / f"{name}.wav")
+        write(tmp_path / "pairs" / f"{name}.txt", unicodedata.normalize(form, "übermäßig née"))
+    assert run("from", tmp_path / "pairs", "--output", tmp_path / "m.json").exit_code == 0
+    assert [u.text for u in read_manifest(tmp_path / "m.json")] == [unicodedata.normalize("NFC", "übermäßig née")] * 2
 
 
 def test_durations_of_the_source_are_kept_and_must_be_there(tmp_path: Path) -> None:
