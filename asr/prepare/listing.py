@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import io
 import zlib
@@ -14,6 +13,7 @@ from typing import BinaryIO, cast
 
 from asr.errors import UsageError
 from asr.speech.manifest import Utterance
+from asr.text.encoding import encoding_of
 
 GZIP = b"\x1f\x8b"
 BLOCK = 1 << 20  # bytes
@@ -39,10 +39,10 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     with _opened(path) as file:
         start = file.read(4096)
         file.seek(0)
-        wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Excel's "Unicode text"
-        if b"\0" in start and not wide:
+        encoding = encoding_of(start)
+        if b"\0" in start and encoding != "utf-16":
             raise UsageError(f"{path}: not a text file (a spreadsheet must be saved as CSV)")
-        encoding, errors = ("utf-16", "replace") if wide else ("utf-8-sig", "surrogateescape")
+        errors = "replace" if encoding == "utf-16" else "surrogateescape"
         for number, line in enumerate(io.TextIOWrapper(file, encoding, errors), start=1):
             yield number, line.removesuffix("\n")
 

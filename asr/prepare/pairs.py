@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from asr.errors import UsageError
 from asr.prepare.listing import Listing
 from asr.speech.audio import ENDINGS
 from asr.speech.manifest import Utterance
+from asr.text.encoding import encoding_of
 
 TEXTS = (".txt", ".lab", ".normalized.txt", ".original.txt")
 """endings of texts; of several the first in this order is taken"""
@@ -66,16 +66,11 @@ def _utterances(folder: Path, recordings: dict[str, Path], texts: dict[str, Path
         else:
             audio = recordings[key]
             try:
-                text = _decode(texts[key].read_bytes())
+                content = texts[key].read_bytes()
+                text = content.decode(encoding_of(content))
             except UnicodeDecodeError:
                 yield f"{texts[key]}: not UTF-8 text"
             except OSError as e:
                 yield f"{texts[key]}: cannot be read: {e.strerror}"
             else:
                 yield Utterance(audio.relative_to(folder).with_suffix("").as_posix(), audio, text, source=str(texts[key]))
-
-
-def _decode(content: bytes) -> str:
-    """Raises UnicodeDecodeError."""
-    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Windows' Notepad: "Unicode"
-    return content.decode("utf-16" if wide else "utf-8-sig")

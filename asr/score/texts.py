@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from asr.errors import UsageError
 from asr.score.formats import FORMATS, ID, Format, FormatProblem, detect, parse
+from asr.text.encoding import encoding_of
 
 Role: TypeAlias = Literal["reference", "hypothesis"]
 
@@ -150,11 +151,12 @@ def _content(path: Path) -> str:
         raise UsageError(f"{path}: is a folder, expected a file of texts") from None
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}") from None
+    encoding = encoding_of(data)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
     except UnicodeDecodeError as e:
-        line = data.count(b"\n", 0, e.start) + 1
-        raise UsageError(f"{path}:{line}: not UTF-8 text") from None
+        line = data[: e.start].decode(encoding, "replace").count("\n") + 1
+        raise UsageError(f"{path}:{line}: not {'UTF-16' if encoding == 'utf-16' else 'UTF-8'} text") from None
 
 
 def _collect(path: Path, role: Role, form: Format, records: list[tuple[int, dict[str, Any]]], text_key: str) -> Texts:

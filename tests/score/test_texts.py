@@ -58,6 +58,18 @@ def test_every_form_reads_to_the_same(windows: bool, tmp_path: Path) -> None:
             assert (read.form, dict(read.texts), read.numbered) == (form, TEXTS, False), name
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_every_form_may_be_in_utf_16(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "saved-by-windows"
+    for name, (form, content) in in_every_form(tmp_path).items():
+        path.write_bytes((content if encoding == "utf-16" else "\ufeff" + content).encode(encoding))
+        read = read_texts(path)
+        assert (read.form, dict(read.texts)) == (form, TEXTS), name
+    path.write_bytes("a\nb\n".encode("utf-16") + b"\x00\xd8")
+    with pytest.raises(UsageError, match=r"saved-by-windows:3: not UTF-16 text"):
+        read_texts(path)
+
+
 def test_plain_lines_keep_their_places(tmp_path: Path) -> None:
     (tmp_path / "r.txt").write_text("the first\n\nit was (very) good\n5 of them\n", encoding="utf-8")
     read = read_texts(tmp_path / "r.txt")
