@@ -59,9 +59,10 @@ def convert(
     """Write the utterances that can be used to `manifest`, and why others cannot to MANIFEST.problems.txt beside it.
 
     The header of every recording is read: its length is the duration where the source gives none, and must cover what it gives.
-    Texts are composed (NFC), so that é is one character wherever it was typed, and `normalize`d; any white space in them becomes one space. `speaker_from` (`folder`, or a regular expression for the
-    path of the recording) tells the speaker instead of the source; that it finds one in some paths alone is counted. Memory holds no more than ids and speakers. Where nothing can be
-    used, no manifest is written.
+    Texts are composed (NFC), so that é is one character wherever it was typed, and `normalize`d; any white space in them becomes one
+    space. `speaker_from` (`folder`, or a regular expression for the path of the recording) tells the speaker instead of the source;
+    paths in which it finds none are counted. Memory holds no more than ids and speakers. Where nothing can be used, no manifest is
+    written.
 
     Raises UsageError for an expression that is bad or finds no speaker at all, and what the source raises when it turns out to be damaged.
     """
