@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asr.prepare.splitting import Split
 
 LARGE_HOURS = 50  # from which on a large model from nothing is the one to begin with
+FEWEST_PIECES = 128
 EMBEDDED_WRITES = frozenset(string.ascii_uppercase + "' ")  # what the embedded model does
 
 
@@ -71,10 +72,13 @@ def _print_next(split: Split, file: Path) -> None:
     paths = {part.name: str(part.path) for part in split.parts}
     if "dev" not in paths:
         return
-    hours = split.parts[0].milliseconds / 3_600_000
+    hours, letters = split.parts[0].milliseconds / 3_600_000, split.parts[0].characters
     if hours >= LARGE_HOURS:
         recipe = ["recipes/librispeech/100.yaml", "tokenizer.model=null"]
-    else:  # the embedded model trained on, if it writes such texts at all
-        recipe = ["recipes/finetune/las.yaml" if split.parts[0].characters <= EMBEDDED_WRITES else "recipes/an4/las.yaml"]
+    else:  # the embedded model trained on; where it does not write such texts, its listener alone, with pieces for more than the letters
+        recipe = ["recipes/finetune/las.yaml"]
+        if not letters <= EMBEDDED_WRITES:
+            pieces = max(FEWEST_PIECES, 2 * len(letters))
+            recipe += ["train.start_with=listener", f"tokenizer.vocab_size={pieces}", "train.epochs=40", "train.learning_rate=1e-3"]
     words = [*recipe, f"data.train=[{paths['train']}]", f"data.dev=[{paths['dev']}]", f"output=runs/{file.stem}"]
     out.print("next: asr train " + " ".join(map(shlex.quote, words)), markup=False)
