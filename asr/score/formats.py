@@ -1,15 +1,18 @@
 """Forms in which references and hypotheses come, told apart by their content.
 
     json    manifests, JSON lines, or one JSON array of objects: {"audio_filepath": "a1.wav", "text": "HELLO", "pred_text": "HALLO"}
-    trn     sclite's: the words, then the id in parentheses          HELLO WORLD (anna-a1)
+    trn     sclite's: the words, then the id in parentheses          HELLO WORLD (anna-a1)          lines of ;; are comments
     kaldi   the id, then the words                                   84-121123-0000 HELLO WORLD
     tsv     columns apart by tabs, with a header, or id and text     a1.wav<tab>HELLO WORLD
-    csv     columns apart by commas or semicolons, with a header     id,text
+    csv     columns apart by commas or semicolons, likewise          a1.wav,HELLO WORLD
     lines   one utterance a line, without ids                        HELLO WORLD
 
 Ids in front of the words are the hardest to tell from words: taking the one for the other gives a wrong error rate that nobody notices.
 So a file is `kaldi` only where no transcript could begin its lines so, or where the words are ids of the references; where lines may
 begin with either, that is said.
+
+One line that is not as the others must not turn a whole file into lines: most lines tell, and the odd one is then named. The ending
+of the file's name, .trn or .csv, tells where the content does not.
 
 A parser gives records: dictionaries with the line that each starts on. What their keys mean is for `texts.py`.
 """
@@ -21,6 +24,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any, Literal, TypeAlias
 
 from asr.json_text import NotJsonError, array_elements, decode_json
@@ -33,7 +37,12 @@ Record: TypeAlias = tuple[int, dict[str, Any]]
 ID, TEXT = "id", "text"
 """keys of the records of forms that name none themselves"""
 
+ID_KEYS = ("id", "utt_id", "utterance_id", "utt", "utterance", "key")
+PATH_KEYS = ("audio_filepath", "audio", "file", "filename", "path", "wav")
+"""keys and columns that tell which utterance it is"""
+
 _TRN = re.compile(r"^(?P<text>.*?)\s*\((?P<id>[^()\s]+)\)\s*$")
+_COMMENT = ";;"
 _JSON_START = re.compile(r'\s*(?:\{\s*(?:"|\}|$)|\[\s*(?:\{|\]|$))')
 _MAY_BE_ID = re.compile(r"(?=.*\d)(?=.*[^\d.,])\S{2,}|\d{4,}")  # B52, COVID-19, 1984, and all of the next two; not 5, 1,000 or the
 _IS_ID = re.compile(
@@ -56,11 +65,11 @@ class FormatProblem(ValueError):
         self.line = line
 
 
-def detect(content: str, keys: Collection[str], known_ids: Collection[str] | None = None) -> Format | None:
+def detect(content: str, keys: Collection[str], known_ids: Collection[str] | None = None, ending: str = "") -> Format | None:
     """The form of a file; None where its lines may begin with ids or with words (B52, 1984).
 
     `keys` are what a column of text may be called. `known_ids`, the references' when a hypothesis is read (none where those are lines),
-    tell ids in front of the words from words.
+    tell ids in front of the words from words. `ending` is that of the file's name.
 
     >>> detect("HELLO WORLD (anna-a1)\\n", ["text"])
     'trn'
@@ -68,13 +77,36 @@ def detect(content: str, keys: Collection[str], known_ids: Collection[str] | Non
     if _JSON_START.match(content):
         return "json"
     lines = [line for line in _split(content) if line.strip()]
-    if lines and all(_TRN.match(line) for line in lines):
+    if not lines:
+        return "lines"
+    if _is_trn(lines, known_ids or (), ending):
         return "trn"
-    if lines and all("\t" in line.strip("\r\n") for line in lines):
+    if all("\t" in line.strip("\r\n") for line in lines):
         return "tsv"
-    if lines and any(_header(lines[0], delimiter, keys) for delimiter in ",;"):
+    if _is_csv(lines, keys, known_ids or (), ending):
         return "csv"
     return _kaldi_or_lines(lines, known_ids)
+
+
+def _is_trn(lines: Sequence[str], known_ids: Collection[str], ending: str) -> bool:
+    """Whether all lines end in an id, or most do in one that is no word such as (laughter); comments apart."""
+    told = [_TRN.match(line) for line in lines if not line.startswith(_COMMENT)]
+    ids = [found["id"] for found in told if found]
+    likely = sum(name in known_ids or bool(_MAY_BE_ID.fullmatch(name)) for name in set(ids))
+    return bool(told) and (len(ids) == len(told) or 2 * likely > len(told) or ending == ".trn")
+
+
+def _is_csv(lines: Sequence[str], keys: Collection[str], known_ids: Collection[str], ending: str) -> bool:
+    """Whether there is a header, or an id of the references before the first comma of most lines."""
+    for delimiter in ",;":
+        if _header(lines[0], delimiter, keys):
+            return True
+        first = [cells[0].strip(' "') for line in lines if len(cells := line.split(delimiter, 1)) > 1]
+        if 2 * sum(name in known_ids or PurePosixPath(name).stem in known_ids for name in first) > len(lines):
+            return True
+        if len(first) == len(lines) and (ending == ".csv" or _header(lines[0], delimiter, (*ID_KEYS, *PATH_KEYS))):
+            return True
+    return False
 
 
 def _kaldi_or_lines(lines: Sequence[str], known_ids: Collection[str] | None) -> Format | None:
@@ -105,7 +137,7 @@ def parse(content: str, form: Format, keys: Collection[str]) -> Iterator[Record]
             yield number, {TEXT: line}
     else:
         for number, line in enumerate(_split(content), start=1):
-            if not line.strip():
+            if not line.strip() or (form == "trn" and line.startswith(_COMMENT)):
                 continue
             if form == "kaldi":
                 name, *words = line.split(maxsplit=1)
@@ -148,7 +180,7 @@ def _checked(record: Any, number: int) -> dict[str, Any]:
 
 
 def _header(line: str, delimiter: str, keys: Collection[str]) -> list[str] | None:
-    """The columns' names, where this line is a header: two or more different names, of which one is that of a text."""
+    """The columns' names, where this line is a header: two or more different names, of which one is among `keys`."""
     try:
         cells = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter), [])]
     except csv.Error:
@@ -161,7 +193,9 @@ def _table(content: str, form: Format, keys: Collection[str]) -> Iterator[Record
     start = next((i for i, line in enumerate(lines) if line.strip()), 0)
     delimiters = "\t" if form == "tsv" else ",;"
     first = lines[start] if lines else ""
-    delimiter, names = next(((d, found) for d in delimiters if (found := _header(first, d, keys))), (delimiters[0], None))
+    leftmost = min((d for d in delimiters if d in first), key=first.index, default=delimiters[0])
+    known = (*keys, *ID_KEYS, *PATH_KEYS)
+    delimiter, names = next(((d, found) for d in delimiters if (found := _header(first, d, known))), (leftmost, None))
     texts = (line + "\n" for line in lines[start:])
     quoted = form == "csv"  # tab-separated transcripts hold bare quotation marks
     reader = csv.reader(texts, delimiter=delimiter) if quoted else csv.reader(texts, delimiter=delimiter, quoting=csv.QUOTE_NONE)
@@ -174,7 +208,8 @@ def _table(content: str, form: Format, keys: Collection[str]) -> Iterator[Record
                 continue
             if len(row) != len(columns):
                 expected = f"{len(columns)} as in the header" if names else "an id and a text"
-                raise FormatProblem(number, f"{len(row)} columns, expected {expected}")
+                advice = f": a text with a {delimiter} in it must be quoted" if quoted and len(row) > len(columns) else ""
+                raise FormatProblem(number, f"{len(row)} columns, expected {expected}{advice}")
             yield number, dict(zip(columns, (cell.strip() for cell in row), strict=True))
     except csv.Error as e:
         raise FormatProblem(began, f"not a table: {e}") from None

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 
 from asr.errors import UsageError
-from asr.score.formats import FORMATS, ID, Format, FormatProblem, detect, parse
+from asr.score.formats import FORMATS, ID, ID_KEYS, PATH_KEYS, Format, FormatProblem, detect, parse
 from asr.text.encoding import encoding_of
 
 Role: TypeAlias = Literal["reference", "hypothesis"]
@@ -26,11 +26,11 @@ TEXT_KEYS: dict[Role, tuple[str, ...]] = {
     "hypothesis": ("pred_text", "hypothesis", "hyp", "prediction", "pred", "text", *_SHARED_KEYS),
 }
 """Keys under which a text is looked for, the first that the file has; so one file may hold both sides."""
+_BESIDE_REFERENCES = tuple(key for key in TEXT_KEYS["hypothesis"] if key not in TEXT_KEYS["reference"])
 
-ID_KEYS = ("id", "utt_id", "utterance_id", "utt", "utterance", "key")
-PATH_KEYS = ("audio_filepath", "audio", "file", "filename", "path", "wav")
 SPEAKER_KEYS = ("speaker", "speaker_id", "spk", "spk_id")
 
+_KEYED: tuple[Format, ...] = ("json", "csv", "tsv")  # what says under which key or in which column a text stands
 _PROBLEMS_SHOWN = 20
 _SCALARS = (str, int, float)
 
@@ -83,11 +83,11 @@ def read_sides(
     in front of its words by the look of them, and the other lines alone: one of the two might be misread.
     """
     content = _content(reference)
-    references = _read(reference, content, "reference", forms[0], keys[0])
+    references = _read(reference, content, "reference", forms[0], _keys(keys[0]) or TEXT_KEYS["reference"])
     if not hypotheses:
-        if references.form not in ("json", "csv", "tsv"):
+        if references.form not in _KEYED:
             raise UsageError(f"{reference}: a {references.form} file holds one text an utterance: name a file of hypotheses too")
-        return references, [_read(reference, content, "hypothesis", forms[0], keys[1] or "pred_text")]
+        return references, [_read(reference, content, "hypothesis", references.form, _keys(keys[1]) or _BESIDE_REFERENCES)]
     if [str(path) for path in (reference, *hypotheses)].count("-") > 1:
         raise UsageError("-: standard input can be read but once")
     known_ids = () if references.numbered else references.texts.keys()
@@ -115,31 +115,46 @@ def read_texts(
     names the key or column of the text where none of `TEXT_KEYS` is meant. Raises UsageError: a line for every line of the file that
     cannot be used, or one where the form cannot be told.
     """
-    return _read(path, _content(path), role, form, key, known_ids)
+    return _read(path, _content(path), role, form, _keys(key) or TEXT_KEYS[role], known_ids)
 
 
-def _read(path: Path, content: str, role: Role, form: str | None, key: str | None, known_ids: Collection[str] | None = None) -> Texts:
+def _keys(key: str | None) -> tuple[str, ...]:
+    """A key that was asked for; columns of tables are known in small letters."""
+    return (key.lower(), key) if key else ()
+
+
+def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence[str], known_ids: Collection[str] | None = None) -> Texts:
     chosen = next((known for known in FORMATS if known == form), None)
     if form and not chosen:
         raise UsageError(f"format {form}: expected one of {', '.join(FORMATS)}")
-    keys = (key.lower(), key) if key else TEXT_KEYS[role]
-    chosen = chosen or detect(content, keys, known_ids)
+    columns = {*keys, *TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"]}
+    chosen = chosen or detect(content, columns, known_ids, path.suffix.lower())
     if chosen is None:
         option = "--ref-format" if role == "reference" else "--hyp-format"
         first = content.split(maxsplit=1)[0]
         raise UsageError(f'{path}: its lines may begin with ids or with words ("{first}"): say {option} kaldi or {option} lines')
     records: list[tuple[int, dict[str, Any]]] = []
     try:
-        records.extend(parse(content, chosen, keys))
+        records.extend(parse(content, chosen, columns))
     except FormatProblem as e:
         raise UsageError(f"{path}:{e.line}: {e}") from None
     if not records:
         raise UsageError(f"{path}:1: the file is empty, expected a {role} a line")
     text_key = next((k for k in keys if any(k in record for _, record in records)), None)
     if text_key is None:
-        shown = ", ".join(list(records[0][1])[:8])
-        raise UsageError(f"{path}:{records[0][0]}: no {role}: expected one of the keys {', '.join(dict.fromkeys(keys))}; here are {shown}")
+        raise UsageError(_without_texts(path, role, chosen, keys, *records[0]))
     return _collect(path, role, chosen, records, text_key)
+
+
+def _without_texts(path: Path, role: Role, form: Format, keys: Sequence[str], line: int, record: Mapping[str, Any]) -> str:
+    """What is said of a file that has its texts under none of the keys."""
+    place = f"{path}:{line}" if form == "json" else str(path)
+    told = f"{place}: no {role}: expected one of the keys {', '.join(dict.fromkeys(keys))}; here are {', '.join(list(record)[:8])}"
+    if form not in _KEYED:
+        return told
+    other = TEXT_KEYS["hypothesis" if role == "reference" else "reference"]
+    left = [key for key in record if key not in {*ID_KEYS, *PATH_KEYS, *SPEAKER_KEYS, *other, "duration", "offset"}]
+    return f"{told}: name it by --{role[:3]}-key {left[0] if len(left) == 1 else 'KEY'}"
 
 
 def _content(path: Path) -> str:
@@ -164,7 +179,7 @@ def _collect(path: Path, role: Role, form: Format, records: list[tuple[int, dict
     details: dict[str, dict[str, Any]] = {}
     lines: dict[str, int] = {}
     problems: list[str] = []
-    has_details = form in ("json", "csv", "tsv")
+    has_details = form in _KEYED
     names = _names(records) if has_details else None if form == "lines" else [record[ID] for _, record in records]
     sides = {*TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"], text_key}
     folder = path.parent

@@ -44,6 +44,7 @@ def in_every_form(tmp: Path) -> dict[str, tuple[str, str]]:
         "tsv with header": ("tsv", "utt_id\tspeaker\ttext\n" + "".join(f"{name}\tx\t{text}\n" for name, text in TEXTS.items())),
         "csv": ("csv", as_csv(TEXTS, tmp)),
         "csv with semicolons": ("csv", as_csv(TEXTS, tmp, ";")),
+        "trn with comments": ("trn", ";; heard (late)\n" + "".join(f"{text} ({name})\n;;\n" for name, text in TEXTS.items())),
     }
 
 
@@ -86,6 +87,12 @@ def test_plain_lines_keep_their_places(tmp_path: Path) -> None:
         ("1 2 3\n4 5 6\n", "lines"),
         ("84-121123-0000 GO DO YOU HEAR\n84-121123-0001 BUT\n", "kaldi"),
         ("hello, world\nyes, text\n", "lines"),
+        ("key, lock and barrel\nthey said\n", "lines"),
+        ("well (laughter)\nyes (applause)\nno\n", "lines"),
+        ("one more (2)\nhello\nyes (5)\n", "lines"),
+        ("hello world (anna-1)\nyes\nno (anna-3)\n", "trn"),
+        ("utt_id,heard\na-1,HELLO\n", "csv"),
+        ("file;heard\na.wav;HELLO, WORLD\n", "csv"),
         ("id,text\na,b\n", "csv"),
         ('{"text": "broken', "json"),
         ("[\n {}\n]", "json"),
@@ -181,6 +188,69 @@ def test_ids_on_one_side_alone_are_asked_about(tmp_path: Path) -> None:
 def test_ids_of_the_references_tell_ids_in_front_of_words() -> None:
     assert detect("anna hello\nbob yes\n", ["text"]) == "lines"
     assert detect("anna hello\nbob yes\n", ["text"], {"anna", "bob"}) == "kaldi"
+
+
+def test_one_line_without_its_id_does_not_make_a_trn_plain_lines(tmp_path: Path) -> None:
+    reference, hypothesis = tmp_path / "r.json", tmp_path / "h.txt"
+    reference.write_text(as_manifest(dict.fromkeys(("anna", "bob", "cy"), "A")), encoding="utf-8")
+    hypothesis.write_text(";; ours\nA (anna)\nA\nA (cy)\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"h\.txt:3: no id in parentheses at the end"):
+        read_sides(reference, [hypothesis])
+    hypothesis.write_text("A\nB (laughs)\nC\n", encoding="utf-8")
+    assert read_sides(reference, [hypothesis])[1][0].form == "lines"
+    with pytest.raises(UsageError, match=r"h\.trn:1: no id in parentheses"):
+        read_texts(hypothesis.rename(tmp_path / "h.trn"))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_csv_needs_no_header_where_its_ids_are_known(delimiter: str, tmp_path: Path) -> None:
+    reference, hypothesis = tmp_path / "r.json", tmp_path / "h.txt"
+    reference.write_text(as_manifest(TEXTS), encoding="utf-8")
+    rows = as_csv(TEXTS, tmp_path, delimiter).splitlines()[1:]
+    for lines in (rows, [row.replace(".flac", "", 1) for row in rows], [*rows[:3], f"new.flac{delimiter}NEW"]):
+        hypothesis.write_text("\n".join(lines), encoding="utf-8")
+        system = read_sides(reference, [hypothesis])[1][0]
+        assert (system.form, list(system.texts.items())[:3]) == ("csv", list(TEXTS.items())[:3])
+    named = hypothesis.rename(tmp_path / "h.csv")  # nothing but its name tells, where no reference is there yet
+    assert list(read_texts(named).texts) == ["anna-1", "anna-2", "bob-1", "new"]
+    named.write_text(f"anna-1{delimiter}HELLO{delimiter} WORLD\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=f"h.csv:1: 3 columns, expected an id and a text: a text with a {delimiter} in it must be quoted"):
+        read_texts(named)
+
+
+def test_a_column_that_is_not_known_is_named_by_the_option_to_use(tmp_path: Path) -> None:
+    reference, hypothesis = tmp_path / "r.json", tmp_path / "h.csv"
+    reference.write_text(as_manifest(TEXTS), encoding="utf-8")
+    for header, texts, advice in (
+        ("utt_id,ASR", list(TEXTS.items())[:3], "here are utt_id, asr: name it by --hyp-key asr"),
+        ("utt_id,ASR", TEXTS.items(), "here are utt_id, asr: name it by --hyp-key asr"),
+        ("utt_id,ASR,Beam", TEXTS.items(), "here are utt_id, asr, beam: name it by --hyp-key KEY"),
+    ):
+        rows = [f'{name},"{text.replace(chr(34), chr(34) * 2)}"{",4" * header.count("Beam")}' for name, text in texts]
+        hypothesis.write_text("\n".join([header, *rows]), encoding="utf-8")
+        with pytest.raises(UsageError) as caught:
+            read_sides(reference, [hypothesis])
+        assert str(caught.value).startswith(f"{hypothesis}: no hypothesis: expected one of the keys pred_text, ")
+        assert str(caught.value).endswith(advice)
+        assert read_sides(reference, [hypothesis], keys=(None, "ASR"))[1][0].texts == dict(texts)
+
+
+def test_one_table_may_hold_both_sides(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    for header in ("id,reference,hypothesis", "id,ref,hyp", "utt,hyp,text", "id,transcript,prediction"):
+        order = ["A B", "A"] if "hyp," not in header else ["A", "A B"]
+        path.write_text(f"{header}\n7,{','.join(order)}\n", encoding="utf-8")
+        references, (system,) = read_sides(path, [])
+        assert (references.texts, system.texts) == ({"7": "A B"}, {"7": "A"}), header
+    for header, texts, key in (
+        ("id,ref,heard", "7,A B,A", "heard"),
+        ("ref,heard", "A B,A", "heard"),
+        ("id,ref,heard,by", "7,A,B,C", "KEY"),
+    ):
+        path.write_text(f"{header}\n{texts}\n", encoding="utf-8")
+        shown = header.replace(",", ", ")
+        with pytest.raises(UsageError, match=f"hypothesis, hyp, prediction, pred; here are {shown}: name it by --hyp-key {key}$"):
+            read_sides(path, [])
 
 
 def test_one_manifest_may_hold_both_sides(tmp_path: Path) -> None:
