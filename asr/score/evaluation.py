@@ -8,7 +8,8 @@
 Edge cases, as in jiwer 4: an empty reference with words in the hypothesis counts them as insertions; an empty (or missing) hypothesis
 has all words deleted; two empty texts are equal. A reference that normalisation leaves empty, as one of punctuation only, is an empty
 reference. The one difference is the *rate* where no reference has a word: jiwer gives the number of insertions, here it is infinite (and
-null in a report), since it is no rate. Characters are counted with their spaces.
+null in a report), since it is no rate. Characters are counted with their spaces. A letter with an accent is one character, whichever of
+Unicode's two ways it was written in (NFC, NFD), so that texts which look the same are the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeAlias, get_args
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -202,8 +204,11 @@ def _call(systems: Sequence[Texts], names: Sequence[str]) -> list[str]:
 
 
 def _normalize(texts: Sequence[str | None], normalizer: Normalizer) -> list[str]:
-    """Normalised, with single spaces; a missing text is an empty one."""
-    return [" ".join(normalizer(text).split()) if text else "" for text in texts]
+    """Normalised, with single spaces and accents as part of their letters (NFC): what looks the same counts as the same.
+
+    A missing text is an empty one.
+    """
+    return [" ".join(normalizer(normalize("NFC", text)).split()) if text else "" for text in texts]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,8 @@
 """Texts of utterances, read from a file of any form that `formats.py` knows.
 
-An utterance is known by its `id`; where a file gives a path instead, by the file's name without its ending, as in manifests. Files of
-plain lines have no ids: there the first line goes with the first.
+An utterance is known by its `id`; where a file gives a path instead, by the file's name without its ending, as in manifests; two ids that
+look the same are the same (NFC: macOS writes an accent apart from its letter). Files of plain lines have no ids: there the first line goes
+with the first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
+from unicodedata import normalize
 
 from asr.errors import UsageError
 from asr.score.formats import FORMATS, ID, ID_KEYS, PATH_KEYS, Format, FormatProblem, detect, parse
@@ -128,7 +130,7 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
     if form and not chosen:
         raise UsageError(f"format {form}: expected one of {', '.join(FORMATS)}")
     columns = {*keys, *TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"]}
-    chosen = chosen or detect(content, columns, known_ids, path.suffix.lower())
+    chosen = chosen or detect(normalize("NFC", content), columns, known_ids, path.suffix.lower())
     if chosen is None:
         option = "--ref-format" if role == "reference" else "--hyp-format"
         first = content.split(maxsplit=1)[0]
@@ -185,7 +187,8 @@ def _collect(path: Path, role: Role, form: Format, records: list[tuple[int, dict
     folder = path.parent
     problem: str | None
     for i, (line, record) in enumerate(records):
-        name = names[i] if names else str(i + 1)
+        given = names[i] if names else str(i + 1)
+        name = given and normalize("NFC", given)
         text = record.get(text_key)
         more = {k: v for k, v in record.items() if k not in sides and isinstance(v, _SCALARS)} if has_details else {}
         if name is None:
@@ -287,4 +290,4 @@ def _add_kaldi(path: Path, details: dict[str, dict[str, Any]]) -> None:
             problem = _mend(more, path.parent)
             if problem:
                 raise UsageError(f"{beside}:{number}: {problem}")
-            details.setdefault(cells[0], {}).update(more)
+            details.setdefault(normalize("NFC", cells[0]), {}).update(more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 import numpy as np
 import pytest
@@ -43,6 +44,15 @@ def test_empty_texts(reference: str, hypothesis: str | None, normalizer: str, co
     assert found.words.rate == rate
     assert found.sentence_errors == int(found.words.errors > 0)
     assert found.interval is None
+
+
+def test_what_looks_the_same_is_the_same() -> None:
+    composed, apart = (unicodedata.normalize(form, "žluťoučký kůň Å 한국") for form in ("NFC", "NFD"))
+    assert composed != apart
+    for reference, hypothesis in ((composed, apart), (apart, composed)):
+        system = evaluate([reference], [hypothesis]).systems[0]
+        assert (system.words.counts, system.characters.counts) == ((4, 0, 0, 0), (len(composed), 0, 0, 0))
+    assert evaluate([apart], ["x"]).references == [apart]  # a report shows it as it was read
 
 
 def test_figures_by_hand() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -347,6 +348,17 @@ def test_no_content_is_a_traceback(tmp_path_factory: pytest.TempPathFactory, con
 
 
 # ---------------------------------------------------------------- matching
+
+
+@pytest.mark.parametrize("line", ['{{"id": "{}", "text": "A"}}', "A ({})", "{} A", "clips/{}.wav\tA", "{},A"])
+def test_ids_that_look_the_same_are_the_same(line: str, tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "zoé-1") for form in ("NFC", "NFD"))
+    for reference, hypothesis in ((composed, apart), (apart, composed)):
+        (tmp_path / "r.json").write_text(f'{{"audio_filepath": "{reference}.wav", "text": "A"}}', encoding="utf-8")
+        (tmp_path / "h").write_text(line.format(hypothesis), encoding="utf-8")
+        references, systems = read_sides(tmp_path / "r.json", [tmp_path / "h"])
+        assert match(references, systems).hypotheses == [["A"]]
+        assert references.details[composed]["audio_filepath"] == str(tmp_path / f"{reference}.wav")  # a path stays as it is
 
 
 def test_missing_and_extra_ids_are_told() -> None:
