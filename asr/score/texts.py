@@ -8,6 +8,7 @@ with the first.
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -32,6 +33,8 @@ _BESIDE_REFERENCES = tuple(key for key in TEXT_KEYS["hypothesis"] if key not in 
 
 SPEAKER_KEYS = ("speaker", "speaker_id", "spk", "spk_id")
 
+_ALTERNATIVES = re.compile(r"\{[^{}]*/[^{}]*\}")
+_OPTIONAL_WORD = re.compile(r"(?<!\S)\([^()\s]+\)(?!\S)")
 _KEYED: tuple[Format, ...] = ("json", "csv", "tsv")  # what says under which key or in which column a text stands
 _PROBLEMS_SHOWN = 20
 _SCALARS = (str, int, float)
@@ -201,6 +204,8 @@ def _collect(path: Path, role: Role, form: Format, records: list[tuple[int, dict
             problem = f"{text_key} is {str(text)[:40]}, expected a string"
         elif text is not None and _is_broken(text):
             problem = f"{text_key} is not valid Unicode"
+        elif form == "trn" and text and (markup := _sclite_markup(text, role)):
+            problem = markup
         else:
             problem = _mend(more, folder) if more else None
         if problem or name is None:
@@ -248,6 +253,15 @@ def _is_recording(name: str) -> bool:
 def _is_broken(text: str) -> bool:
     """Half a character, which JSON can write and no file could hold."""
     return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _sclite_markup(text: str, role: Role) -> str | None:
+    """What is wrong with a text that sclite would read in more than one way: its signs must not count as words."""
+    if found := _ALTERNATIVES.search(text):
+        return f"{found[0]}: sclite's alternatives are not understood: write the text in one reading"
+    if role == "reference" and (found := _OPTIONAL_WORD.search(text)):
+        return f"{found[0]}: sclite's words that may be left out are not understood: write it without the parentheses, or leave it out"
+    return None
 
 
 def _seconds(value: Any) -> float:

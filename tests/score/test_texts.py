@@ -203,6 +203,24 @@ def test_one_line_without_its_id_does_not_make_a_trn_plain_lines(tmp_path: Path)
         read_texts(hypothesis.rename(tmp_path / "h.trn"))
 
 
+def test_what_sclite_would_read_in_more_than_one_way_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.trn"
+    path.write_text("GO (a-1)\n{ hello / hullo / @ } world (a-2)\nthe (%hesitation) cat (a-3)\n{yes/yeah} (a-4)\n", encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_texts(path)
+    alternatives = "sclite's alternatives are not understood: write the text in one reading"
+    optional = "sclite's words that may be left out are not understood: write it without the parentheses, or leave it out"
+    assert str(caught.value).splitlines() == [
+        f"{path}:2: {{ hello / hullo / @ }}: {alternatives}",
+        f"{path}:3: (%hesitation): {optional}",
+        f"{path}:4: {{yes/yeah}}: {alternatives}",
+    ]
+    with pytest.raises(UsageError, match=r"r.trn:2: \{ hello / hullo / @ \}: sclite's alternatives"):
+        read_texts(path, "hypothesis")
+    path.write_text("(laughs) and/or {so} f(x) (a-1)\n", encoding="utf-8")  # whatever a system writes
+    assert read_texts(path, "hypothesis").texts == {"a-1": "(laughs) and/or {so} f(x)"}
+
+
 @pytest.mark.parametrize("delimiter", [",", ";"])
 def test_a_csv_needs_no_header_where_its_ids_are_known(delimiter: str, tmp_path: Path) -> None:
     reference, hypothesis = tmp_path / "r.json", tmp_path / "h.txt"
