@@ -6,6 +6,7 @@ model (`ModelFolderConfig`). Unknown keys and impossible values are refused by n
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -234,9 +235,19 @@ class SegmentConfig(Section):
 class ModelFolderConfig(Section):
     """`config.yaml` of a model folder."""
 
+    language: str = "en"
+    """of the speech: its ISO 639 code, of two letters (en, de), or of three where it has none of two"""
     model: ModelConfig = ModelConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     decode: DecodeConfig = DecodeConfig()
+
+    @field_validator("language", mode="before")
+    @classmethod
+    def _is_a_code(cls, value: Any) -> Any:
+        value = "no" if value is False else value  # Norwegian, as YAML reads it
+        if not (isinstance(value, str) and re.fullmatch("[a-z]{2,3}", value)):
+            raise ValueError(f"expected the ISO 639 code of a language, such as en, de or fr, not {value!r}")
+        return value
 
 
 # ---------------------------------------------------------------- the training
@@ -290,7 +301,7 @@ class OptimizerConfig(Section):
 
     start_from: Literal["embedded"] | Path | None = None
     """a model folder whose weights and pieces training starts from (fine-tuning), or `embedded`, the model in the package; what the recipe
-    does not say of the network and the search is as it is there. Without it, from random weights"""
+    does not say of the language, the network and the search is as it is there. Without it, from random weights"""
     learning_rate: PositiveFloat = 1e-3
     """at the end of the warm-up"""
     warmup_steps: NonNegativeInt = 300
@@ -374,7 +385,8 @@ class Config(ModelFolderConfig):
 
     def folder_config(self) -> ModelFolderConfig:
         """The part that a finished model keeps."""
-        return ModelFolderConfig(model=self.model, tokenizer=self.tokenizer.model_copy(update={"model": None}), decode=self.decode)
+        pieces = self.tokenizer.model_copy(update={"model": None})
+        return ModelFolderConfig(language=self.language, model=self.model, tokenizer=pieces, decode=self.decode)
 
 
 # ---------------------------------------------------------------- the language model

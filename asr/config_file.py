@@ -22,7 +22,7 @@ AnySection = TypeVar("AnySection", bound=Section)
 def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None = None) -> AnySection:
     """Read a YAML file, apply `section.key=value` overrides, and check the whole.
 
-    A recipe that starts from a model has that model's network and search, but for what it says itself.
+    A recipe that starts from a model has that model's language, network and search, but for what it says itself.
 
     Raises ConfigError, naming every key at fault and the file, or the override, that has it.
     """
@@ -77,7 +77,7 @@ def _inherit(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
     if train.get("start_with") == "listener":
         network = model.get("model", {})
         return _filled(tree, {"model": {name: network[name] for name in ("frontend", "listener") if name in network}})
-    return _filled(tree, {name: model[name] for name in ("model", "tokenizer", "decode") if name in model})
+    return _filled(tree, {name: model[name] for name in ("language", "model", "tokenizer", "decode") if name in model})
 
 
 def _filled(tree: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Transcriber:
         self.decode = decode or model.search
         self.segment = segment or SegmentConfig()
         check_search(model, self.decode, hotwords)
+        self.language = model.config.language
         self.state_seconds = model.config.model.state_seconds
 
     def transcribe(self, audio: Path | str | NDArray[Any], channel: int | None = None) -> Transcript:
@@ -120,7 +121,7 @@ class Transcriber:
                     for end in window.ends:
                         segments = sorted(found.pop(end.recording, []), key=lambda segment: segment.start)
                         name = sources[end.recording].name
-                        yield end.recording, end.error or Transcript(name, end.seconds, tuple(segments), end.missing)
+                        yield end.recording, end.error or Transcript(name, end.seconds, tuple(segments), end.missing, self.language)
             finally:
                 stop.set()
 

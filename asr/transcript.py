@@ -71,6 +71,8 @@ class Transcript:
     """in order; none where nobody speaks"""
     missing: float = 0.0
     """seconds that the recording's header states and that are not there: it breaks off"""
+    language: str = "en"
+    """the model's: its ISO 639 code"""
 
     @property
     def text(self) -> str:

@@ -74,6 +74,7 @@ class Parrot:
     batches: list[int] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
     """it has been asked"""
+    language: str = "en"
 
     def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | None]:
         self.begun.set()

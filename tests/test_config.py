@@ -27,6 +27,13 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert load_config(ModelFolderConfig, write(tmp_path, dump_config(folder))) == folder
 
 
+@pytest.mark.parametrize(("given", "language"), [("", "en"), ("language: de", "de"), ("language: no", "no"), ("language: hsb", "hsb")])
+def test_a_model_keeps_its_recipes_language(tmp_path: Path, given: str, language: str) -> None:
+    folder = load_config(Config, write(tmp_path, given)).folder_config()
+    assert folder.language == language
+    assert load_config(ModelFolderConfig, write(tmp_path, dump_config(folder))) == folder
+
+
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     assert load_config(Config, write(tmp_path, "")) == Config()
 
@@ -76,6 +83,7 @@ def test_one_path_needs_no_brackets(tmp_path: Path) -> None:
         ("train: {start_from: 5}", [], r"^\S+recipe\.yaml: train\.start_from: expected a model's folder or `embedded`, not 5$"),
         ("seed: 2024-13-45", [], r"recipe\.yaml: not valid YAML: month must be in"),
         ("", ["seed=2024-13-45"], "seed=2024-13-45: the value is not valid YAML"),
+        ("language: German", [], r"recipe\.yaml: language: expected the ISO 639 code of a language, such as en, de or fr, not 'German'$"),
         ("- a list", [], "expected `key: value` lines"),
         ("a: [b", [], "not valid YAML"),
         ("", ["epochs"], "epochs: expected key=value"),
@@ -101,6 +109,13 @@ def test_a_recipe_that_starts_from_a_model_is_filled_up_from_it(tmp_path: Path, 
     assert config.model == model.model.model_copy(update={"speller": speller})
     assert config.decode == model.decode.model_copy(update={"beam": 5})
     assert config.tokenizer == model.tokenizer
+
+    german = shutil.copytree(tiny_folder, tmp_path / "german")
+    (german / "config.yaml").write_text(dump_config(model.model_copy(update={"language": "de"})), encoding="utf-8")
+    recipe = write(tmp_path, f"train: {{start_from: {german}}}")
+    assert load_config(Config, recipe).language == "de"
+    assert load_config(Config, recipe, ["language=nl"]).language == "nl"
+    assert load_config(Config, recipe, ["train.start_with=listener"]).language == "en"
 
     listening = load_config(Config, write(tmp_path, text), ["train.start_with=listener"])
     assert listening.model.listener == model.model.listener

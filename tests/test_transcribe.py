@@ -184,6 +184,12 @@ def test_a_model_without_ctc_tells_no_times_of_words(tiny_folder: Path, clips: l
     assert found.words == ()
 
 
+def test_a_transcript_tells_the_language_of_the_model(tiny_folder: Path) -> None:
+    model = asr.load_model(tiny_folder).model
+    german = replace(model, config=model.config.model_copy(update={"language": "de"}))
+    assert Transcriber(german).transcribe(np.zeros(RATE, np.float32)).language == "de"
+
+
 def test_a_language_model_that_is_named_is_asked(tiny_folder: Path, tmp_path: Path) -> None:
     tokenizer = asr.load_model(tiny_folder).model.tokenizer
     config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=4, hidden=4), tokenizer=TokenizerConfig(kind="char"))

@@ -3,7 +3,7 @@
 | key | |
 |---|---|
 | `text` | the segments' texts, one after the other |
-| `language` | `en` |
+| `language` | the model's: its ISO 639 code, such as `en` |
 | `audio_filepath` | what was transcribed; bytes of its name that are no UTF-8 are shown as � (ours) |
 | `duration` | of the recording (s) (ours) |
 | `segments` | stretches of speech, in order: |
@@ -69,7 +69,7 @@ def _record(transcript: Transcript, nbest: int) -> dict[str, Any]:
     return {
         "audio_filepath": writable(transcript.audio_filepath),
         "duration": _number(transcript.duration, 3),
-        "language": "en",
+        "language": transcript.language,
         "text": "".join(segment["text"] for segment in segments),
         "segments": segments,
     }

@@ -57,7 +57,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
             check_key(request, settings.api_key)
             with service.admitted():
                 async with received(body, request, settings, service.folder) as upload:
-                    fields = read_fields(upload.fields)
+                    fields = read_fields(upload.fields, service.language)
                     transcript = await outcome(request, service, service.submit(upload.path))
             answer = reply(transcript, fields)
             status = 200

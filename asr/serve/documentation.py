@@ -44,7 +44,7 @@ FORM: dict[str, Any] = {
     "properties": {
         "file": FILE,
         "model": {"type": "string", "enum": list(MODELS), "default": MODEL},
-        "language": {"type": "string", "enum": ["en"], "description": "English alone is understood"},
+        "language": {"type": "string", "description": "The model's own (ISO 639 code, or English name): no other is understood"},
         "prompt": {"type": "string", "description": "Taken for compatibility, without effect"},
         "response_format": {"type": "string", "enum": list(RESPONSE_FORMATS), "default": "json"},
         "temperature": {

@@ -15,7 +15,10 @@ MODEL = "las-asr"
 MODELS = (MODEL, "whisper-1")  # the second because clients have it built in
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 GRANULARITIES = ("word", "segment")
-ENGLISH = ("en", "english", "en-us", "en-gb")
+LANGUAGES = {
+    "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese",
+}  # fmt: skip
+"""names of those with much free speech to train on, of Multilingual LibriSpeech; any other goes by its code"""
 USED = {"model", "language", "response_format", "timestamp_granularities", "stream", "include"}
 
 
@@ -29,10 +32,10 @@ class Fields:
     """names of fields that make no difference"""
 
 
-def read_fields(sent: dict[str, list[str]]) -> Fields:
+def read_fields(sent: dict[str, list[str]], language: str) -> Fields:
     """Fields by name, several values of one where it was sent several times -> what they ask for. An empty one counts as left out.
 
-    Raises ApiError naming the field.
+    Raises ApiError naming the field; of languages, `language` is the one that the model understands (its code).
     """
     fields: dict[str, list[str]] = {}
     for name, values in sent.items():
@@ -46,9 +49,7 @@ def read_fields(sent: dict[str, list[str]]) -> Fields:
 
     model = one("model") or MODEL
     check_model(model)
-    language = one("language")
-    if language is not None and language.strip().lower().replace("_", "-") not in ENGLISH:
-        raise _wrong("language", f"{_shown(language)} is not understood: this model hears English alone; send en, or leave it out")
+    _check_language(one("language"), language)
     _check_temperature(one("temperature"))
     if (stream := one("stream")) is not None and stream.strip().lower() not in ("false", "0"):
         raise _wrong("stream", "answers come whole from this server: leave it out")
@@ -71,6 +72,13 @@ def check_model(name: str) -> None:
     if name not in MODELS:
         message = f"the model {_shown(name)} does not exist: this server has {' (also called '.join(MODELS)})"
         raise ApiError(404, message, param="model", code="model_not_found")
+
+
+def _check_language(asked: str | None, own: str) -> None:
+    """By its code, with a country or not (en-US), or by its name."""
+    name = LANGUAGES.get(own, own)
+    if asked is not None and asked.strip().lower().replace("_", "-").split("-")[0] not in (own, name.lower()):
+        raise _wrong("language", f"{_shown(asked)} is not understood: this model hears {name} alone; send {own}, or leave it out")
 
 
 def _check_temperature(text: str | None) -> None:

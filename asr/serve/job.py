@@ -40,6 +40,8 @@ class Job(Share):
     path: Path = Path()
     looks: bool = False
     """where the speller looked is wanted as well"""
+    language: str = "en"
+    """of the model that hears it"""
     tell: Callable[[Progress | Heard], None] = lambda _: None
     transcript: Future[Transcript] = field(default_factory=Future)
     looked_seconds: float = 0.0
@@ -82,4 +84,4 @@ class Job(Share):
         if len(self._found) == self._segments:
             found = [self._found[i] for i in range(len(self._found))]
             with suppress(InvalidStateError):  # given up, a moment ago
-                self.transcript.set_result(Transcript("", self._read, tuple(s for s in found if s)))
+                self.transcript.set_result(Transcript("", self._read, tuple(s for s in found if s), language=self.language))

@@ -14,7 +14,7 @@ from fastapi import Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from asr.output import FORMATS, OutputOptions, json_line, one_line
-from asr.serve.fields import Fields
+from asr.serve.fields import LANGUAGES, Fields
 from asr.transcript import Transcript
 
 UNMARKED = OutputOptions(mark_doubtful=False)  # programs read these
@@ -40,7 +40,7 @@ def verbose(transcript: Transcript, granularities: tuple[str, ...]) -> dict[str,
     record = json.loads(json_line(transcript))
     answer = {
         "task": "transcribe",
-        "language": "english",
+        "language": LANGUAGES.get(transcript.language, transcript.language).lower(),
         "duration": record["duration"],
         "text": one_line(transcript, UNMARKED),
         "usage": _usage(transcript),

@@ -65,6 +65,12 @@ class Service:
     def ready(self) -> bool:
         return self._transcriber is not None and self._worker.is_alive() and not self.stopping
 
+    @property
+    def language(self) -> str:
+        """the model's, once it is ready"""
+        assert self._transcriber is not None
+        return self._transcriber.language
+
     def start(self) -> None:
         self._worker.start()
 
@@ -98,7 +104,7 @@ class Service:
 
     def submit(self, path: Path, looks: bool = False, tell: Callable[[Progress | Heard], None] = lambda _: None) -> Job:
         """Begin to transcribe a file, which must stay until the job is done or given up."""
-        job = Job(path=path, looks=looks, tell=tell)
+        job = Job(path=path, looks=looks, language=self.language, tell=tell)
         self._readers.submit(self._read, job)
         return job
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,6 +124,10 @@ def test_whatever_is_in_it_is_json_in_utf_8(name: str, texts: list[str], score: 
     for text in (to_json(heard, OutputOptions(nbest=2)), json_line(heard, OutputOptions(nbest=2), {"id": name})):
         found = strictly(text.encode().decode())
         assert found["text"] == found["segments"][0]["text"] == "".join(w["word"] for w in found["segments"][0]["words"])
+
+
+def test_the_language_is_the_models() -> None:
+    assert strictly(to_json(replace(HEARD, language="de"), USUAL))["language"] == "de"
 
 
 def test_a_file_name_that_is_no_utf_8_is_shown_as_far_as_it_goes() -> None:

@@ -105,6 +105,18 @@ def test_what_cannot_be_done_is_refused_by_name(
     assert says in caught.value.message
 
 
+@pytest.mark.parametrize(("code", "name", "asked"), [("de", "German", "german"), ("de", "German", "de-AT"), ("hsb", "hsb", "hsb")])
+def test_a_model_of_another_language_is_asked_for_that(code: str, name: str, asked: str) -> None:
+    """Upper Sorbian has no code of two letters, and goes by that of three."""
+    parrot = Parrot(language=code)
+    parrot.let.set()
+    with serving(lambda: parrot) as live:  # type: ignore[arg-type, return-value]
+        answer = live.post(RIVER, response_format="verbose_json", language=asked)
+        assert answer.json()["language"] == name.lower()
+        refused = live.post(RIVER, language="en").json()["error"]["message"]
+        assert refused == f"language: 'en' is not understood: this model hears {name} alone; send {code}, or leave it out"
+
+
 def test_a_file_that_is_no_recording(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="cannot be decoded") as caught:
         client.audio.transcriptions.create(file=Path(__file__), model="las-asr")
