@@ -437,6 +437,10 @@ def test_a_reader_that_has_had_enough_costs_no_file(tiny_folder: Path, good: Pat
             ["--output", "new/report.json", "--report", "new"],
             "--report new: would be written over new/report.json: name another file or folder",
         ),
+        (
+            ["--normalizer", "letters.yaml"],
+            'normalizer letters: leaves no word of any reference ("LOW"): such texts need another, or none',
+        ),
     ],
 )
 def test_evaluate_looks_at_where_it_shall_write_first(
@@ -444,6 +448,7 @@ def test_evaluate_looks_at_where_it_shall_write_first(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "letters.yaml").write_text("steps: [{replace: {pattern: '[A-Z]'}}]", encoding="utf-8")
     (tmp_path / "m.json").write_text(json.dumps({"audio_filepath": "good.wav", "text": "LOW"}), encoding="utf-8")
     result = run("evaluate", "--manifest", "m.json", "--model", "not-looked-at-yet", *arguments)
     assert (result.exit_code, complaints(result)) == (2, [f"error: {expected}"])

@@ -45,6 +45,7 @@ def evaluate(
       asr evaluate --manifest dev.json --by speaker --report report/
     """
     from asr.decode.utterances import recognize_utterances
+    from asr.score.evaluation import check_words_left
     from asr.score.evaluation import evaluate as measure
     from asr.score.groups import check_keys
     from asr.score.report import check_report_path, writes_page
@@ -57,6 +58,7 @@ def evaluate(
         {**u.extra, "speaker": u.speaker, "lang": u.lang, "offset": u.offset, "audio_filepath": str(u.audio_filepath)} for u in utterances
     ]
     change = load_normalizer(normalizer)
+    check_words_left([u.text for u in utterances], change)
     _check_output(output, manifest)
     check_report_path(report, (manifest, output) if output else (manifest,))
     check_keys(by or [], [{**known, "duration": 0.0} for known in details])

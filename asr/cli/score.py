@@ -66,20 +66,24 @@ def score(
       asr score test.json ours.json --by speaker --by gender --report report/
       asr score ref.txt hyp.txt --fail-above 12.5
     """
+    from asr.score.evaluation import check_words_left
     from asr.score.evaluation import evaluate as measure
     from asr.score.report import check_report_path
     from asr.score.terminal import forms_line
     from asr.score.texts import read_sides
+    from asr.text.normalizer import load_normalizer
 
+    change = load_normalizer(normalizer)
     check_report_path(report, (reference, *(hypotheses or ())))
     with err.status("scoring …"):
         references, systems = read_sides(reference, hypotheses or [], (ref_format, hyp_format), (ref_key, hyp_key))
+        check_words_left(references.texts.values(), change)
         found = measure(
             references,
             *systems,
             names=name or (),
             by=by or (),
-            normalizer=normalizer,
+            normalizer=change,
             alignment=alignment,  # type: ignore[arg-type]  # looked at there
             missing=missing,  # type: ignore[arg-type]
             level=level,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeAlias, get_args
@@ -107,6 +107,12 @@ class Evaluation:
     def reference_words(self) -> int:
         return self.systems[0].words.reference_length
 
+    @property
+    def emptied(self) -> tuple[str, ...]:
+        """Ids of references that had words, of which normalisation left none."""
+        texts = zip(self.ids, self.references, self.normalized_references, strict=True)
+        return tuple(name for name, before, after in texts if before.split() and not after)
+
 
 def evaluate(
     references: TextsLike,
@@ -182,6 +188,19 @@ def evaluate(
         systems=tuple(results),
         comparisons=tuple(compare(a, b, expected, alignment, bootstrap) for a, b in itertools.combinations(aligned, 2)),
     )
+
+
+def check_words_left(references: Iterable[str | None], normalizer: Normalizer) -> None:
+    """Raises UsageError where references have words and the normaliser leaves none at all: any hypothesis would be free of errors."""
+    first = ""
+    for text in references:
+        if text and normalizer(text).split():
+            return
+        first = first or (text or "").strip()
+    if first:
+        raise UsageError(
+            f'normalizer {normalizer.name}: leaves no word of any reference ("{first[:40]}"): such texts need another, or none'
+        )
 
 
 def _as_texts(given: TextsLike, details: Sequence[Mapping[str, Any]] | Mapping[str, Mapping[str, Any]] = ()) -> Texts:

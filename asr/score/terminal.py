@@ -99,13 +99,15 @@ def error_lines(system: SystemResult, named: bool) -> Iterator[str]:
 
 
 def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
-    """What had no counterpart, and what became of it."""
+    """What had no counterpart, and what became of it; and what normalisation did, or would do."""
     fate = "left out for all systems" if missing == "skip" else "their words count as deleted"
     for system in found.systems:
         if system.missing:
             yield f"{system.name}: no hypothesis for {_listed(system.missing)}: {fate}"
         if system.extra:
             yield f"{system.name}: no reference for {_listed(system.extra)}: they count for nothing"
+    if found.emptied:
+        yield f"{found.normalizer.name} leaves no word of the reference of {_listed(found.emptied)}: what was heard there counts as inserted"
     if found.normalizer.name == "none" and _cases_differ(found):
         yield "references are in capitals and hypotheses are not, or the other way round: --normalizer librispeech compares them as capitals"
 

@@ -136,6 +136,22 @@ def test_capitals_on_one_side_alone_are_noticed(files: Path) -> None:
     assert "--normalizer librispeech" in run(files / "ref.json", files / "b.tsv").stderr
 
 
+def test_a_normalizer_that_leaves_no_word_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "ref.txt").write_text("привет мир\n\nкак дела\n", encoding="utf-8")
+    (tmp_path / "hyp.txt").write_text("привет\n\nкак тела\n", encoding="utf-8")
+    sides = tmp_path / "ref.txt", tmp_path / "hyp.txt"
+    result = run(*sides, "--normalizer", "librispeech", "--fail-above", "10")
+    expected = 'error: normalizer librispeech: leaves no word of any reference ("привет мир"): such texts need another, or none'
+    assert (result.exit_code, result.stdout, result.stderr.splitlines()) == (2, "", [expected])
+    assert "50.00 %" in run(*sides).stdout
+    (tmp_path / "ref.txt").write_text("HELLO\n\nмир\n", encoding="utf-8")
+    note = "librispeech leaves no word of the reference of id 3: what was heard there counts as inserted"
+    result = run(*sides, "--normalizer", "librispeech")
+    assert (result.exit_code, result.stderr.splitlines()) == (0, [note])
+    (tmp_path / "ref.txt").write_text("\n\n\n", encoding="utf-8")  # silence was tested: whatever is heard is inserted
+    assert run(*sides, "--normalizer", "librispeech").exit_code == 0
+
+
 @pytest.mark.parametrize(("limit", "code"), [("31.3", 0), ("31.2", 1)])
 def test_fail_above(limit: str, code: int, files: Path) -> None:
     result = run(files / "ref.json", files / "a.trn", "--fail-above", limit)
