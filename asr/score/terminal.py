@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterator
 
 from rich.markup import escape
@@ -10,10 +11,13 @@ from rich.table import Table
 
 from asr.score.evaluation import Evaluation, SystemResult
 from asr.score.groups import Group
-from asr.score.wer import ErrorCounts
+from asr.score.wer import ErrorCounts, word_errors
+from asr.text.normalize import APOSTROPHES, fold_accents
 
 ENTRIES = 8  # of each list
 IDS = 5
+LOOKED_AT = 1000  # utterances, for whether capitals and punctuation make up much of the errors
+MUCH = 0.25  # of the errors
 
 
 def forms_line(found: Evaluation) -> str:
@@ -108,20 +112,31 @@ def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
             yield f"{system.name}: no reference for {_listed(system.extra)}: they count for nothing"
     if found.emptied:
         yield f"{found.normalizer.name} leaves no word of the reference of {_listed(found.emptied)}: what was heard there counts as inserted"
-    if found.normalizer.name == "none" and _cases_differ(found):
-        yield "references are in capitals and hypotheses are not, or the other way round: --normalizer librispeech compares them as capitals"
+    if found.normalizer.name == "none":
+        yield from _spelling_notes(found)
+
+
+def _spelling_notes(found: Evaluation) -> Iterator[str]:
+    """Of which systems a good part of the errors, as far as the first utterances tell, are capitals and punctuation alone."""
+    references = found.normalized_references[:LOOKED_AT]
+    plain = [_without_spelling(text) for text in references]
+    in_latin = all(c.isascii() for text in plain for c in fold_accents(text) if c.isalpha())
+    normalizer = "librispeech" if in_latin else "FILE.yaml with the steps lower and remove_punctuation"
+    for system, texts in zip(found.systems, found.normalized_hypotheses, strict=True):
+        errors = word_errors(references, texts[:LOOKED_AT]).errors
+        left = word_errors(plain, [_without_spelling(text) for text in texts[:LOOKED_AT]]).errors
+        if errors and left <= (1 - MUCH) * errors:
+            share = 100 * (1 - left / errors)
+            yield f"{system.name}: {share:.0f} % of the word errors are but capitals and punctuation: leave them out with --normalizer {normalizer}"
+
+
+def _without_spelling(text: str) -> str:
+    kept = APOSTROPHES.sub("'", text).lower()
+    return "".join(" " if unicodedata.category(c)[0] in "PS" and c != "'" else c for c in kept)
 
 
 def _listed(ids: tuple[str, ...]) -> str:
     return f"{len(ids)} ids ({', '.join(ids[:IDS])}{', …' if len(ids) > IDS else ''})" if len(ids) > 1 else f"id {ids[0]}"
-
-
-def _cases_differ(found: Evaluation) -> bool:
-    references = "".join(found.normalized_references[:100])
-    hypotheses = "".join("".join(texts[:100]) for texts in found.normalized_hypotheses)
-    return (references.isupper() and any(c.islower() for c in hypotheses)) or (
-        hypotheses.isupper() and any(c.islower() for c in references)
-    )
 
 
 def percent(counts: ErrorCounts) -> str:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from asr.cli import app
 from asr.score import evaluate, report, write_report
 from asr.score.evaluation import Evaluation
+from asr.score.terminal import matching_notes
 from asr.score.texts import Texts, read_sides
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "asr" / "score" / "report.schema.json").read_text(encoding="utf-8"))
@@ -132,8 +133,26 @@ def test_words_in_front_that_look_like_ids_are_counted(tmp_path: Path) -> None:
     assert [cell.strip() for cell in row.split("│")][2:5] == ["12.50 %", "1", "8"]
 
 
-def test_capitals_on_one_side_alone_are_noticed(files: Path) -> None:
-    assert "--normalizer librispeech" in run(files / "ref.json", files / "b.tsv").stderr
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "share", "normalizer"),
+    [
+        ("A B C D", "a b c d", 100, "librispeech"),
+        ("Hello, world", "hello world", 100, "librispeech"),
+        ("It’s a “well-known” café.", "it's a well known café", 100, "librispeech"),
+        ("GO ON NOW SIR", "go on now or", 75, "librispeech"),
+        ("Go on.", "go in", 50, "librispeech"),
+        ("Привет, мир", "привет мир", 100, "FILE.yaml with the steps lower and remove_punctuation"),
+        ("GO ON", "GO IN", 0, ""),
+        ("A b c d e", "a v w x y", 20, ""),
+        ("...", "!", 100, "librispeech"),
+        ("", "", 0, ""),
+    ],
+)
+def test_errors_that_are_but_spelling_are_noticed(reference: str, hypothesis: str, share: int, normalizer: str) -> None:
+    good = "GO ON"
+    found = evaluate([reference, good], [hypothesis, good], [reference, good], names=["ours", "theirs"])
+    told = f"ours: {share} % of the word errors are but capitals and punctuation: leave them out with --normalizer {normalizer}"
+    assert list(matching_notes(found, "delete")) == ([told] if normalizer else [])
 
 
 def test_a_normalizer_that_leaves_no_word_is_no_success(tmp_path: Path) -> None:
