@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import unicodedata
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -171,7 +172,7 @@ def _utterance(record: Any, path: Path, place: str) -> Utterance:
     return Utterance(
         id=strings["id"] or file.stem + (f"-{offset:.2f}" if offset else ""),
         audio_filepath=file if file.is_absolute() else path.parent / file,
-        text=strings["text"],
+        text=None if strings["text"] is None else unicodedata.normalize("NFC", strings["text"]),  # as tokenizers write
         duration=duration,
         offset=offset,
         speaker=strings["speaker"],

@@ -7,6 +7,8 @@ One vocabulary serves the speller and the CTC head. Its first three ids are fixe
 from __future__ import annotations
 
 import io
+import random
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,8 +18,14 @@ from asr.config import TokenizerConfig
 from asr.errors import ConfigError, ModelError
 
 BLANK, UNKNOWN, EOS = 0, 1, 2
+MOST_SENTENCES = 1_000_000  # that pieces are learnt from
 WORD_START = "▁"
 """how SentencePiece writes the start of a word"""
+
+
+def composed(text: str) -> str:
+    """A text with each accented letter as one character, where Unicode has it (NFC): ü may as well have been written as u and dots."""
+    return unicodedata.normalize("NFC", text)
 
 
 class Tokenizer:
@@ -53,7 +61,9 @@ class Tokenizer:
         A vocabulary larger than the text can fill is made as large as it can be, so that one recipe serves small and
         large data. Raises ConfigError when there is no text or `vocab_size` is too small for its letters.
         """
-        sentences = [text for text in texts if text.strip()]
+        sentences = [composed(text) for text in texts if text.strip()]
+        if len(sentences) > MOST_SENTENCES:  # SentencePiece would draw others each time
+            sentences = random.Random(0).sample(sentences, MOST_SENTENCES)
         if not sentences:
             raise ConfigError("tokenizer: there is no text to learn pieces from: do the training manifests have `text`?")
         out = io.BytesIO()
@@ -67,7 +77,7 @@ class Tokenizer:
                 character_coverage=1.0,
                 pad_id=BLANK, pad_piece="<blank>", unk_id=UNKNOWN, eos_id=EOS, bos_id=-1,
                 normalization_rule_name="identity",
-                input_sentence_size=1_000_000, shuffle_input_sentence=True,
+                max_sentence_length=max(4192, *(len(text.encode()) for text in sentences)),  # bytes; longer ones it would leave out
                 num_threads=1,  # the same pieces on every machine
                 minloglevel=2,
             )  # fmt: skip
@@ -89,17 +99,17 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, without end-of-sentence."""
-        return list(self._pieces.encode(text))
+        return list(self._pieces.encode(composed(text)))
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of each text, much faster than one by one."""
-        found: list[list[int]] = self._pieces.encode(list(texts))
+        found: list[list[int]] = self._pieces.encode([composed(text) for text in texts])
         return found
 
     def unknown(self, text: str) -> str:
         """The characters of `text` that no piece has, each once, in order."""
         known = set("".join(self.pieces[EOS + 1 :]))
-        return "".join(sorted(set(text) - known - {" "}))
+        return "".join(sorted(set(composed(text)) - known - {" "}))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; blank and end-of-sentence write nothing."""

@@ -70,3 +70,25 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"tokenizer\.model"):
         Tokenizer.load(path)
+
+
+def test_pieces_of_more_text_than_is_learnt_from_are_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asr.text.tokenizer.MOST_SENTENCES", 20)
+    texts = [f"{a}{b} {b}{a}{a}" for a in "ABCDEFGHIJ" for b in "KLMNOPQRST"]
+    config = TokenizerConfig(kind="bpe", vocab_size=32)
+    pieces = Tokenizer.train(texts, config).pieces
+    assert pieces == Tokenizer.train(texts, config).pieces
+    assert pieces != Tokenizer.train(texts[:20], config).pieces  # drawn from all of it
+
+
+def test_letters_of_very_long_lines_are_learnt() -> None:
+    tokenizer = Tokenizer.train(["GO ON", "Z" * 6_000], TokenizerConfig(kind="char", vocab_size=20))
+    assert not tokenizer.unknown("GO Z")
+
+
+def test_letters_are_the_same_however_their_accents_are_written() -> None:
+    composed, decomposed = "GR\u00dc\u00dfE", "GRU\u0308\u00dfE"
+    tokenizer = Tokenizer.train([decomposed] * 3, TokenizerConfig(kind="char", vocab_size=20))
+    assert not tokenizer.unknown(decomposed)
+    assert tokenizer.encode(composed) == tokenizer.encode(decomposed) == tokenizer.encode_many([decomposed])[0]
+    assert tokenizer.decode(tokenizer.encode(decomposed)) == composed
