@@ -32,8 +32,13 @@ class PlacedToken(NamedTuple):
     """the state after the last"""
     attention_score: float
     """its log-probability by the speller (nats)"""
-    ctc_score: float
-    """its log-probability by the CTC head where it is most probable (nats); 0 without a CTC head"""
+    ctc_score: float | None
+    """its log-probability by the CTC head where it is most probable (nats); None without a CTC head"""
+
+    @property
+    def score(self) -> float:
+        """its log-probability, as the mean of the heads that there are (nats)"""
+        return self.attention_score if self.ctc_score is None else (self.attention_score + self.ctc_score) / 2
 
 
 class PlacedWord(NamedTuple):
@@ -45,7 +50,7 @@ class PlacedWord(NamedTuple):
     end: int
     """the state after the last"""
     probability: float
-    """that it was said: the geometric mean of its tokens' probabilities by both heads"""
+    """that it was said: the geometric mean of its tokens' probabilities by both heads, or the speller where there is no other"""
 
 
 @torch.inference_mode()
@@ -63,10 +68,9 @@ def place_tokens(
     looked = weights.argmax(2).tolist()
     placed: list[list[PlacedToken]] = []
     for i, (transcript, length) in enumerate(zip(transcripts, lengths.tolist(), strict=True)):
-        if not transcript:
-            spans = []
-        elif ctc_log_probs is None:
-            spans = [(state, min(state + 1, length), 0.0) for state in looked[i][: len(transcript)]]
+        spans: Sequence[tuple[int, int, float | None]]
+        if ctc_log_probs is None or not transcript:
+            spans = [(state, min(state + 1, length), None) for state in looked[i][: len(transcript)]]
         else:
             spans = _aligned(ctc_log_probs[i, :length], targets[i, : len(transcript)])
         placed.append(
@@ -80,7 +84,7 @@ def words_of(placed: Sequence[PlacedToken], tokenizer: Tokenizer) -> list[Placed
     words = []
     for text, places in word_places([t.token for t in placed], tokenizer):
         group = placed[places.start : places.stop]
-        score = sum(t.attention_score + t.ctc_score for t in group) / (2 * len(group))
+        score = sum(t.score for t in group) / len(group)
         words.append(PlacedWord(text, group[0].start, group[-1].end, math.exp(score)))
     return words
 

@@ -142,7 +142,7 @@ class _Search:
         internal_state = speller.start(self.internal, shape[1]) if self.internal else None
         zeros = torch.zeros_like(nothing)
         spelling = hotwords.start(*shape) if hotwords else torch.zeros_like(tokens[..., 0])
-        coverage = torch.zeros_like(state.weights)
+        coverage = torch.zeros_like(state.weights, dtype=torch.float32)  # many small shares add up, which bf16 would lose
         self.living = _Living(tokens, attention, coverage, state, ctc, zeros, lm_state, zeros, internal_state, zeros, spelling)
         places = nothing[:, : config.beam]
         self.ended = Ended(tokens[:, : config.beam], *[places] * 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise, product
 
 import pytest
@@ -93,3 +94,12 @@ def test_words_are_made_of_their_pieces() -> None:
     assert words[-1].end == 2 * len(tokens) - 1
     assert [w.end <= following.start for w, following in pairwise(words)] == [True, True]
     assert words[1].probability == pytest.approx(0.8187, abs=1e-4)  # e^-0.2
+
+
+def test_without_ctc_a_words_probability_is_the_spellers_alone() -> None:
+    tokenizer = Tokenizer.train(["GO ON"] * 3, TokenizerConfig(kind="char", vocab_size=20))
+    tokens = tokenizer.encode("GO")
+    alone = [PlacedToken(token, i, i + 1, math.log(0.25), None) for i, token in enumerate(tokens)]
+    both = [token._replace(ctc_score=math.log(0.01)) for token in alone]
+    assert words_of(alone, tokenizer)[0].probability == pytest.approx(0.25)
+    assert words_of(both, tokenizer)[0].probability == pytest.approx(0.05)
