@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tarfile
 from pathlib import Path
 
 import hypothesis
-import numpy as np
 import pytest
-import soundfile
 import torch
+from tests_support import write_tones
 
 from asr.config import Config, DecodeConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
 from asr.model.checkpoint import TrainedModel, save_model
@@ -24,7 +22,6 @@ hypothesis.settings.load_profile("patient")
 torch.set_num_threads(1)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-RATE = 16_000
 
 TINY = {
     "frontend": {"mels": 20},
@@ -39,34 +36,6 @@ TINY = {
 def tiny() -> ModelConfig:
     """A network small enough to train in a test."""
     return ModelConfig.model_validate(TINY)
-
-
-def tone_word(word: str, random: np.random.Generator) -> np.ndarray:
-    """(N,) 0.25 s of a tone whose pitch spells the word: LOW, MID or HIGH; a pause follows."""
-    pitch = {"LOW": 300.0, "MID": 900.0, "HIGH": 2700.0}[word] * random.uniform(0.95, 1.05)
-    t = np.arange(int(0.2 * RATE)) / RATE
-    tone = 0.3 * np.sin(2 * np.pi * pitch * t) * np.hanning(len(t))
-    return np.concatenate([tone, np.zeros(int(0.05 * RATE))]).astype(np.float32)
-
-
-def write_tones(folder: Path, name: str, count: int, seed: int) -> Path:
-    """A manifest of sentences of one to four tone words, with their audio beside it."""
-    random = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for i in range(count):
-        words = [str(w) for w in random.choice(["LOW", "MID", "HIGH"], random.integers(1, 5))]
-        audio = np.concatenate([tone_word(w, random) for w in words])
-        audio = audio + 0.003 * random.standard_normal(len(audio)).astype(np.float32)
-        soundfile.write(folder / f"{name}-{i}.wav", audio, RATE)
-        lines.append(
-            json.dumps(
-                {"audio_filepath": f"{name}-{i}.wav", "text": " ".join(words), "duration": len(audio) / RATE, "speaker": f"s{i % 3}"}
-            )
-        )
-    path = folder / f"{name}.json"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -85,8 +85,10 @@ class WaveformAugmenter:
 
 
 def add_noise(samples: Tensor, noise: Tensor, snr_db: float) -> Tensor:
-    """(N,) + (N,) with the noise scaled to the signal-to-noise ratio `snr_db` (dB, over the whole utterance)."""
-    return torchaudio.functional.add_noise(samples, noise + 1e-8, torch.tensor(snr_db))
+    """(N,) + (N,) with the noise scaled to the signal-to-noise ratio `snr_db` (dB, over the whole utterance). Of silence nothing is added."""
+    if not noise.any():
+        return samples
+    return torchaudio.functional.add_noise(samples, noise, torch.tensor(snr_db))
 
 
 def augment_features(features: Tensor, frames: Tensor, dice: Tensor, config: AugmentConfig) -> Tensor:

@@ -8,7 +8,7 @@ Shapes: B utterances, N samples, L tokens, D dice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -134,6 +134,12 @@ class BatchDataset(Dataset[Batch]):
         self.examples, self.sample_rate, self.seed, self.augmenter = examples, sample_rate, seed, augmenter
         self.dice = dice_needed(augmenter.config) if augmenter else 0
         self.memory: dict[int, np.ndarray] = {}
+        self.unreadable: frozenset[int] = frozenset()
+
+    @property
+    def readable(self) -> list[Example]:
+        """The examples but for those that were given up."""
+        return [example for i, example in enumerate(self.examples) if i not in self.unreadable]
 
     def remember(self, hours: float) -> Iterator[Skipped | None]:
         """Read up to so many hours into memory; yields once an utterance: None, or what could not be read and why."""
@@ -151,7 +157,11 @@ class BatchDataset(Dataset[Batch]):
         with ThreadPoolExecutor() as pool:
             yield from pool.map(read, range(count))
 
-    def drop(self, indices: Sequence[int]) -> None:
+    def give_up(self, indices: Collection[int]) -> None:
+        """Try to read examples no more. Plans of epochs still have them, and batches lack them."""
+        self.unreadable = frozenset(indices)
+
+    def drop(self, indices: Collection[int]) -> None:
         """Forget examples for good; the others move up."""
         gone = set(indices)
         kept = [i for i in range(len(self.examples)) if i not in gone]
@@ -171,6 +181,8 @@ class BatchDataset(Dataset[Batch]):
         dice: list[Tensor] = []
         skipped: list[Skipped] = []
         for i in share.examples:
+            if i in self.unreadable:
+                continue
             try:
                 samples = torch.from_numpy(self.read(i))
             except AudioError as e:
@@ -178,7 +190,10 @@ class BatchDataset(Dataset[Batch]):
                 continue
             if self.augmenter and share.epoch >= self.augmenter.config.start_epoch:
                 random = np.random.default_rng((self.seed, share.epoch, i))
-                samples = self.augmenter(samples, random)
+                try:
+                    samples = self.augmenter(samples, random)
+                except AudioError as e:  # a noise
+                    skipped.append(Skipped(f"the augmentation of {self.examples[i].utterance.id}", str(e)))
                 dice.append(torch.from_numpy(random.random(self.dice, np.float32)))
             waveforms.append(samples)
             targets.append(torch.tensor(self.examples[i].tokens, dtype=torch.long))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -29,7 +30,8 @@ def measured(utterances: Iterable[Utterance], tokenizer: Tokenizer) -> tuple[lis
     """Utterances as tokens and with their lengths, and those whose recording cannot be heard: unreadable, or hours long."""
     examples: list[Example] = []
     skipped: list[Skipped] = []
-    for u in utterances:
+    utterances = list(utterances)
+    for u, tokens in zip(utterances, tokenizer.encode_many([u.text or "" for u in utterances]), strict=True):
         try:
             seconds = probe(u.audio_filepath).seconds - u.offset if u.duration is None else u.duration
         except AudioError as e:
@@ -38,7 +40,7 @@ def measured(utterances: Iterable[Utterance], tokenizer: Tokenizer) -> tuple[lis
             if seconds > LONGEST_SECONDS:
                 skipped.append(Skipped(u.id, f"{seconds:.0f} s long, and at most {LONGEST_SECONDS:.0f} s can be heard at once"))
             else:
-                examples.append(Example(u, tuple(tokenizer.encode(u.text or "")), seconds))
+                examples.append(Example(u, tuple(tokens), seconds))
     return examples, skipped
 
 
@@ -47,8 +49,16 @@ def cannot_write(text: str, tokenizer: Tokenizer) -> str:
     return f"the model's pieces cannot write {' '.join(tokenizer.unknown(text))} of {text[:40]!r}: write texts as it does (`asr manifest from --normalize`)"
 
 
+def digest(examples: Iterable[Example]) -> str:
+    """Differs where examples do, in what or how much they are or in their order."""
+    found = hashlib.sha256()
+    for example in examples:
+        found.update(f"{example.utterance.id}\n{example.seconds}\n{example.tokens}\n".encode())
+    return found.hexdigest()
+
+
 def trainable(
-    examples: Iterable[Example], network: LAS, tokenizer: Tokenizer, config: DataConfig, fastest: float
+    examples: Sequence[Example], network: LAS, tokenizer: Tokenizer, config: DataConfig, fastest: float
 ) -> tuple[list[Example], list[Skipped]]:
     """Examples that can be trained on, and the others.
 
@@ -57,10 +67,11 @@ def trainable(
     """
     chosen: list[Example] = []
     skipped: list[Skipped] = []
-    for example in examples:
+    rate = network.config.frontend.sample_rate
+    samples = torch.tensor([int(example.seconds / fastest * rate) for example in examples], dtype=torch.long)
+    all_states = network.listener.state_lengths(network.frontend.frames(samples)).tolist()
+    for example, states in zip(examples, all_states, strict=True):
         tokens, seconds = example.tokens, example.seconds
-        samples = torch.tensor(int(seconds / fastest * network.config.frontend.sample_rate))
-        states = int(network.listener.state_lengths(network.frontend.frames(samples)))
         needed = len(tokens) + sum(a == b for a, b in itertools.pairwise(tokens))
         if not tokens:
             skipped.append(Skipped(example.utterance.id, "its text is empty"))

@@ -18,7 +18,17 @@ from asr.model.lm import LanguageModel
 from asr.train.card import command
 from asr.train.journal import Journal
 from asr.train.learner import Learner
-from asr.train.run import best_folder, check_folder, claim_folder, drop_all_but, make_accelerator, no_best, run_tokenizer, step_seed
+from asr.train.run import (
+    best_folder,
+    check_folder,
+    claim_folder,
+    drop_all_but,
+    make_accelerator,
+    no_best,
+    remarks,
+    run_tokenizer,
+    step_seed,
+)
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
@@ -38,8 +48,8 @@ class LMTrainer:
             check_folder(config, restart, MAY_CHANGE)
         train, dev = read_sentences(config.data.train, "data.train"), read_sentences(config.data.dev, "data.dev")
         start = config.train.start_folder
-        pieces = start / TOKENIZER if start else config.tokenizer.model
-        self.tokenizer = run_tokenizer(config, restart, pieces, self.accelerator, lambda: train)
+        self.named_pieces = start / TOKENIZER if start else config.tokenizer.model
+        self.tokenizer = run_tokenizer(config, restart, self.named_pieces, self.accelerator, lambda: train)
         self.data = Sentences(train, self.tokenizer, config.data.max_tokens, "data.train")
         self.dev = Sentences(dev, self.tokenizer, max_tokens=1_000_000, what="data.dev")
         torch.manual_seed(config.seed)
@@ -65,10 +75,10 @@ class LMTrainer:
         self.journal.begin(self._introduction(), place)
         sampler = SentenceSampler(self.data, config.batch_tokens, self.config.seed, config.epochs, place.epoch, place.step_in_epoch)
 
-        with Interruption() as interruption, self.journal.display(config.epochs):
-            sitting = Sitting(self.folder, learner, place, accelerator, interruption)
+        with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
             if place.step == 0 and config.start_from:
                 self._evaluate(average, place)  # what it starts from is kept if nothing better comes of it
+            sitting = Sitting(self.folder, learner, place, accelerator, interruption)
             for epoch, step, steps, batch in sampler if not sitting.over else ():
                 network.train()
                 torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index))
@@ -99,6 +109,7 @@ class LMTrainer:
                     drop_all_but({step for _, step in place.best}, self.folder)
                 if sitting.over:
                     break
+            sitting.end()
         return self._finish(place)
 
     def _introduction(self) -> list[str]:
@@ -113,6 +124,7 @@ class LMTrainer:
             ),
             f"training on {len(data)} sentences ({data.words / 1e6:.2f} M words, {data.total / 1e6:.2f} M tokens{cut}), "
             f"{millions:.1f} M parameters, {self.config.train.epochs} epochs",
+            *remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator),
         ]
 
     def _evaluate(self, average: LanguageModel, place: Place) -> None:

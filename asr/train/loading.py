@@ -25,8 +25,8 @@ def loading_processes(config: Config, slowest: float, processes: int = 1) -> int
     asked = config.data.workers
     if asked is None and not torch.cuda.is_available():
         return 0
-    if asked is not None and not SHARED_MEMORY.is_dir():  # no Linux: what holds batches there is not known
-        return asked
+    if not SHARED_MEMORY.is_dir():  # no Linux: what holds batches there is not known
+        return asked or 0
     seconds = min(config.train.batch_seconds / processes, config.train.device_seconds) / slowest
     batch = AHEAD * seconds * config.model.frontend.sample_rate * 4  # bytes
     free = shutil.disk_usage(SHARED_MEMORY).free

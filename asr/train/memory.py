@@ -11,15 +11,17 @@ from asr.errors import AsrError
 
 
 @contextlib.contextmanager
-def enough_memory(seconds: float, device_seconds: float) -> Iterator[None]:
-    """A block that learns from so many seconds of audio at once, of the `train.device_seconds` that it may be.
+def enough_memory(utterances: int, longest: float) -> Iterator[None]:
+    """A block that learns from some utterances at once, padded to the `longest` of them (s).
 
     Raises AsrError, saying which setting helps, where the GPU's memory is too small for them.
     """
     try:
         yield
     except torch.OutOfMemoryError:
-        raise AsrError(
-            f"the GPU's memory is too small for {seconds:.0f} s of audio at once: train.device_seconds={device_seconds / 2:g} (now "
-            f"{device_seconds:g}) takes the same steps in more parts"
-        ) from None
+        advice = (
+            f"train.device_seconds={utterances * longest / 2:.0f} takes the same steps in more parts"
+            if utterances > 1
+            else f"data.max_seconds={longest / 2:.0f} leaves out longer recordings"
+        )
+        raise AsrError(f"the GPU's memory is too small for {utterances * longest:.0f} s of audio at once: {advice}") from None

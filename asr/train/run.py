@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from asr.files import write_atomically
 from asr.model.checkpoint import WEIGHTS
 from asr.text.tokenizer import Tokenizer
 
+Made = TypeVar("Made")
 FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl")  # that a run makes
 
 
@@ -82,6 +84,10 @@ def claim_folder(config: Config | LMRecipe, restart: bool, tokenizer: Tokenizer,
         if restart:
             for path in (folder / name for name in (*FOLDERS, "log.jsonl")):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        for path in (
+            p for kept in ("states", "best") for p in (folder / kept).glob(".step-*")
+        ):  # a process that was killed left it half-written
+            shutil.rmtree(path)
         write_atomically(folder / "config.yaml", dump_config(config))  # the first of the files, for it says whose the others are
         write_atomically(folder / "tokenizer.model", tokenizer.serialized)
     accelerator.wait_for_everyone()
@@ -91,13 +97,30 @@ def run_tokenizer(
     config: Config | LMRecipe, restart: bool, named: Path | None, accelerator: Accelerator, texts: Callable[[], list[str]]
 ) -> Tokenizer:
     """That of the run that goes on, or the one in the file that is `named`, or one learnt from the training `texts`; for all processes."""
-    serialized = [b""]
-    if accelerator.is_main_process:
+
+    def serialized() -> bytes:
         own = config.output / "tokenizer.model"
         path = own if not restart and _goes_on(config.output) and own.is_file() else named
-        tokenizer = Tokenizer.load(path) if path else Tokenizer.train(texts(), config.tokenizer)
-        serialized = [tokenizer.serialized]
-    return Tokenizer(broadcast_object_list(serialized)[0])
+        return (Tokenizer.load(path) if path else Tokenizer.train(texts(), config.tokenizer)).serialized
+
+    return Tokenizer(from_main(accelerator, serialized))
+
+
+def from_main(accelerator: Accelerator, make: Callable[[], Made]) -> Made:
+    """What the main process makes, on every process: what they find on their disks may differ, and they must agree on every step."""
+    made = [make() if accelerator.is_main_process else None]
+    broadcast_object_list(made)
+    return cast(Made, made[0])
+
+
+def remarks(config: Config | LMRecipe, tokenizer: Tokenizer, named: Path | None, accelerator: Accelerator) -> list[str]:
+    """What someone who begins a run would want to know of its pieces, of which those in the file that is `named` are not its own, and of its precision."""
+    told = []
+    if named is None and len(tokenizer) < config.tokenizer.vocab_size:
+        told.append(f"{len(tokenizer)} pieces, for the training texts bear no more (tokenizer.vocab_size={config.tokenizer.vocab_size})")
+    if accelerator.mixed_precision == "bf16" and not _has_bf16():
+        told.append("this processor only imitates bf16: train.precision=fp32 is several times as fast")
+    return told
 
 
 def _goes_on(folder: Path) -> bool:

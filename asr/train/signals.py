@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
 
 
 class Interruption:
-    """`asked` turns True at the first signal; a second one ends the program at once."""
+    """`asked` turns True at the first signal; a second one ends the program at once. Tells so on standard error, if it `speaks`."""
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self) -> None:
+    def __init__(self, speaks: bool = False) -> None:
+        self.speaks = speaks
         self.asked = False
 
     def __enter__(self) -> Interruption:
@@ -30,3 +33,6 @@ class Interruption:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        if self.speaks:
+            with contextlib.suppress(OSError):  # not by print, which may be what the signal came into
+                os.write(2, b"\nstopping after this step, with a checkpoint; once more to stop at once\n")

@@ -48,6 +48,11 @@ class Sitting:
         place.seconds += took / self.accelerator.num_processes
         return sums
 
+    def end(self) -> None:
+        """After the last step. Raises Interrupted when the run was asked to stop since."""
+        if self.accelerator.reduce(torch.tensor(float(self.interruption.asked), device=self.accelerator.device), "sum") > 0:
+            raise Interrupted("stopped after the last step; the same command makes the model")
+
     def progress(self, epochs: float) -> float:
         """The share of the run that lies behind after so many epochs, in [0, 1]: of its epochs, minutes or steps, whichever is most."""
         config, place = self.learner.config, self.place

@@ -29,6 +29,7 @@ class Place:
     step_in_epoch: int = 0
     seconds: float = 0.0  # spent training, over all sittings
     heard: float = 0.0  # of training data so far: seconds of audio, or tokens of text
+    examples: str = ""  # a digest of what is trained on, where `step_in_epoch` depends on it
     best: list[tuple[float, int]] = field(
         default_factory=list
     )  # (dev WER in percent, or perplexity; step) of the checkpoints kept, best first

@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from accelerate.utils import gather_object
 from torch import nn
 from torch.utils.data import DataLoader
 
-from asr.config import Config, DecodeConfig
+from asr.config import Config
 from asr.decode.picture import attention_picture
 from asr.errors import AsrError, ConfigError
 from asr.model.checkpoint import (
@@ -33,15 +34,26 @@ from asr.model.checkpoint import (
 )
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
-from asr.speech.batches import Batch, BatchDataset, BatchSampler
+from asr.speech.batches import Batch, BatchDataset, BatchSampler, Skipped
 from asr.train.card import model_card
 from asr.train.evaluation import dev_waveform, evaluate
-from asr.train.examples import measured, read_utterances, trainable
+from asr.train.examples import digest, measured, read_utterances, trainable
 from asr.train.journal import Journal
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
 from asr.train.memory import enough_memory
-from asr.train.run import best_folder, check_folder, claim_folder, drop_all_but, make_accelerator, no_best, run_tokenizer, step_seed
+from asr.train.run import (
+    best_folder,
+    check_folder,
+    claim_folder,
+    drop_all_but,
+    from_main,
+    make_accelerator,
+    no_best,
+    remarks,
+    run_tokenizer,
+    step_seed,
+)
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
 from asr.train.state import Place
@@ -59,8 +71,8 @@ class Trainer:
         train, dev = read_utterances(config.data.train, "data.train"), read_utterances(config.data.dev, "data.dev")
         start = config.train.start_folder
         whole = start if config.train.start_with == "all" else None
-        pieces = whole / TOKENIZER if whole else config.tokenizer.model
-        self.tokenizer = run_tokenizer(config, restart, pieces, self.accelerator, lambda: [u.text or "" for u in train])
+        self.named_pieces = whole / TOKENIZER if whole else config.tokenizer.model
+        self.tokenizer = run_tokenizer(config, restart, self.named_pieces, self.accelerator, lambda: [u.text or "" for u in train])
         torch.manual_seed(config.seed)
         self.network = LAS(config.model, len(self.tokenizer))
         if start:
@@ -68,9 +80,10 @@ class Trainer:
         lm = whole / LM if whole and config.decode.lm_weight else None
         self.lm = load_lm(lm, self.accelerator.device) if lm and lm.is_dir() else None
         augmenter = WaveformAugmenter(config.augment, config.model.frontend.sample_rate)
-        readable, unreadable = measured(train, self.tokenizer)
+        (readable, unreadable), (dev_examples, dev_unreadable) = from_main(
+            self.accelerator, lambda: (measured(train, self.tokenizer), measured(dev, self.tokenizer))
+        )
         examples, unfit = trainable(readable, self.network, self.tokenizer, config.data, augmenter.fastest)
-        dev_examples, dev_unreadable = measured(dev, self.tokenizer)
         for what, usable, left_out in (("data.train", examples, unreadable + unfit), ("data.dev", dev_examples, dev_unreadable)):
             if not usable:
                 more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
@@ -96,6 +109,9 @@ class Trainer:
         average = LAS(self.config.model, len(self.tokenizer)).to(accelerator.device)
         learner = Learner(network, average, config)
         place = learner.resume(self.folder) or self._start(network, average)
+        if place.examples not in ("", plan := digest(self.data.examples)):
+            self.journal.say("the training data are not what they were: of this epoch some is heard twice and some not at all")
+        place.examples = plan
         place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
         self.journal.begin(self._introduction(), place)
@@ -108,22 +124,24 @@ class Trainer:
             self.data, batch_size=None, sampler=sampler, num_workers=self.workers, pin_memory=accelerator.device.type == "cuda",
             multiprocessing_context="fork" if self.workers else None,  # they share the audio that is remembered
         )  # fmt: skip
-        sums = torch.zeros(3, device=accelerator.device)
+        sums = torch.zeros(4, device=accelerator.device)  # three losses, and how many utterances could not be read
+        skipped: list[Skipped] = []
         still_steps = config.still_steps if config.start_from and config.start_with == "listener" else 0
 
-        with Interruption() as interruption, self.journal.display(config.epochs):
-            sitting = Sitting(self.folder, learner, place, accelerator, interruption)
+        with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
             if place.step == 0 and config.start_from and config.start_with == "all":
                 self._evaluate(average, place)  # what it starts from is kept if nothing better comes of it
+            sitting = Sitting(self.folder, learner, place, accelerator, interruption)
             for batch in loader if not sitting.over else ():
                 share = batch.share
                 network.train()
                 # One seed for each step and process: no random state to save, none to lose.
                 torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index, sum(share.examples)))
-                memory = enough_memory(share.seconds, config.device_seconds)
+                memory = enough_memory(len(batch.waveforms), batch.waveforms.shape[1] / self.data.sample_rate)
                 with memory, contextlib.nullcontext() if share.last else accelerator.no_sync(model):
-                    sums += self._backward(model, batch)
-                self.journal.skipped("training", list(batch.skipped))
+                    sums[:3] += self._backward(model, batch)
+                skipped += batch.skipped
+                sums[3] += len(batch.skipped)
                 if not share.last:
                     continue
 
@@ -136,8 +154,11 @@ class Trainer:
                 if not math.isfinite(norm):
                     self.journal.say(f"step {place.step}: left out, its gradient is not finite")
 
-                losses = sitting.stepped(share.epoch, share.step, share.steps, share.seconds, sums)
+                *losses, unread = sitting.stepped(share.epoch, share.step, share.steps, share.seconds, sums)
                 sums.zero_()
+                if unread:
+                    self.journal.skipped("training", gather_object(skipped))
+                    skipped.clear()
                 total, attention, ctc = (loss / share.tokens for loss in losses)
                 figures = {
                     "loss": total, "attention_loss": attention, "ctc_loss": ctc, "gradient_norm": norm,
@@ -154,6 +175,7 @@ class Trainer:
                     drop_all_but({step for _, step in place.best}, self.folder)
                 if sitting.over:
                     break
+            sitting.end()
         return self._finish(place)
 
     def _backward(self, model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -174,28 +196,31 @@ class Trainer:
     # ------------------------------------------------------------ before the loop
 
     def _introduction(self) -> list[str]:
-        examples, config = self.data.examples, self.config.train
+        examples, config = self.data.readable, self.config.train
         hours, millions = sum(e.seconds for e in examples) / 3600, sum(p.numel() for p in self.network.parameters()) / 1e6
         left_out = f", {self.journal.skips['data.train']} left out" if self.journal.skips["data.train"] else ""
         lines = [f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.epochs} epochs"]
         if (processes := self.accelerator.num_processes) > 1:
             lines.append(f"on {processes} processes, {config.batch_seconds:g} s of audio a step over all of them")
-        return lines
+        return lines + remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator)
 
     def _remember_audio(self) -> None:
         for what, data in (("data.train", self.data), ("data.dev", self.dev)):
             results = self.journal.track(data.remember(self.config.data.cache_hours), f"reading {what}", len(data))
-            self.journal.skipped(what, [s for s in results if s])
-            data.drop([i for i, s in enumerate(results) if s])
-            if not data.examples:
+            # What any process could not read none uses.
+            unreadable: dict[int, Skipped] = dict(gather_object([(i, skipped) for i, skipped in enumerate(results) if skipped]))
+            self.journal.skipped(what, list(unreadable.values()))
+            if len(unreadable) == len(data):
                 raise ConfigError(f"{what}: no recording could be read")
+            # Of the training data they keep their places in the plan: how much is remembered must not change it.
+            data.drop(unreadable) if data is self.dev else data.give_up(unreadable)
 
     def _fit_normalisation(self) -> None:
         """Mean and deviation of each mel band over up to 500 training utterances."""
         frontend = self.network.frontend
         total = torch.zeros(frontend.config.mels, dtype=torch.float64)
         squares, frames = torch.zeros_like(total), 0
-        for i in range(0, len(self.data.examples), max(1, len(self.data.examples) // 500)):
+        for i in range(0, len(self.data.examples), math.ceil(len(self.data.examples) / 500)):
             with contextlib.suppress(AsrError):
                 waveform = torch.from_numpy(self.data.read(i))[None].to(frontend.mean.device)
                 features = frontend.log_mel(waveform)[0].double().cpu()
@@ -217,8 +242,9 @@ class Trainer:
 
     def _evaluate(self, average: LAS, place: Place) -> None:
         """Dev WER of the averaged weights; keeps them if they are among the best."""
-        quick = DecodeConfig(
-            beam=self.config.train.dev_beam, ctc_weight=self.config.decode.ctc_weight if self.config.train.dev_beam > 1 else 0.0
+        beam = self.config.train.dev_beam
+        quick = self.config.decode.model_copy(
+            update={"beam": beam, "lm_weight": 0.0, "ctc_weight": self.config.decode.ctc_weight if beam > 1 else 0.0}
         )
         model = self._trained(average)
         result = evaluate(model, self.dev, quick, self.config.train.device_seconds, self.accelerator)
@@ -251,7 +277,7 @@ class Trainer:
             self.journal.say(f"{name}: dev WER {100 * results[name].words.rate:.2f} % with beam {self.config.decode.beam}")
         name = min(results, key=lambda n: results[n].words.rate)
         if self.accelerator.is_main_process:
-            card = model_card(self.config, name, results[name], self.data.examples, place, self.lm is not None)
+            card = model_card(self.config, name, results[name], self.data.readable, place, self.lm is not None)
             save_model(self.folder / "model", replace(models[name], card=card), half=True)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"

@@ -158,7 +158,7 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
             batches = [data[share] for share in shares]
         loaded = time.perf_counter()
         for batch in batches:
-            with enough_memory(batch.share.seconds, config.train.device_seconds):
+            with enough_memory(len(batch.waveforms), batch.waveforms.shape[1] / config.model.frontend.sample_rate):
                 learn(batch)
         learner.step(number, progress=0.0)
         if torch.cuda.is_available():
