@@ -40,7 +40,8 @@ def more_states(model: TrainedModel) -> TrainedModel:
             weights[name] = weights[name].unflatten(1, (factor, -1)).sum(1)
     network = LAS(config, len(model.tokenizer))
     network.load_state_dict(weights)
-    return TrainedModel(network, model.tokenizer, model.config.model_copy(update={"model": config}), model.card)
+    told = "> With more states than when it was trained, and not trained since; what follows is of the model before.\n\n"
+    return TrainedModel(network, model.tokenizer, model.config.model_copy(update={"model": config}), told + model.card)
 
 
 if __name__ == "__main__":
