@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -39,7 +38,7 @@ class Journal:
         self._last_line = 0.0
         self._began: tuple[float, float] | None = None  # (clock, progress) at this sitting's first step
         if speaks:
-            self._forget_after(math.inf)  # nothing but a torn line, lest the next be written into it
+            self._keep(lambda record: not str(record.get("where")).startswith("data."))  # what is left out of the data is told anew
 
     def say(self, text: str) -> None:
         self.console.print(text, markup=False)
@@ -67,7 +66,7 @@ class Journal:
         if place.step:
             self.say(f"going on from step {place.step} (epoch {place.epoch + 1}) of {self.folder}")
         if self.speaks:
-            self._forget_after(place.step)
+            self._keep(lambda record: record.get("step", 0) <= place.step)  # what lies after the checkpoint comes again
             self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=place.step + 1)
 
     @contextlib.contextmanager
@@ -134,13 +133,13 @@ class Journal:
             with open(self.folder / "log.jsonl", "a", encoding="utf-8") as f:
                 f.write(json.dumps(record) + "\n")
 
-    def _forget_after(self, step: float) -> None:
-        """Take lines out of the log that lie after the checkpoint a run goes on from, and what a power cut or a full disk left torn."""
+    def _keep(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Take other lines out of the log, and what a power cut or a full disk left torn, lest the next be written into it."""
         path = self.folder / "log.jsonl"
         if path.is_file():
             kept = []
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 with contextlib.suppress(ValueError, AttributeError):  # no JSON, or no object
-                    if json.loads(line).get("step", 0) <= step:
+                    if wanted(json.loads(line)):
                         kept.append(line + "\n")
             write_atomically(path, "".join(kept))

@@ -234,3 +234,11 @@ def test_a_recording_of_the_wrong_kind_is_an_audio_error(some_broken: Path) -> N
     assert probe(path).seconds > 0
     with pytest.raises(AudioError, match="NaN"):
         load_audio(path, 16_000)
+
+
+def test_what_is_left_out_stands_in_the_log_once_however_often_a_run_goes_on(tone_config: Config, some_broken: Path) -> None:
+    config = changed(tone_config, data={"train": (some_broken,)}, train={"epochs": 1})
+    Trainer(config).run()
+    Trainer(config).run()
+    assert sum("skipped" in record for record in log(config.output)) == BROKEN
+    assert any("loss" in record for record in log(config.output))
