@@ -148,7 +148,7 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
     text_key = next((k for k in keys if any(k in record for _, record in records)), None)
     if text_key is None:
         raise UsageError(_without_texts(path, role, chosen, keys, *records[0]))
-    return _collect(path, role, chosen, records, text_key)
+    return _collect(path, role, chosen, records, text_key, known_ids or ())
 
 
 def _without_texts(path: Path, role: Role, form: Format, keys: Sequence[str], line: int, record: Mapping[str, Any]) -> str:
@@ -179,13 +179,15 @@ def _content(path: Path) -> str:
         raise UsageError(f"{path}:{line}: not {'UTF-16' if encoding == 'utf-16' else 'UTF-8'} text") from None
 
 
-def _collect(path: Path, role: Role, form: Format, records: list[tuple[int, dict[str, Any]]], text_key: str) -> Texts:
+def _collect(
+    path: Path, role: Role, form: Format, records: list[tuple[int, dict[str, Any]]], text_key: str, known_ids: Collection[str]
+) -> Texts:
     texts: dict[str, str | None] = {}
     details: dict[str, dict[str, Any]] = {}
     lines: dict[str, int] = {}
     problems: list[str] = []
     has_details = form in _KEYED
-    names = _names(records) if has_details else None if form == "lines" else [record[ID] for _, record in records]
+    names = _names(records, known_ids) if has_details else None if form == "lines" else [record[ID] for _, record in records]
     sides = {*TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"], text_key}
     folder = path.parent
     problem: str | None
@@ -222,12 +224,15 @@ def _collect(path: Path, role: Role, form: Format, records: list[tuple[int, dict
     return Texts(texts, details, names is None, str(path), form, text_key)
 
 
-def _names(records: list[tuple[int, dict[str, Any]]]) -> list[str | None] | None:
+def _names(records: list[tuple[int, dict[str, Any]]], known_ids: Collection[str]) -> list[str | None] | None:
     """An id for each record, or None where the file gives no ids at all.
 
-    Paths become the file's name without its ending (and the offset, as in manifests), unless two would then be the same.
+    Where no key is one of those that usually hold them, it is the one that has `known_ids` in most records. Paths become the file's name
+    without its ending (and the offset, as in manifests), unless two would then be the same.
     """
     keys = [*ID_KEYS, *PATH_KEYS]
+    if not any(key in record for _, record in records for key in keys):
+        keys = [key for key in records[0][1] if 2 * sum(str(record.get(key)) in known_ids for _, record in records) > len(records)]
     found = [
         next(((k, record[k]) for k in keys if isinstance(record.get(k), str | int) and record[k] != ""), None) for _, record in records
     ]

@@ -237,6 +237,17 @@ def test_a_csv_needs_no_header_where_its_ids_are_known(delimiter: str, tmp_path:
         read_texts(named)
 
 
+def test_ids_of_the_references_tell_the_column_of_ids(tmp_path: Path) -> None:
+    reference, hypothesis = tmp_path / "r.json", tmp_path / "h"
+    reference.write_text(as_manifest(TEXTS), encoding="utf-8")
+    for content in (
+        "Text,By,Clip\nGO,x,bob-2\nHELLO,x,anna-1\n",
+        '{"pred_text": "GO", "Clip": "bob-2"}\n{"pred_text": "HELLO", "Clip": "anna-1"}\n',
+    ):
+        hypothesis.write_text(content, encoding="utf-8")
+        assert read_sides(reference, [hypothesis])[1][0].texts == {"bob-2": "GO", "anna-1": "HELLO"}
+
+
 def test_a_column_that_is_not_known_is_named_by_the_option_to_use(tmp_path: Path) -> None:
     reference, hypothesis = tmp_path / "r.json", tmp_path / "h.csv"
     reference.write_text(as_manifest(TEXTS), encoding="utf-8")
