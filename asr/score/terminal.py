@@ -111,7 +111,8 @@ def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
         if system.extra:
             yield f"{system.name}: no reference for {_listed(system.extra)}: they count for nothing"
     if found.emptied:
-        yield f"{found.normalizer.name} leaves no word of the reference of {_listed(found.emptied)}: what was heard there counts as inserted"
+        emptied = f"{found.normalizer.name} leaves no word of the reference of {_listed(found.emptied)}"
+        yield f"{emptied}: what was heard there counts as inserted"
     if found.normalizer.name == "none":
         yield from _spelling_notes(found)
 
@@ -127,7 +128,8 @@ def _spelling_notes(found: Evaluation) -> Iterator[str]:
         left = word_errors(plain, [_without_spelling(text) for text in texts[:LOOKED_AT]]).errors
         if errors and left <= (1 - MUCH) * errors:
             share = 100 * (1 - left / errors)
-            yield f"{system.name}: {share:.0f} % of the word errors are but capitals and punctuation: leave them out with --normalizer {normalizer}"
+            told = f"{share:.0f} % of the word errors are but capitals and punctuation"
+            yield f"{system.name}: {told}: leave them out with --normalizer {normalizer}"
 
 
 def _without_spelling(text: str) -> str:
