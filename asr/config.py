@@ -209,7 +209,7 @@ class DecodeConfig(Section):
     dev-clean by the embedded model all have -1.4 or more; of 140 of Common Voice ten are below -2.0, nine of them with 50 errors or more in
     100 words"""
     invented_below: float = -2.2
-    """below which it is not written at all: over noise that training mixed in, transcripts have -2.3 to -4.7 (100 recordings), and
+    """below which it is held back, and JSON alone tells it: over noise that training mixed in, transcripts have -2.3 to -4.7 (100 recordings), and
     over almost silent noise the second search finds some with -2.27"""
 
 

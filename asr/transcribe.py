@@ -33,7 +33,7 @@ from asr.speech.manifest import Utterance
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment
 from asr.speech.windows import Source, Window, read_windows
-from asr.transcript import Reading, Segment, Transcript, Word
+from asr.transcript import HeldBack, Reading, Segment, Transcript, Word
 
 BATCH_SECONDS = 120.0  # of speech recognised together; more costs memory and gains nothing on a CPU
 HANGOVER = 0.16  # seconds for which a word goes on after CTC has seen the last of it
@@ -110,7 +110,7 @@ class Transcriber:
     def _transcribe(self, sources: Sequence[Source], on_progress: Callable[[float], None]) -> Iterator[tuple[int, Transcript | AudioError]]:
         stop = threading.Event()
         windows = read_windows(sources, self.segment, WINDOW_BATCHES * self.batch_seconds, stop)
-        found: dict[int, list[Segment]] = defaultdict(list)
+        found: dict[int, list[Segment | HeldBack | None]] = defaultdict(list)
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(next, windows, None)
             try:
@@ -119,31 +119,31 @@ class Transcriber:
                     for share in self._recognize(window, found):
                         on_progress(share * window.seconds)
                     for end in window.ends:
-                        segments = sorted(found.pop(end.recording, []), key=lambda segment: segment.start)
-                        name = sources[end.recording].name
-                        yield end.recording, end.error or Transcript(name, end.seconds, tuple(segments), end.missing, self.language)
+                        name, heard = sources[end.recording].name, found.pop(end.recording, [])
+                        yield end.recording, end.error or Transcript.of(name, end.seconds, heard, end.missing, self.language)
             finally:
                 stop.set()
 
-    def _recognize(self, window: Window, found: dict[int, list[Segment]]) -> Iterator[float]:
+    def _recognize(self, window: Window, found: dict[int, list[Segment | HeldBack | None]]) -> Iterator[float]:
         """What is said in a window, added to `found` by recording; yields the share of the window that each batch was."""
         seconds = [speech.seconds for _, speech in window.segments]
         if not seconds:
             yield 1.0
         for batch in by_length(seconds, self.batch_seconds):
             recognized = self.recognize([window.segments[i][1] for i in batch])
-            for i, segment in zip(batch, recognized, strict=True):
-                if segment:
-                    found[window.segments[i][0]].append(segment)
+            for i, heard in zip(batch, recognized, strict=True):
+                found[window.segments[i][0]].append(heard)
             yield sum(seconds[i] for i in batch) / sum(seconds)
 
-    def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | None]:
-        """What is said in each of some segments of speech, of whatever recordings, heard in one batch; None where nothing is."""
+    def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | HeldBack | None]:
+        """What is said in each of some segments of speech, of whatever recordings, heard in one batch; None where no words are found."""
         examined = examine(self.model, [self.waveform(one) for one in speech], self.decode, self.hotwords)
-        return [
-            self._segment(one, what) if what.readings and what.readings[0].text else None
-            for one, what in zip(speech, examined, strict=True)
-        ]
+        return [self._heard(one, what) for one, what in zip(speech, examined, strict=True)]
+
+    def _heard(self, speech: SpeechSegment, what: Examined) -> Segment | HeldBack | None:
+        if what.held_back:
+            return HeldBack(speech.start, speech.start + speech.seconds, what.held_back)
+        return self._segment(speech, what) if what.readings and what.readings[0].text else None
 
     def waveform(self, speech: SpeechSegment) -> torch.Tensor:
         """(N,) at the model's rate; speech is found at 16 kHz."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -61,6 +62,17 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class HeldBack:
+    """A stretch of speech for which nothing is written: the CTC head gives the words no credit, and they are most likely invented."""
+
+    start: float
+    """seconds, as in a Segment"""
+    end: float
+    text: str
+    """what would have been written"""
+
+
+@dataclass(frozen=True)
 class Transcript:
     """A recording's text."""
 
@@ -73,6 +85,18 @@ class Transcript:
     """seconds that the recording's header states and that are not there: it breaks off"""
     language: str = "en"
     """the model's: its ISO 639 code"""
+    held_back: tuple[HeldBack, ...] = ()
+    """in order"""
+
+    @classmethod
+    def of(
+        cls, audio_filepath: str, duration: float, heard: Iterable[Segment | HeldBack | None], missing: float = 0.0, language: str = "en"
+    ) -> Transcript:
+        """Made of what was heard in each stretch of speech, in any order; None for nothing."""
+        ordered = sorted((one for one in heard if one), key=lambda one: one.start)
+        segments = tuple(one for one in ordered if isinstance(one, Segment))
+        held_back = tuple(one for one in ordered if isinstance(one, HeldBack))
+        return cls(audio_filepath, duration, segments, missing, language, held_back)
 
     @property
     def text(self) -> str:

@@ -24,7 +24,8 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
-from asr.config import LanguageModelConfig, LMFolderConfig
+from asr.config import EMBEDDED, LanguageModelConfig, LMFolderConfig, ModelFolderConfig
+from asr.config_file import dump_config, load_config
 from asr.model.checkpoint import TrainedLM, save_lm
 from asr.model.lm import LanguageModel
 from asr.speech.manifest import read_manifest
@@ -132,6 +133,35 @@ def test_the_wrong_ending_does_not_matter(tmp_path: Path) -> None:
     plain, renamed = (run("transcribe", p).stdout for p in (SPEECH, tmp_path / "a.mp3"))
     assert plain == renamed
     assert "RIVER" in plain
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Path:
+    """The embedded model with a bound that no words can pass."""
+    folder = shutil.copytree(EMBEDDED, tmp_path / "strict")
+    config = load_config(ModelFolderConfig, folder / "config.yaml", ["decode.invented_below=0", "decode.doubtful_below=-1e9"])
+    (folder / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+    return folder
+
+
+def test_speech_that_is_held_back_is_told(strict: Path, tmp_path: Path) -> None:
+    well = run("transcribe", SPEECH)
+    assert (well.stderr, well.exit_code) == ("", 0)
+    result = run("transcribe", "--model", strict, "--json", SPEECH)
+    record = json.loads(result.stdout)
+    assert record["segments"] == []
+    assert [one["text"] for one in record["held_back"]] == well.stdout.splitlines()
+    note = (
+        "note: 1 of 1 stretches of speech are held back, for the CTC head does not bear their words out: --json has them under held_back; "
+        "decode.invented_below in the model's config.yaml is the bound"
+    )
+    assert (result.stderr.splitlines(), result.exit_code) == ([note], 0)
+    stored = run("transcribe", "--model", strict, SPEECH, SPEECH.with_name("walk.flac"), "-o", tmp_path / "out")
+    first, second, total, last = stored.stderr.splitlines()
+    assert first.endswith("  1 held back")
+    assert second.endswith(" held back")
+    assert total == "2 transcribed"
+    assert re.match(r"note: (\d) of \1 stretches", last)
 
 
 def test_json_holds_words_and_readings(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from asr.prepare.librispeech import prepare_librispeech
 from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
 from asr.transcribe import Transcriber
-from asr.transcript import Transcript
+from asr.transcript import HeldBack, Transcript
 
 ROOT = Path(__file__).parents[1]
 RATE = 16_000
@@ -182,6 +182,18 @@ def test_a_model_without_ctc_tells_no_times_of_words(tiny_folder: Path, clips: l
     model.network.ctc = None
     found = Transcriber(model, DecodeConfig(beam=2, ctc_weight=0.0)).transcribe(clips[0].audio_filepath)
     assert found.words == ()
+
+
+def test_speech_whose_words_ctc_does_not_bear_out_is_held_back(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
+    """The same words as are written otherwise; here the bound is one that nothing can pass."""
+    sound = np.concatenate([load_audio(u.audio_filepath) for u in clips[:2] for _ in range(2)])
+    written = transcriber.transcribe(sound)
+    strict = transcriber.decode.model_copy(update={"invented_below": 0.0, "doubtful_below": -1e9})  # no second search
+    found = Transcriber(transcriber.model, strict).transcribe(sound)
+    assert (found.segments, found.text, found.words) == ((), "", ())
+    assert found.held_back == tuple(HeldBack(s.start, s.end, s.text) for s in written.segments)
+    assert written.segments
+    assert written.held_back == ()
 
 
 def test_a_transcript_tells_the_language_of_the_model(tiny_folder: Path) -> None:

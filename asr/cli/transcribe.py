@@ -48,7 +48,7 @@ def transcribe(
 
     One recording gives its text, a line a stretch of speech; several give `file<tab>text` lines, in the order asked for. With
     --output-dir each gets files of its own. A recording that cannot be read is reported, and the others go on. `[?]` marks words
-    that the sound does not bear out.
+    that the sound hardly bears out; those that it does not bear out at all are held back, and --json alone shows them.
 
       asr transcribe talk.flac
       asr transcribe *.wav > texts.tsv
@@ -101,12 +101,20 @@ def transcribe(
                         else:
                             _store(result, waiting[i], output_dir, chosen, options, pace)
                         tally["transcribed"] += 1
+                        tally["held back"] += len(result.held_back)
+                        tally["stretches"] += len(result.segments) + len(result.held_back)
             except KeyboardInterrupt:
                 done = f"stopped: {tally['transcribed']} of {len(waiting)} are done"
                 complain(f"{done} and whole; the same command with --skip-existing goes on" if output_dir else done)
                 raise typer.Exit(130) from None
     if len(recordings) > 1 and (tally["failed"] or output_dir):
         err.print(", ".join(f"{tally[what]} {what}" for what in ("transcribed", "already there", "failed") if tally[what]))
+    if tally["held back"]:
+        err.print(
+            f"note: {tally['held back']} of {tally['stretches']} stretches of speech are held back, for the CTC head does not bear their words "
+            "out: --json has them under held_back; decode.invented_below in the model's config.yaml is the bound",
+            markup=False,
+        )
     if tally["failed"]:
         raise typer.Exit(1)
 
@@ -151,6 +159,11 @@ def _store(transcript: Transcript, recording: Recording, folder: Path, formats: 
     from asr.output import write_formats
 
     paths = write_formats(transcript, folder / recording.name, formats, options)
-    doubtful = sum(segment.doubtful for segment in transcript.segments)
-    notes = [clock(transcript.duration), pace.speed, f"{doubtful} of {len(transcript.segments)} segments doubtful" if doubtful else ""]
+    doubtful, held_back = sum(segment.doubtful for segment in transcript.segments), len(transcript.held_back)
+    notes = [
+        clock(transcript.duration),
+        pace.speed,
+        f"{doubtful} of {len(transcript.segments)} segments doubtful" if doubtful else "",
+        f"{held_back} held back" if held_back else "",
+    ]
     err.print(f"{recording.label} → {', '.join(map(str, paths))}  {'  '.join(n for n in notes if n)}", markup=False)

@@ -3,7 +3,7 @@
 An attention decoder can go wrong in one loud way: it writes fluent words that nobody said, over noise or in loops. The CTC head cannot:
 it has to find every token in the states, one after the other. So it is the witness. Where a transcript's log p_ctc, a token, falls below
 `DecodeConfig.doubtful_below`, the search is run again with a wider beam, more weight on CTC, no language model and no hotwords. A reading that
-still falls below it is marked as doubtful; one below `invented_below`, or where CTC hears no token at all, is not written.
+still falls below it is marked as doubtful; one below `invented_below`, or where CTC hears no token at all, is held back.
 
 Shapes: B utterances, T listener states, V vocabulary. Scores are in nats.
 """
@@ -37,6 +37,8 @@ class Examined:
     """the tokens of the best reading in their places"""
     doubtful: bool
     """CTC does not bear the best reading out"""
+    held_back: str = ""
+    """what the search found where there is no evidence of words"""
 
 
 @torch.inference_mode()
@@ -51,11 +53,10 @@ def examine(
     states, lengths = listen(model, waveforms)
     log_probs = model.network.ctc_log_probs(states)
     readings = search(model, states, lengths, log_probs, config, hotwords)
-    borne_out = [0.0] * len(readings)
+    borne_out, credible = [0.0] * len(readings), [True] * len(readings)
     if log_probs is not None:
-        readings = [nbest if heard else [] for nbest, heard in zip(readings, ctc_greedy(log_probs, lengths), strict=True)]
-        borne_out = _evidence(log_probs, lengths, readings)
-        again = [i for i, score in enumerate(borne_out) if score < config.doubtful_below]
+        borne_out, heard = _evidence(log_probs, lengths, readings), ctc_greedy(log_probs, lengths)
+        again = [i for i, score in enumerate(borne_out) if heard[i] and score < config.doubtful_below]
         if again:
             rows = torch.tensor(again, device=states.device)
             careful = config.model_copy(update={**AGAIN, "beam": 2 * config.beam})
@@ -63,11 +64,12 @@ def examine(
             for i, nbest, score in zip(again, second, _evidence(log_probs[rows], lengths[rows], second), strict=True):
                 if score > borne_out[i]:
                     readings[i], borne_out[i] = nbest[: config.beam], score
-        readings = [nbest if score >= config.invented_below else [] for nbest, score in zip(readings, borne_out, strict=True)]
-    placed = place_tokens(model.network, states, lengths, log_probs, [_best_tokens(nbest) for nbest in readings])
+        credible = [bool(tokens) and score >= config.invented_below for tokens, score in zip(heard, borne_out, strict=True)]
+    written = [nbest if trusted else [] for nbest, trusted in zip(readings, credible, strict=True)]
+    placed = place_tokens(model.network, states, lengths, log_probs, [_best_tokens(nbest) for nbest in written])
     return [
-        Examined(nbest, tokens, bool(nbest) and score < config.doubtful_below)
-        for nbest, tokens, score in zip(readings, placed, borne_out, strict=True)
+        Examined(nbest, tokens, bool(nbest) and score < config.doubtful_below, "" if nbest or not found else found[0].text)
+        for nbest, found, tokens, score in zip(written, readings, placed, borne_out, strict=True)
     ]
 
 

@@ -18,9 +18,10 @@
 | ` doubtful` | true where the CTC head does not bear the words out: they may be invented (ours) |
 | ` words` | `word`, `start`, `end` (s) and `probability` (0 to 1); empty where the model gives no word times |
 | ` nbest` | only on request: other readings, best first, each with `text`, `score`, `attention_score`, `ctc_score`, `lm_score` and `internal_lm_score` (nats; null: not asked for) (ours) |
+| `held_back` | stretches of speech for which nothing is written, as the CTC head gives the words no credit: `start`, `end` (s) and the `text` (ours) |
 
 As with Whisper, each word and each text that is not empty begins with a space, so that `"".join(w["word"] for w in words)` is the
-segment's text; `.strip()` takes it away. Those of `nbest` are without. `no_speech_prob` is left out: this model has no such output, for
+segment's text; `.strip()` takes it away. Those of `nbest` and `held_back` are without. `no_speech_prob` is left out: this model has no such output, for
 where nobody speaks is found out before it listens. Times have three decimals, scores four; a number that is not finite is null.
 """
 
@@ -34,7 +35,7 @@ from typing import Any
 
 from asr.output.options import OutputOptions
 from asr.output.text import plain, writable
-from asr.transcript import Reading, Segment, Transcript, Word
+from asr.transcript import HeldBack, Reading, Segment, Transcript, Word
 
 
 def to_json(transcript: Transcript, options: OutputOptions) -> str:
@@ -72,6 +73,7 @@ def _record(transcript: Transcript, nbest: int) -> dict[str, Any]:
         "language": transcript.language,
         "text": "".join(segment["text"] for segment in segments),
         "segments": segments,
+        "held_back": [_held_back(one) for one in transcript.held_back],
     }
 
 
@@ -93,6 +95,10 @@ def _segment(number: int, segment: Segment, nbest: int) -> dict[str, Any]:
     if nbest > 1:
         record["nbest"] = [_reading(reading) for reading in segment.readings[:nbest]]
     return record
+
+
+def _held_back(one: HeldBack) -> dict[str, Any]:
+    return {"start": _number(one.start, 3), "end": _number(one.end, 3), "text": plain(one.text)}
 
 
 def _word(word: Word) -> dict[str, Any]:

@@ -71,6 +71,7 @@ TRANSCRIPT: dict[str, Any] = {
             "items": {"type": "object", "properties": {"word": TEXT, "start": NUMBER, "end": NUMBER, "probability": NUMBER}},
         },
         "usage": {"type": "object"},
+        "held_back": {"type": "array", "items": {"type": "object", "properties": {"start": NUMBER, "end": NUMBER, "text": TEXT}}},
     },
 }
 SUCCESS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from asr.decode.attention import Look
 from asr.serve.fair_queue import Share
-from asr.transcript import Segment, Transcript
+from asr.transcript import HeldBack, Segment, Transcript
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Heard:
     """A segment is recognised."""
 
     number: int
-    segment: Segment | None
+    said: Segment | HeldBack | None
     look: Look | None
     """where the speller looked, if that was asked for"""
 
@@ -49,7 +49,7 @@ class Job(Share):
     _read: float = 0.0
     _speech: float = 0.0
     _recognized: float = 0.0
-    _found: dict[int, Segment | None] = field(default_factory=dict)
+    _found: dict[int, Segment | HeldBack | None] = field(default_factory=dict)
     _segments: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,12 +66,12 @@ class Job(Share):
             self._segments = segments
             self._finish()
 
-    def hear(self, number: int, seconds: float, segment: Segment | None, look: Look | None) -> None:
+    def hear(self, number: int, seconds: float, said: Segment | HeldBack | None, look: Look | None) -> None:
         """What a segment of so many seconds says."""
-        self.tell(Heard(number, segment, look))
+        self.tell(Heard(number, said, look))
         with self._lock:
             self._recognized += seconds
-            self._found[number] = segment
+            self._found[number] = said
             progress = Progress(self._read, self._speech, self._recognized)
             self._finish()
         self.tell(progress)
@@ -82,6 +82,5 @@ class Job(Share):
 
     def _finish(self) -> None:
         if len(self._found) == self._segments:
-            found = [self._found[i] for i in range(len(self._found))]
             with suppress(InvalidStateError):  # given up, a moment ago
-                self.transcript.set_result(Transcript("", self._read, tuple(s for s in found if s), language=self.language))
+                self.transcript.set_result(Transcript.of("", self._read, self._found.values(), language=self.language))

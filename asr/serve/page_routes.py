@@ -36,7 +36,7 @@ from asr.serve.replies import verbose
 from asr.serve.service import Service, as_api_error
 from asr.serve.uploads import Body, received
 from asr.serve.waiting import too_late
-from asr.transcript import Transcript
+from asr.transcript import Segment, Transcript
 
 PAGE = Path(str(files("asr.serve") / "page"))
 DOWNLOADS = ("txt", "srt", "vtt", "json")
@@ -117,9 +117,9 @@ def _line(event: dict[str, Any]) -> str:
 def _event(what: Progress | Heard) -> dict[str, Any] | None:
     if isinstance(what, Progress):
         return {"event": "progress", "read": what.read, "speech": what.speech, "recognized": what.recognized}
-    if what.segment is None:
+    if not isinstance(what.said, Segment):
         return None
-    segment = what.segment
+    segment = what.said
     shown = verbose(Transcript("", segment.end, (segment,)), ("word",))
     return {
         "event": "segment",

@@ -1,6 +1,7 @@
 """Transcripts in the forms of OpenAI's audio API.
 
-`verbose_json` has two keys beyond theirs: `probability` of a word, and `doubtful` of a segment (the CTC head does not bear it out).
+`verbose_json` has three keys beyond theirs: `probability` of a word, `doubtful` of a segment (the CTC head does not bear it out), and
+`held_back`, the stretches of speech that it bears out so little that nothing is written for them.
 `no_speech_prob` is 0 throughout: where nobody speaks is found out before the model listens.
 """
 
@@ -44,6 +45,7 @@ def verbose(transcript: Transcript, granularities: tuple[str, ...]) -> dict[str,
         "duration": record["duration"],
         "text": one_line(transcript, UNMARKED),
         "usage": _usage(transcript),
+        "held_back": record["held_back"],
     }
     if "segment" in granularities:
         answer["segments"] = [{**{key: s[key] for key in SEGMENT_KEYS}, "no_speech_prob": 0.0} for s in record["segments"]]

@@ -27,7 +27,7 @@ from asr.speech.audio import probe, stream_audio
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, speech_segments
 from asr.transcribe import Transcriber
-from asr.transcript import Segment
+from asr.transcript import HeldBack, Segment
 
 LOOK_SECONDS = 300.0  # of a job's speech of which it is shown where the speller looks: pictures of hours are of no use to anyone
 LONGEST_WAIT = 60  # seconds that a client is told to wait before it tries again
@@ -173,16 +173,16 @@ class Service:
             for item in batch:  # the others shall not suffer for the one
                 self._recognize(transcriber, [item])
             return
-        for item, segment in zip(batch, found, strict=True):
+        for item, said in zip(batch, found, strict=True):
             if not item.job.given_up:
-                item.job.hear(item.number, item.speech.seconds, segment, self._look(transcriber, item, segment))
+                item.job.hear(item.number, item.speech.seconds, said, self._look(transcriber, item, said))
 
-    def _look(self, transcriber: Transcriber, item: Waiting[Job], segment: Segment | None) -> Look | None:
-        if segment is None or not item.job.looks or item.job.looked_seconds >= LOOK_SECONDS:
+    def _look(self, transcriber: Transcriber, item: Waiting[Job], said: Segment | HeldBack | None) -> Look | None:
+        if not isinstance(said, Segment) or not item.job.looks or item.job.looked_seconds >= LOOK_SECONDS:
             return None
         item.job.looked_seconds += item.speech.seconds
         try:
-            return look(transcriber.model, transcriber.waveform(item.speech), segment.readings[0].tokens)
+            return look(transcriber.model, transcriber.waveform(item.speech), said.readings[0].tokens)
         except Exception:  # no reason to lose the words
             log.exception("no picture of a segment of %.1f s", item.speech.seconds)
             return None

@@ -46,6 +46,7 @@ def test_real_words_pass(model: TrainedModel, clips: list[torch.Tensor]) -> None
     plain = recognize(model, clips)
     for examined, nbest in zip(examine(model, clips), plain, strict=True):
         assert [r.text for r in examined.readings] == [r.text for r in nbest]
+        assert examined.held_back == ""
         assert not examined.doubtful
         assert [t.token for t in examined.placed] == nbest[0].hypothesis.tokens
 
@@ -65,6 +66,7 @@ def test_what_is_invented_twice_is_not_written(
     monkeypatch.setattr(examine_module, "search", lies(model, text.strip(), times=2))
     for examined in examine(model, clips):
         assert examined.readings == []
+        assert examined.held_back == text.strip()
         assert examined.placed == []
         assert not examined.doubtful
 
@@ -92,6 +94,15 @@ def test_a_second_search_that_finds_worse_changes_nothing(
     found = examine(model, clips, model.config.decode.model_copy(update={"doubtful_below": 0.0}))
     assert len(calls) == 2
     assert [e.readings[0].text for e in found] == truth
+
+
+def test_where_ctc_hears_nothing_the_words_of_the_search_are_held_back(model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the bounds are; and there is no second search."""
+    monkeypatch.setattr(examine_module, "search", lies(model, "THE", times=1))
+    monkeypatch.setattr(examine_module, "ctc_greedy", lambda log_probs, lengths: [[] for _ in lengths])
+    bounds = {"invented_below": -1e9, "doubtful_below": 1e9}
+    [examined] = examine(model, [torch.zeros(32_000)], model.config.decode.model_copy(update=bounds))
+    assert (examined.readings, examined.held_back, examined.doubtful) == ([], "THE", False)
 
 
 @pytest.mark.parametrize("loudness", [0.0, 1e-3, 0.1])

@@ -16,7 +16,7 @@ from transcripts_support import segment, spoken, transcript
 from asr.output import json_line
 from asr.output.json_form import to_json
 from asr.output.options import OutputOptions
-from asr.transcript import Reading, Segment, Transcript, Word
+from asr.transcript import HeldBack, Reading, Segment, Transcript, Word
 
 USUAL = OutputOptions()
 
@@ -42,6 +42,7 @@ HEARD = Transcript(
         ),
         Segment(5.0, 6.0, (Reading("", (), -0.00001, -0.00001, None),), (), True),
     ),
+    held_back=(HeldBack(8.00049, 9.5, "THE\tTHE"),),
 )
 
 
@@ -82,6 +83,7 @@ def test_a_whole_file() -> None:
                 "words": [],
             },
         ],
+        "held_back": [{"start": 8.0, "end": 9.5, "text": "THE THE"}],
     }
     assert "-0.0" not in to_json(HEARD, USUAL)
 

@@ -24,7 +24,7 @@ from asr.serve.job import Job
 from asr.serve.settings import ServeSettings
 from asr.speech.segment import SpeechSegment
 from asr.transcribe import Transcriber
-from asr.transcript import Segment
+from asr.transcript import HeldBack, Segment
 
 CLIPS = sorted(EXAMPLES.glob("*.flac"))
 RIVER = EXAMPLES / "river.flac"
@@ -120,6 +120,24 @@ def test_while_the_model_loads() -> None:
         while httpx.get(live.url + "/readyz").status_code != 200:
             time.sleep(0.05)
         assert live.post(RIVER).status_code == 200
+
+
+class Wary(Parrot):
+    """Holds back whatever it hears."""
+
+    def recognize(self, speech: Sequence[SpeechSegment]) -> list[HeldBack]:  # type: ignore[override]
+        return [HeldBack(one.start, one.start + one.seconds, "THE") for one in speech]
+
+
+def test_what_is_held_back_is_in_verbose_json_alone() -> None:
+    with parrot_server(Wary()) as live:
+        answer = live.post(RIVER, response_format="verbose_json").json()
+        assert (answer["text"], answer["segments"]) == ("", [])
+        assert [one["text"] for one in answer["held_back"]] == ["THE"]
+        assert live.post(RIVER).json()["text"] == ""
+        events = [json.loads(line) for line in live.post(RIVER, "/page/transcription").text.splitlines()]
+        assert {event["event"] for event in events} == {"progress", "done"}
+        assert events[-1]["files"]["txt"] == ""
 
 
 class Choosy(Parrot):
