@@ -55,13 +55,13 @@ def examine(
     readings = search(model, states, lengths, log_probs, config, hotwords)
     borne_out, credible = [0.0] * len(readings), [True] * len(readings)
     if log_probs is not None:
-        borne_out, heard = _evidence(log_probs, lengths, readings), ctc_greedy(log_probs, lengths)
+        borne_out, heard = evidence(log_probs, lengths, readings), ctc_greedy(log_probs, lengths)
         again = [i for i, score in enumerate(borne_out) if heard[i] and score < config.doubtful_below]
         if again:
             rows = torch.tensor(again, device=states.device)
             careful = config.model_copy(update={**AGAIN, "beam": 2 * config.beam})
             second = search(model, states[rows], lengths[rows], log_probs[rows], careful)
-            for i, nbest, score in zip(again, second, _evidence(log_probs[rows], lengths[rows], second), strict=True):
+            for i, nbest, score in zip(again, second, evidence(log_probs[rows], lengths[rows], second), strict=True):
                 if score > borne_out[i]:
                     readings[i], borne_out[i] = nbest[: config.beam], score
         credible = [bool(tokens) and score >= config.invented_below for tokens, score in zip(heard, borne_out, strict=True)]
@@ -73,8 +73,8 @@ def examine(
     ]
 
 
-def _evidence(log_probs: Tensor, lengths: Tensor, readings: list[list[Recognition]]) -> list[float]:
-    """log p_ctc of the best readings, a token (nats): log-probs (B, T, V) and n-best lists. 0 where nothing is written."""
+def evidence(log_probs: Tensor, lengths: Tensor, readings: list[list[Recognition]]) -> list[float]:
+    """How far CTC bears out the best readings: log p_ctc, a token (nats), of log-probs (B, T, V) and n-best lists. 0 where nothing is written."""
     written = [_best_tokens(nbest) for nbest in readings]
     scores = transcript_scores(log_probs, lengths, written).tolist()
     return [score / len(tokens) if tokens else 0.0 for score, tokens in zip(scores, written, strict=True)]

@@ -22,9 +22,9 @@ from torch import nn
 from asr.config import Config, DecodeConfig
 from asr.config_file import dump_config
 from asr.errors import AsrError, AudioError
-from asr.score.wer import Score
 from asr.speech.batches import Batch
 from asr.train import trainer as training
+from asr.train.evaluation import Evaluation
 from asr.train.memory import enough_memory
 from asr.train.sitting import Interrupted
 from asr.train.trainer import Trainer
@@ -152,7 +152,7 @@ def test_a_signal_in_the_last_evaluation_is_heeded(
     evaluations = 0
     real = training.evaluate
 
-    def signalled(*arguments: Any) -> Score:
+    def signalled(*arguments: Any) -> Evaluation:
         nonlocal evaluations
         evaluations += 1
         if evaluations == 1:
@@ -175,7 +175,7 @@ def test_the_evaluation_of_what_a_run_starts_from_is_no_training(
     first = Trainer(changed(tone_config, train={"epochs": 1})).run()
     real = training.evaluate
 
-    def slow(*arguments: Any) -> Score:
+    def slow(*arguments: Any) -> Evaluation:
         time.sleep(5)
         return real(*arguments)
 
@@ -191,7 +191,7 @@ def test_evaluations_keep_to_the_limits_of_the_recipes_search(tone_config: Confi
     searches: list[DecodeConfig] = []
     real = training.evaluate
 
-    def watched(model: Any, dev: Any, config: DecodeConfig, *rest: Any) -> Score:
+    def watched(model: Any, dev: Any, config: DecodeConfig, *rest: Any) -> Evaluation:
         searches.append(config)
         return real(model, dev, config, *rest)
 
