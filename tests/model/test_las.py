@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from tests_support import with_attention
@@ -55,6 +57,23 @@ def test_joint_loss_is_its_parts(tiny: ModelConfig, batch: tuple) -> None:
     assert float(losses.attention) == pytest.approx(attention, rel=1e-5)
     assert float(losses.ctc) == pytest.approx(ctc, rel=1e-5)
     assert float(losses.total) == pytest.approx(0.7 * attention + 0.3 * ctc, rel=1e-5)
+
+
+def test_label_smoothing_hand_worked(tiny: ModelConfig) -> None:
+    """The speller finds four tokens 10, 20, 30 and 40 % probable, whatever it hears. The text is the last, then end-of-sentence, 30 %."""
+    network = LAS(tiny, 4).eval()
+    probabilities = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    with torch.no_grad():
+        network.speller.output.weight.zero_()
+        network.speller.output.bias.copy_(probabilities.log())
+        batch = torch.randn(1, 30, 20), torch.tensor([30]), torch.tensor([[3]]), torch.tensor([1])
+        hard, smooth = network(*batch), network(*batch, smoothing=0.2)
+    assert EOS == 2
+    assert float(hard.attention) == pytest.approx(-math.log(0.4) - math.log(0.3))
+    of_all = -sum(map(math.log, (0.1, 0.2, 0.3, 0.4))) / 4  # what a token costs in the mean
+    assert float(smooth.attention) == pytest.approx(0.8 * (-math.log(0.4) - math.log(0.3)) + 0.2 * 2 * of_all)
+    assert float(smooth.ctc) == float(hard.ctc)
+    assert float(smooth.total) == pytest.approx(0.7 * float(smooth.attention) + 0.3 * float(smooth.ctc))
 
 
 def test_without_ctc_there_is_no_head(tiny: ModelConfig, batch: tuple) -> None:

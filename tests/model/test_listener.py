@@ -41,6 +41,19 @@ def test_padding_changes_nothing(channels: tuple[int, ...], strides: tuple[int, 
         assert (both[0, int(length) :] == 0).all()
 
 
+def test_dropout_falls_after_every_layer_in_training_alone() -> None:
+    torch.manual_seed(0)
+    listener = Listener(20, ListenerConfig(stem_channels=(4,), stem_strides=(2,), hidden=32, pyramid=(2, 1), dropout=0.5))
+    after: list[torch.Tensor] = []
+    for layer in listener.layers:
+        layer.register_forward_hook(lambda _, __, found: after.append(found[0]))
+    for training in (True, False):
+        after.clear()
+        listener.train(training)(torch.randn(2, 80, 20), torch.tensor([80, 80]))
+        dropped = [(states == 0).float().mean().item() for states in after]
+        assert dropped == pytest.approx([0.5 if training else 0.0] * 2, abs=0.1 if training else 0.0)
+
+
 def test_the_rate_falls_by_the_reduction() -> None:
     config = ListenerConfig(hidden=8, stem_channels=(4, 4), stem_strides=(2, 1), pyramid=(2, 2))
     states, lengths = Listener(80, config)(torch.randn(1, 160, 80), torch.tensor([160]))

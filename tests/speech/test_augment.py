@@ -61,12 +61,37 @@ def test_warp_moves_a_band_by_its_factor() -> None:
     assert warped[1, 0].argmax() == 50
 
 
+def test_bands_are_stretched_by_up_to_the_share_asked_for() -> None:
+    config = PLAIN.model_copy(update={"warp": 0.25})
+    features = torch.zeros(3, 1, 80)
+    features[:, 0, 45] = 1.0
+    warped = augment_features(features, torch.ones(3, dtype=torch.long), torch.tensor([[0.0], [0.5], [1.0]]), config)
+    assert warped[:, 0].argmax(1).tolist() == [60, 45, 36]  # by 0.75, 1 and 1.25
+
+
 def test_noise_has_the_ratio_asked_for() -> None:
     random = torch.Generator().manual_seed(0)
     speech, noise = torch.randn(16_000, generator=random), 3 * torch.randn(16_000, generator=random)
     added = add_noise(speech, noise, 10.0) - speech
     ratio = 10 * torch.log10(speech.square().sum() / added.square().sum())
     assert float(ratio) == pytest.approx(10.0, abs=0.01)
+
+
+def test_noise_is_as_loud_as_asked_for_and_as_frequent(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "noise.wav", 0.1 * np.random.default_rng(0).standard_normal(5_000), 16_000)
+    config = noise_of(tmp_path, audio_filepath="noise.wav").model_copy(update={"noise_probability": 0.5, "noise_snr_db": (3.0, 9.0)})
+    augmenter = WaveformAugmenter(config, 16_000)
+    speech = 0.01 * torch.randn(4_000, generator=torch.Generator().manual_seed(0))
+    heard = [augmenter(speech, np.random.default_rng(seed)) for seed in range(200)]
+    ratios = [decibels(speech, samples - speech) for samples in heard if not torch.equal(samples, speech)]
+    assert 70 < len(ratios) < 130
+    assert 2.9 < min(ratios) < 3.5
+    assert 8.5 < max(ratios) < 9.1
+
+
+def test_of_silence_nothing_is_added() -> None:
+    speech = torch.randn(16_000, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(add_noise(speech, torch.zeros(16_000), 5.0), speech)
 
 
 def test_speed_changes_length_and_pitch_together() -> None:
@@ -88,7 +113,29 @@ def test_same_dice_same_audio(tmp_path: Path) -> None:
     first, again = (augmenter(speech, np.random.default_rng(7)) for _ in range(2))
     torch.testing.assert_close(first, again)
     assert not torch.equal(first, augmenter(speech, np.random.default_rng(8))[: len(first)])
-    assert first.abs().max() <= 1
+
+
+def decibels(samples: torch.Tensor, reference: torch.Tensor) -> float:
+    return float(10 * torch.log10(samples.square().sum() / reference.square().sum()))
+
+
+def test_loudness_changes_up_and_down_by_no_more_than_asked_for() -> None:
+    augmenter = WaveformAugmenter(PLAIN.model_copy(update={"gain_db": 6.0}), 16_000)
+    speech = 0.01 * torch.randn(1_000, generator=torch.Generator().manual_seed(0))
+    gains = [decibels(augmenter(speech, np.random.default_rng(seed)), speech) for seed in range(200)]
+    assert -6.01 < min(gains) < -5.5
+    assert 5.5 < max(gains) < 6.01
+
+
+def test_what_gets_too_loud_is_turned_down_as_a_whole() -> None:
+    augmenter = WaveformAugmenter(PLAIN.model_copy(update={"gain_db": 6.0}), 16_000)
+    speech = 0.9 * torch.sin(torch.arange(1_000) / 7)
+    heard = [augmenter(speech, np.random.default_rng(seed)) for seed in range(50)]
+    peaks = [float(samples.abs().max()) for samples in heard]
+    assert max(peaks) == 1
+    assert 10 < peaks.count(1.0) < 40  # it is quiet enough as it is where it was made quieter
+    for samples, peak in zip(heard, peaks, strict=True):
+        torch.testing.assert_close(samples / peak, speech / speech.abs().max())  # the shape is kept, nothing is cut off
 
 
 def test_noise_without_recordings_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from asr.config import AugmentConfig
 from asr.speech.augment import WaveformAugmenter
-from asr.speech.batches import BatchDataset, BatchSampler, Example, by_length
+from asr.speech.batches import BatchDataset, BatchSampler, Example, Share, by_length
 from asr.speech.manifest import Utterance, read_manifest
 
 
@@ -76,6 +77,23 @@ def test_epochs_differ_and_seeds_repeat() -> None:
     assert sampler().plan(0) != sampler().plan(1)
 
 
+def test_the_tokens_of_a_step_are_those_of_all_processes_with_the_ends_of_sentences() -> None:
+    made = [example._replace(tokens=(3,) * length, seconds=1.0) for example, length in zip(examples(3), (2, 4, 7), strict=True)]
+    for rank in range(2):
+        assert [share.tokens for share in BatchSampler(made, 60, 60, seed=1, epochs=1, rank=rank, processes=2)] == [3 + 5 + 8]
+
+
+def test_the_first_epochs_go_from_short_to_long_if_that_is_asked_for() -> None:
+    made = examples(101)
+
+    def longest(epoch: int) -> list[float]:
+        return [max(made[i].seconds for i in batch) for batch in sampler(sorted_epochs=1).plan(epoch)]
+
+    assert all(after > before * 0.9 / 1.1 for before, after in itertools.pairwise(longest(0)))  # but for what each length is shaken by
+    assert any(after < before / 2 for before, after in itertools.pairwise(longest(1)))
+    assert sorted(map(sorted, sampler(sorted_epochs=1).plan(0))) == sorted(map(sorted, sampler().plan(0)))  # the same batches
+
+
 def test_by_length_covers_all_longest_first() -> None:
     seconds = [3.0, 10.0, 1.0, 2.0, 30.0]
     assert by_length(seconds, 12.0) == [[4], [1], [0, 3, 2]]
@@ -102,6 +120,24 @@ def test_memory_changes_nothing_but_the_rounding(tones: tuple[Path, Path]) -> No
     assert len(data.memory) == len(data)
     for i, samples in enumerate(before):
         np.testing.assert_allclose(data.read(i), samples, atol=1 / 32767)
+
+
+def test_so_many_hours_are_remembered_and_no_more(tones: tuple[Path, Path]) -> None:
+    data = BatchDataset([Example(u, (3,), 1.0) for u in read_manifest(tones[1])], 16_000, seed=1)
+    for seconds in (0.0, 2.5, 4.0):
+        data.memory.clear()
+        assert list(data.remember(seconds / 3600)) == [None] * int(seconds)
+        assert sorted(data.memory) == list(range(int(seconds)))
+
+
+def test_audio_is_as_it_is_until_the_epoch_where_augmentation_starts(tones: tuple[Path, Path]) -> None:
+    made = [Example(u, (3,), u.duration or 0) for u in read_manifest(tones[1])]
+    data = BatchDataset(made, 16_000, 1, WaveformAugmenter(AugmentConfig(start_epoch=2), 16_000))
+    share = Share(0, 0, 1, (0,), 2, 1.0, True)
+    for epoch in range(4):
+        batch = data[share._replace(epoch=epoch)]
+        as_it_is = np.array_equal(batch.waveforms[0].numpy(), data.read(0))
+        assert (as_it_is, batch.dice.shape[1] == 0) == (epoch < 2, epoch < 2), epoch
 
 
 def test_augmented_audio_depends_on_epoch_and_utterance_alone(tones: tuple[Path, Path]) -> None:

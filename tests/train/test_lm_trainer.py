@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -22,6 +23,7 @@ from asr.model.checkpoint import load_lm, load_model, read_tensors
 from asr.text.tokenizer import Tokenizer
 from asr.train import lm_trainer
 from asr.train.lm_trainer import LMTrainer, negative_log_likelihood
+from asr.train.log import read_log
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
 from asr.train.sitting import Interrupted
 
@@ -79,6 +81,8 @@ def test_stopped_and_resumed_equals_never_stopped(lm_config: LMRecipe, tmp_path:
 
     class Interruption:
         asked = property(lambda self: bool(asked))
+
+        def __init__(self, speaks: bool) -> None: ...
 
         def __enter__(self) -> Interruption:
             return self
@@ -248,3 +252,19 @@ def test_a_run_ends_with_its_minutes(lm_config: LMRecipe) -> None:
     assert 1.8 <= seconds < 10
     assert rates[-1] < 0.05 * max(rates)
     assert len(rates) == json.loads(next((folder.parent / "states").glob("*/training.json")).read_text(encoding="utf-8"))["step"]
+
+
+def test_the_gradient_is_of_the_loss_of_a_token(lm_config: LMRecipe) -> None:
+    """Of one step over all sentences, worked out anew; AdamW goes as far along any multiple of it."""
+    train = lm_config.train.model_copy(update={"batch_tokens": 100_000, "steps": 1})
+    model = lm_config.model.model_copy(update={"dropout": 0.0})
+    trainer = LMTrainer(lm_config.model_copy(update={"model": model, "train": train}))
+    network = copy.deepcopy(trainer.network)
+    trainer.run()
+    (logged,) = (line for line in read_log(lm_config.output) if "loss" in line)
+    targets, lengths = trainer.data.batch(list(range(len(trainer.data))))
+    loss = network(targets, lengths).sum() / (lengths + 1).sum()
+    loss.backward()
+    assert logged["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    gradients = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+    assert logged["gradient_norm"] == pytest.approx(gradients.norm().item(), rel=1e-3)

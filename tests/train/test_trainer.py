@@ -26,9 +26,12 @@ from asr.config_file import dump_config, load_config
 from asr.errors import AsrError, ConfigError, ModelError, UsageError
 from asr.model.checkpoint import TrainedLM, TrainedModel, load_model, read_tensors, save_model
 from asr.model.lm import LanguageModel
-from asr.score.wer import Score, score
+from asr.score.wer import score
+from asr.train.evaluation import Evaluation
+from asr.train.log import read_log
 from asr.train.trainer import Trainer
 
+FIGURES = {"loss": 1e-4, "gradient_norm": 1e-3}  # of a step, and how exact; the second, for AdamW goes as far along twice the gradient
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
@@ -68,6 +71,11 @@ def states(run: Path) -> list[Path]:
     return sorted((run / "states").glob("step-*"))
 
 
+def steps(run: Path) -> list[dict[str, float]]:
+    """What the log says of each step."""
+    return [line for line in read_log(run) if "loss" in line]
+
+
 def test_killed_and_resumed_equals_never_killed(tone_config: Config, tmp_path: Path) -> None:
     # A checkpoint after every step: wherever the kill falls, it falls in the middle of an epoch or of a write.
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -84,12 +92,7 @@ def test_killed_and_resumed_equals_never_killed(tone_config: Config, tmp_path: P
         assert one.keys() == other.keys()
         for key, tensor in one.items():
             assert torch.equal(tensor, other[key]), key
-
-    def losses(run: Path) -> list[dict[str, float]]:
-        lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-        return [line for line in lines if "loss" in line]
-
-    assert losses(broken) == losses(whole)
+    assert steps(broken) == steps(whole)
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tone_config: Config, tmp_path: Path) -> None:
@@ -141,32 +144,33 @@ def test_two_processes_follow_the_trajectory_of_one(tone_config: Config, tmp_pat
     listener = {**tone_config.model.listener.model_dump(), "dropout": 0.0}
     speller = {**tone_config.model.speller.model_dump(), "dropout": 0.0}
 
-    def losses(name: str, launcher: list[str]) -> list[float]:
+    def trajectory(name: str, launcher: list[str]) -> list[dict[str, float]]:
         path = recipe(tone_config, tmp_path / f"{name}.yaml", output=str(tmp_path / name), model__listener=listener, model__speller=speller)
         done = subprocess.run([*launcher, "-m", "asr", "train", str(path)], env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         assert ("on 2 processes" in done.stderr) == (name == "two")
-        lines = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-        return [line["loss"] for line in lines if "loss" in line]
+        return steps(tmp_path / name)
 
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    one, two = losses("one", [sys.executable]), losses("two", launch)
+    one, two = trajectory("one", [sys.executable]), trajectory("two", launch)
     assert len(one) > 10
-    assert two == pytest.approx(one, rel=1e-4)
+    for name, tolerance in FIGURES.items():
+        assert [step[name] for step in two] == pytest.approx([step[name] for step in one], rel=tolerance), name
 
 
 def test_accumulating_changes_nothing(tone_config: Config, tmp_path: Path) -> None:
-    def losses(name: str, device_seconds: float) -> list[float]:
+    def trajectory(name: str, device_seconds: float) -> list[dict[str, float]]:
         model = {**tone_config.model.model_dump(), "listener": {**tone_config.model.listener.model_dump(), "dropout": 0.0}}
         model["speller"] = {**tone_config.model.speller.model_dump(), "dropout": 0.0}
         path = recipe(
             tone_config, tmp_path / f"{name}.yaml", output=str(tmp_path / name), model=model, train__device_seconds=device_seconds
         )
         finish(path)
-        lines = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-        return [line["loss"] for line in lines if "loss" in line]
+        return steps(tmp_path / name)
 
-    assert losses("parts", 1.5) == pytest.approx(losses("whole", 100.0), rel=1e-4)
+    whole, parts = trajectory("whole", 100.0), trajectory("parts", 1.5)
+    for name, tolerance in FIGURES.items():
+        assert [step[name] for step in parts] == pytest.approx([step[name] for step in whole], rel=tolerance), name
 
 
 def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_whole(tone_config: Config, tmp_path: Path) -> None:
@@ -204,7 +208,7 @@ def test_what_cannot_be_used_is_left_out_and_said(tone_config: Config, tmp_path:
     trainer = Trainer(config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1})}))
     folder = trainer.run()
     assert load_model(folder)
-    assert len(trainer.data.examples) == len(lines) - 4
+    assert len(trainer.data.readable) == len(lines) - 4
     said = capfd.readouterr().err
     for reason in ("broken.wav", "states for its text", "its text is empty", "data.min_seconds"):
         assert reason in said, reason
@@ -353,8 +357,9 @@ def test_training_on_keeps_the_language_model_and_what_it_began_with(
     before = load_model(fused_folder)
     began = before.network.listener.stem.convolutions[0].weight
 
-    def found(model: TrainedModel, *_: object) -> Score:  # every step makes it worse
-        return score(["LOW"], ["LOW" if torch.equal(model.network.listener.stem.convolutions[0].weight, began) else "HIGH"])
+    def found(model: TrainedModel, *_: object) -> Evaluation:  # every step makes it worse
+        text = "LOW" if torch.equal(model.network.listener.stem.convolutions[0].weight, began) else "HIGH"
+        return Evaluation(score(["LOW"], [text]), evidence=[])
 
     monkeypatch.setattr("asr.train.trainer.evaluate", found)
     tree: dict[str, Any] = {"output": str(tmp_path / "on"), "data": tone_config.data.model_dump(mode="json")}

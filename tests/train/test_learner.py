@@ -1,0 +1,78 @@
+"""A step of the optimizer: no longer than it may be, with decay where it belongs, and left out where the gradient is not finite."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from asr.config import OptimizerConfig
+from asr.train.learner import Learner
+
+CONFIG = OptimizerConfig(
+    learning_rate=0.01, final_learning_rate=0.01, warmup_steps=0, weight_decay=0.1, gradient_clip=5.0, ema_decay=0.9
+)  # fmt: skip
+
+
+def learner() -> Learner:
+    """Of a network of 16 weights, all of them 1, as are those of its average."""
+    network = nn.Sequential(nn.LayerNorm(2), nn.Linear(2, 4))
+    for parameter in network.parameters():
+        nn.init.ones_(parameter)
+    return Learner(network, copy.deepcopy(network), CONFIG)
+
+
+def set_gradients(network: nn.Module, gradient: float) -> None:
+    for parameter in network.parameters():
+        parameter.grad = torch.full_like(parameter, gradient)
+
+
+def weights(network: nn.Module) -> torch.Tensor:
+    return nn.utils.parameters_to_vector(network.parameters()).detach()
+
+
+@pytest.mark.parametrize(("gradient", "norm", "length"), [(1.0, 4.0, 4.0), (10.0, 40.0, 5.0)])
+def test_a_long_gradient_is_clipped_and_its_norm_told_as_it_was(gradient: float, norm: float, length: float) -> None:
+    learns = learner()
+    learns.optimizer = torch.optim.SGD(learns.network.parameters())  # a step of AdamW does not tell how long the gradient was
+    set_gradients(learns.network, gradient)
+    assert learns.step(0, 0.0) == pytest.approx(norm)
+    assert float((weights(learns.network) - 1).norm()) == pytest.approx(0.01 * length, rel=1e-4)
+
+
+def test_matrices_decay_and_biases_and_norms_do_not() -> None:
+    learns = learner()
+    set_gradients(learns.network, 0.0)
+    learns.step(0, 0.0)
+    for name, parameter in learns.network.named_parameters():
+        expected = 1 - 0.01 * 0.1 if name == "1.weight" else 1.0
+        torch.testing.assert_close(parameter.detach(), torch.full_like(parameter, expected), msg=name)
+
+
+def test_the_average_follows_the_weights() -> None:
+    learns = learner()
+    set_gradients(learns.network, 1.0)
+    learns.step(0, 0.0)
+    assert (weights(learns.network) < 1).all()
+    torch.testing.assert_close(weights(learns.averaging.average), 0.1 * 1 + 0.9 * weights(learns.network))  # 1/10 is kept at first
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_moves_nothing_and_is_forgotten(broken: float) -> None:
+    learns = learner()
+    set_gradients(learns.network, 1.0)
+    gradient = learns.network.get_parameter("1.weight").grad
+    assert gradient is not None
+    gradient[0, 0] = broken
+    assert not torch.isfinite(torch.tensor(learns.step(0, 0.0)))
+    assert (weights(learns.network) == 1).all()
+    assert (weights(learns.averaging.average) == 1).all()
+    assert all(parameter.grad is None for parameter in learns.network.parameters())
+
+    fresh = learner()
+    for one in (learns, fresh):
+        set_gradients(one.network, 1.0)
+        one.step(0, 0.0)
+    assert torch.equal(weights(learns.network), weights(fresh.network))  # as if it had never been
