@@ -77,7 +77,7 @@ class Tokenizer:
                 character_coverage=1.0,
                 pad_id=BLANK, pad_piece="<blank>", unk_id=UNKNOWN, eos_id=EOS, bos_id=-1,
                 normalization_rule_name="identity",
-                max_sentence_length=max(4192, *(len(text.encode()) for text in sentences)),  # bytes; longer ones it would leave out
+                max_sentence_length=max(4192, max(len(text.encode()) for text in sentences)),  # bytes; longer ones it would leave out
                 num_threads=1,  # the same pieces on every machine
                 minloglevel=2,
             )  # fmt: skip
