@@ -18,7 +18,7 @@ from accelerate.utils import gather_object
 from torch import nn
 from torch.utils.data import DataLoader
 
-from asr.config import Config
+from asr.config import Config, DecodeConfig
 from asr.decode.picture import attention_picture
 from asr.errors import AsrError, ConfigError
 from asr.model.checkpoint import (
@@ -243,8 +243,12 @@ class Trainer:
     def _evaluate(self, average: LAS, place: Place) -> None:
         """Dev WER of the averaged weights; keeps them if they are among the best."""
         beam = self.config.train.dev_beam
-        quick = self.config.decode.model_copy(
-            update={"beam": beam, "lm_weight": 0.0, "ctc_weight": self.config.decode.ctc_weight if beam > 1 else 0.0}
+        final = self.config.decode  # of which bonuses for length make up for the language model, and stay away with it
+        quick = DecodeConfig(
+            beam=beam,
+            ctc_weight=final.ctc_weight if beam > 1 else 0.0,
+            eos_threshold=final.eos_threshold,
+            max_tokens_per_state=final.max_tokens_per_state,
         )
         model = self._trained(average)
         result = evaluate(model, self.dev, quick, self.config.train.device_seconds, self.accelerator).score

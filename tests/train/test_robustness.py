@@ -196,8 +196,10 @@ def test_evaluations_keep_to_the_limits_of_the_recipes_search(tone_config: Confi
         return real(model, dev, config, *rest)
 
     monkeypatch.setattr(training, "evaluate", watched)
-    Trainer(changed(tone_config, train={"epochs": 1, "dev_beam": 2}, decode={"max_tokens_per_state": 3.0, "eos_threshold": 1.5})).run()
+    search = {"max_tokens_per_state": 3.0, "eos_threshold": 1.5, "length_bonus": 0.8}
+    Trainer(changed(tone_config, train={"epochs": 1, "dev_beam": 2}, decode=search)).run()
     assert [(c.beam, c.max_tokens_per_state, c.eos_threshold) for c in searches] == [(2, 3.0, 1.5), (3, 3.0, 1.5)]
+    assert [c.length_bonus for c in searches] == [0.0, 0.8]  # what makes up for a language model stays away with it
 
 
 def test_what_killed_processes_left_half_written_goes(tone_config: Config) -> None:
