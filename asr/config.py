@@ -360,8 +360,9 @@ class TrainConfig(OptimizerConfig):
     """epochs between two evaluations on the dev manifests"""
     keep_best: PositiveInt = 5
     """checkpoints kept by dev WER, and averaged at the end if the average is better"""
-    dev_beam: PositiveInt = 1
-    """beam of the evaluations while training; the last one uses `decode`"""
+    dev_beam: PositiveInt = 4
+    """beam of the evaluations while training, above 1 with CTC as in `decode`: greedy attention alone is far behind while a model is young, and may loop
+    for longer. The last evaluation uses `decode`"""
 
 
 class Config(ModelFolderConfig):
