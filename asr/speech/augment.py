@@ -23,6 +23,7 @@ from asr.speech.audio import load_audio, probe
 from asr.speech.manifest import Utterance, part_seconds, read_manifest
 
 KEPT = 1024  # noise recordings that stay in memory once they are decoded
+SILENCE = 1e-10  # mean square: 10 dB below the last of 16 bits; what codecs leave of silence is no noise to be made loud
 KEPT_SECONDS = 10.0  # none longer, which makes 0.66 GB a process at most (at 16 kHz); of longer ones only a part is read each time
 
 
@@ -86,7 +87,7 @@ class WaveformAugmenter:
 
 def add_noise(samples: Tensor, noise: Tensor, snr_db: float) -> Tensor:
     """(N,) + (N,) with the noise scaled to the signal-to-noise ratio `snr_db` (dB, over the whole utterance). Of silence nothing is added."""
-    if not noise.any():
+    if noise.square().mean() < SILENCE:
         return samples
     return torchaudio.functional.add_noise(samples, noise, torch.tensor(snr_db))
 

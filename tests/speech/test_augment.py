@@ -89,9 +89,11 @@ def test_noise_is_as_loud_as_asked_for_and_as_frequent(tmp_path: Path) -> None:
     assert 8.5 < max(ratios) < 9.1
 
 
-def test_of_silence_nothing_is_added() -> None:
-    speech = torch.randn(16_000, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(add_noise(speech, torch.zeros(16_000), 5.0), speech)
+@pytest.mark.parametrize("level", [0.0, 1e-30, 1e-6])  # digital silence, and what codecs leave of it
+def test_of_silence_nothing_is_added(level: float) -> None:
+    speech, noise = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(add_noise(speech, level * noise, 5.0), speech)
+    assert not torch.equal(add_noise(speech, 3e-5 * noise, 5.0), speech)  # the last of 16 bits
 
 
 def test_speed_changes_length_and_pitch_together() -> None:
