@@ -206,11 +206,11 @@ class DecodeConfig(Section):
     """longest transcript, in tokens for each listener state"""
     doubtful_below: float = -1.8
     """log p_ctc of a transcript, a token (nats), below which it is searched for again and, if need be, marked as doubtful. Of 100 transcripts of
-    dev-clean by the embedded model all have -1.4 or more; of 140 of Common Voice ten are below -2.0, nine of them with 50 errors or more in
+    dev-clean by the embedded model all have -1.3 or more; of 140 of Common Voice five are below -2.0, all of them with 50 errors or more in
     100 words"""
     invented_below: float = -2.2
-    """below which it is held back, and JSON alone tells it: over noise that training mixed in, transcripts have -2.3 to -4.7 (100 recordings), and
-    over almost silent noise the second search finds some with -2.27. `asr train` lowers both bounds, if they are these, for a model whose CTC head
+    """below which it is held back, and JSON alone tells it: over noise that training mixed in, transcripts have -2.8 to -4.8 (100 recordings), and
+    over almost silent noise the second search of earlier weights found some with -2.27. `asr train` lowers both bounds, if they are these, for a model whose CTC head
     is less sure, so that it trusts 19 of 20 of the texts that it writes of dev speech"""
 
 
