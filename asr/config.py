@@ -210,8 +210,8 @@ class DecodeConfig(Section):
     100 words"""
     invented_below: float = -2.2
     """below which it is held back, and JSON alone tells it: over noise that training mixed in, transcripts have -2.8 to -4.8 (100 recordings), and
-    over almost silent noise the second search of earlier weights found some with -2.27. `asr train` lowers both bounds, if they are these, for a model whose CTC head
-    is less sure, so that it trusts 19 of 20 of the texts that it writes of dev speech"""
+    over almost silent noise the second search of earlier weights found some with -2.27. `asr train` lowers both bounds, if they are these, for a
+    model whose CTC head is less sure, so that it trusts 19 of 20 of the texts that it writes of dev speech"""
 
 
 class SegmentConfig(Section):
