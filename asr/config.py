@@ -414,7 +414,7 @@ class TextConfig(Section):
     dev: Paths = ()
     """the same; perplexity on it chooses the best weights"""
     max_tokens: PositiveInt = 200
-    """longer sentences are cut here"""
+    """longer sentences are cut here, and the rest is not learnt"""
 
 
 class LMTrainConfig(OptimizerConfig):

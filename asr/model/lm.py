@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from asr.config import LanguageModelConfig
 from asr.model.autocast import own_precision, to_own
-from asr.text.tokenizer import BLANK, EOS
+from asr.text.tokenizer import EOS
 
 
 class LMState(NamedTuple):
@@ -36,15 +36,14 @@ class LanguageModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, targets: Tensor, lengths: Tensor) -> Tensor:
-        """Sentences (B, L) padded with anything and their lengths (B,) -> -log p of each (B,), end-of-sentence included (nats)."""
-        fed = nn.functional.pad(targets, (1, 0), value=EOS)  # (B, L + 1)
+        """Sentences (B, L), with end-of-sentence where they end, padded with anything, and their lengths (B,) -> -log p of each (B,), nats."""
+        fed = nn.functional.pad(targets, (1, -1), value=EOS)  # (B, L): what came before each token
         embedded = self.dropout(self.embedding(fed))
         with own_precision(embedded):
             features, _ = self.lstm(to_own(embedded, self.lstm))
-        positions = torch.arange(fed.shape[1], device=targets.device)
-        expected = nn.functional.pad(targets, (0, 1), value=BLANK).masked_fill(positions == lengths[:, None], EOS)
-        expected = expected.masked_fill(positions > lengths[:, None], -100)
-        logits = self.output(self.dropout(features)).float()  # (B, L + 1, V)
+        positions = torch.arange(targets.shape[1], device=targets.device)
+        expected = targets.masked_fill(positions >= lengths[:, None], -100)
+        logits = self.output(self.dropout(features)).float()  # (B, L, V)
         return nn.functional.cross_entropy(logits.transpose(1, 2), expected, ignore_index=-100, reduction="none").sum(1)
 
     def start(self, batch: int, hypotheses: int = 1) -> LMState:

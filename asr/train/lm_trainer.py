@@ -85,7 +85,7 @@ class LMTrainer:
                 # Every process takes its share, and they average their gradients. One that is left without a sentence must take part
                 # all the same: with another's, which counts nothing here.
                 share = batch[accelerator.process_index :: accelerator.num_processes]
-                tokens = int(self.data.lengths[batch].sum()) + len(batch)
+                tokens = int(self.data.lengths[batch].sum())
                 sentences, lengths = (x.to(device) for x in self.data.batch(share or batch[:1]))
                 loss = model(sentences, lengths).sum() * bool(share)
                 accelerator.backward(loss * (accelerator.num_processes / tokens))

@@ -18,7 +18,7 @@ from asr.errors import ConfigError
 from asr.speech.batches import cut
 from asr.speech.manifest import read_manifest
 from asr.text.lines import decoded_lines
-from asr.text.tokenizer import UNKNOWN, Tokenizer
+from asr.text.tokenizer import EOS, UNKNOWN, Tokenizer
 from asr.train.examples import cannot_write
 
 
@@ -51,7 +51,7 @@ def read_sentences(files: Sequence[Path], what: str) -> list[str]:
 class Sentences:
     """Tokens of many sentences, end to end in one array: a hundred million of them fit in memory.
 
-    Sentences with characters that no piece has are left out. Raises ConfigError, naming `what` (`data.train`, …), when that leaves none.
+    After each stands end-of-sentence, but for those that are cut to `max_tokens`: they do not end there. Sentences with characters that no piece has are left out. Raises ConfigError, naming `what` (`data.train`, …), when that leaves none.
     """
 
     def __init__(self, texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int, what: str = "the text"):
@@ -65,14 +65,14 @@ class Sentences:
                     continue
                 self.words += len(text.split())
                 self.cut += len(tokens) > max_tokens
-                part = np.asarray(tokens[:max_tokens], np.int32)
+                part = np.asarray([*tokens, EOS] if len(tokens) <= max_tokens else tokens[:max_tokens], np.int32)
                 parts.append(part)
                 lengths.append(len(part))
         self.left_out = len(texts) - len(parts)
         if not parts:
             raise ConfigError(f"{what}: {cannot_write(texts[0], tokenizer)}, nor any other sentence")
         self.tokens = np.concatenate(parts)
-        self.lengths = np.asarray(lengths)
+        self.lengths = np.asarray(lengths)  # ends counted
         self.starts = np.cumsum(self.lengths) - self.lengths
 
     def __len__(self) -> int:
@@ -80,11 +80,11 @@ class Sentences:
 
     @property
     def total(self) -> int:
-        """tokens, with an end-of-sentence for each sentence"""
-        return len(self.tokens) + len(self)
+        """tokens, ends counted"""
+        return len(self.tokens)
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Sentences (B, L), padded with 0, and their lengths (B,)."""
+        """Sentences (B, L) with their ends, padded with 0, and their lengths (B,)."""
         lengths = self.lengths[indices]
         places = np.arange(lengths.max(initial=1))
         real = places < lengths[:, None]
@@ -106,7 +106,7 @@ class SentenceSampler:
     def plan(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch in random order; it depends on the seed and the epoch alone."""
         random = np.random.default_rng((self.seed, epoch))
-        lengths = self.sentences.lengths + 1.0
+        lengths = self.sentences.lengths.astype(float)
         order = np.argsort(lengths * random.uniform(0.9, 1.1, len(lengths)), kind="stable")
         batches = cut(order.tolist(), lengths, self.batch_tokens)
         return [batches[i] for i in random.permutation(len(batches))]

@@ -20,12 +20,13 @@ def network() -> LanguageModel:
 
 @torch.no_grad()
 def test_steps_add_up_to_the_sentence(network: LanguageModel) -> None:
-    sentences = torch.tensor([[3, 4, 5, 3], [7, 8, 0, 0]])
-    lengths = torch.tensor([4, 2])
+    """With an end and without."""
+    sentences = torch.tensor([[3, 4, 5, 3, EOS], [7, 8, EOS, 0, 0], [7, 8, 0, 0, 0]])
+    lengths = torch.tensor([5, 3, 2])
     whole = network(sentences, lengths)
     for b, length in enumerate(lengths.tolist()):
         state, last, nats = network.start(1, 2), torch.full((1, 2), EOS), 0.0
-        for token in [*sentences[b, :length].tolist(), EOS]:
+        for token in sentences[b, :length].tolist():
             log_probs, state = network.step(last, state)
             assert log_probs.shape == (1, 2, V)
             torch.testing.assert_close(log_probs.exp().sum(2), torch.ones(1, 2))
@@ -52,7 +53,7 @@ def test_hypotheses_keep_their_own_state(network: LanguageModel) -> None:
 
 
 def test_it_learns_a_sentence(network: LanguageModel) -> None:
-    sentence, length = torch.tensor([[3, 4, 5, 6, 3]]), torch.tensor([5])
+    sentence, length = torch.tensor([[3, 4, 5, 6, 3, EOS]]), torch.tensor([6])
     optimizer = torch.optim.Adam(network.parameters(), 0.05)
     network.train()
     for _ in range(60):

@@ -20,7 +20,7 @@ from asr.config import LMRecipe, TokenizerConfig
 from asr.config_file import dump_config, load_recipe
 from asr.errors import AsrError, ConfigError, ModelError, UsageError
 from asr.model.checkpoint import load_lm, load_model, read_tensors
-from asr.text.tokenizer import Tokenizer
+from asr.text.tokenizer import EOS, Tokenizer
 from asr.train import lm_trainer
 from asr.train.lm_trainer import LMTrainer, negative_log_likelihood
 from asr.train.log import read_log
@@ -232,14 +232,16 @@ def test_batches_hold_every_sentence_once_and_keep_their_size() -> None:
     tokenizer = Tokenizer.train(texts, TokenizerConfig(kind="char", vocab_size=20))
     sentences = Sentences(texts, tokenizer, max_tokens=20)
     assert sentences.cut == sum(len(tokenizer.encode(t)) > 20 for t in texts) > 0
-    assert sentences.total == sum(min(20, len(tokenizer.encode(t))) + 1 for t in texts)
+    whole = [[*tokenizer.encode(t), EOS] for t in texts]
+    expected = [tokens if len(tokens) <= 21 else tokens[:20] for tokens in whole]  # what is cut does not end there
+    assert sentences.total == sum(map(len, expected))
     plan = SentenceSampler(sentences, 100, seed=1, epochs=1).plan(0)
     assert sorted(i for batch in plan for i in batch) == list(range(60))
     for batch in plan:
         padded, lengths = sentences.batch(batch)
-        assert (padded.shape[1] + 1) * len(batch) <= 100
+        assert padded.shape[1] * len(batch) <= 100
         for row, length, i in zip(padded.tolist(), lengths.tolist(), batch, strict=True):
-            assert row[:length] == tokenizer.encode(texts[i])[:20]
+            assert row[:length] == expected[i]
             assert not any(row[length:])
 
 
@@ -263,7 +265,7 @@ def test_the_gradient_is_of_the_loss_of_a_token(lm_config: LMRecipe) -> None:
     trainer.run()
     (logged,) = (line for line in read_log(lm_config.output) if "loss" in line)
     targets, lengths = trainer.data.batch(list(range(len(trainer.data))))
-    loss = network(targets, lengths).sum() / (lengths + 1).sum()
+    loss = network(targets, lengths).sum() / lengths.sum()
     loss.backward()
     assert logged["loss"] == pytest.approx(loss.item(), rel=1e-4)
     gradients = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
