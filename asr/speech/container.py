@@ -31,7 +31,9 @@ class ContainerReader:
         try:
             # A playlist (m3u8, concat, ...) names other files and addresses to read: no protocol is open to it.
             options = {"protocol_whitelist": "none"}
-            self.container: Any = stack.enter_context(av.open(file, options=options, metadata_errors="replace"))
+            # Tags that are not UTF-8: PyAV 19 takes them as they are; before, they are an error unless they are to be mended.
+            tags: Any = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+            self.container: Any = stack.enter_context(av.open(file, options=options, **tags))
         except (av.FFmpegError, ValueError) as e:
             raise self._undecodable(e) from None
         tracks = self.container.streams.audio

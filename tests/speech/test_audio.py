@@ -145,6 +145,15 @@ def test_the_ending_does_not_matter(tmp_path: Path, name: str, ending: str) -> N
     assert np.array_equal(load_audio(path.rename(tmp_path / f"renamed{ending}")), samples)
 
 
+@pytest.mark.parametrize("name", ["a.webm", "a.m4a", "a.mkv"])
+def test_tags_that_are_not_utf8_do_not_matter(tmp_path: Path, name: str) -> None:
+    path = FORMATS[name](tmp_path / name)
+    samples, data = load_audio(path), path.read_bytes()
+    assert b"Lavf" in data  # who wrote it
+    path.write_bytes(data.replace(b"Lavf", b"L\xe4vf"))
+    assert np.array_equal(load_audio(path), samples)
+
+
 def test_the_sound_of_a_video_is_read(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "film.mp4"), "w") as out:
         video = out.add_stream("mpeg4", rate=10)
