@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -36,6 +37,10 @@ class Case(NamedTuple):
 
     def greedy(self, max_tokens_per_state: float = 1.0) -> list[list[Hypothesis]]:
         return greedy_search(self.speller, self.speller.memory(self.states, self.lengths), self.lengths, max_tokens_per_state)
+
+    def lm_score(self, tokens: Sequence[int]) -> float:
+        """log p of a whole sentence by the language model"""
+        return -self.lm(torch.tensor([[*tokens, EOS]]), torch.tensor([len(tokens) + 1])).item()
 
     def alone(self, b: int) -> Case:
         t = int(self.lengths[b])
@@ -72,7 +77,7 @@ def scored(case: Case, tokens: list[int], config: DecodeConfig) -> Hypothesis:
         case.ctc.double().transpose(0, 1), targets, case.lengths, torch.tensor([len(tokens)]), reduction="sum"
     )
     ctc = max(-loss.item(), NEVER) if config.ctc_weight else None
-    lm = -case.lm(targets, torch.tensor([len(tokens)])).item() if config.lm_weight else None
+    lm = case.lm_score(tokens) if config.lm_weight else None
     internal = None
     if config.lm_weight and config.internal_lm:
         heard = case.states[:, : case.lengths[0]].mean(1, keepdim=True)  # all that it hears: one state
