@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -160,5 +160,6 @@ def _keys(kind: type[Section], before: str = "") -> Iterator[str]:
     """Every key of a section and of those within it: `train`, `train.epochs`, …"""
     for name, field in kind.model_fields.items():
         yield before + name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            yield from _keys(field.annotation, f"{before}{name}.")
+        part = field.annotation
+        if get_origin(part) is None and isinstance(part, type) and issubclass(part, Section):  # Python 3.10 takes tuple[int] for a type
+            yield from _keys(part, f"{before}{name}.")
