@@ -36,7 +36,10 @@ class LanguageModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, targets: Tensor, lengths: Tensor) -> Tensor:
-        """Sentences (B, L), with end-of-sentence where they end, padded with anything, and their lengths (B,) -> -log p of each (B,), nats."""
+        """-log p of each sentence (B,), in nats.
+
+        Sentences are (B, L), with end-of-sentence where they end, padded with anything; their lengths (B,) count it.
+        """
         fed = nn.functional.pad(targets, (1, -1), value=EOS)  # (B, L): what came before each token
         embedded = self.dropout(self.embedding(fed))
         with own_precision(embedded):

@@ -51,7 +51,8 @@ def read_sentences(files: Sequence[Path], what: str) -> list[str]:
 class Sentences:
     """Tokens of many sentences, end to end in one array: a hundred million of them fit in memory.
 
-    After each stands end-of-sentence, but for those that are cut to `max_tokens`: they do not end there. Sentences with characters that no piece has are left out. Raises ConfigError, naming `what` (`data.train`, …), when that leaves none.
+    After each stands end-of-sentence, but for those that are cut to `max_tokens`: they do not end there. Sentences with characters that
+    no piece has are left out. Raises ConfigError, naming `what` (`data.train`, …), when that leaves none.
     """
 
     def __init__(self, texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int, what: str = "the text"):
