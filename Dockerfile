@@ -2,10 +2,10 @@
 FROM python:3.12-slim AS build
 RUN pip install --no-cache-dir uv
 WORKDIR /build
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY asr ./asr
-# PyTorch's CPU builds: CUDA's libraries have several GB.
-RUN uv venv /opt/asr && uv pip install --python /opt/asr/bin/python --torch-backend=cpu --no-cache '.[serve]'
+# PyTorch's CPU builds, since the CUDA libraries take several GB. CI does not reach their index, so this image is not built there.
+RUN uv venv /opt/asr && uv pip install --python /opt/asr/bin/python --torch-backend=cpu --no-cache -c constraints.txt '.[serve]'
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 asr

@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from asr.dependencies import naming_dependencies
+
 _HOMES = {
     "AsrError": "asr.errors",
     "Config": "asr.config",
@@ -61,8 +63,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "score":
-        return import_module("asr.score")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name == "score" or name in _HOMES:
+        with naming_dependencies():
+            module = import_module(_HOMES.get(name, "asr.score"))
+        return module if name == "score" else getattr(module, name)
     raise AttributeError(f"module 'asr' has no attribute {name!r}")

@@ -37,5 +37,9 @@ class ManifestError(AsrError):
         super().__init__("\n".join(problems))
 
 
+class DependencyError(AsrError, ImportError):
+    """A package that is missing, or that does not load beside the others."""
+
+
 class ModelError(AsrError):
     """A model folder or checkpoint that is missing, incomplete or damaged."""

@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 
+from asr.dependencies import naming_dependencies
 from asr.errors import AsrError
 
 out = Console(highlight=False, soft_wrap=True, emoji=False)  # line 100 of a file is FILE:100:, no emoji
@@ -30,7 +31,8 @@ def speaks_plainly(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            with naming_dependencies():
+                command(*args, **kwargs)
             if sys.stdout is not None:  # None: it was closed before we began
                 sys.stdout.flush()
         except AsrError as e:
