@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,6 +46,8 @@ def import_problem(error: BaseException) -> str | None:
     package = _package(error)
     if package is None:
         return None
+    if package.lstrip("_") in sys.stdlib_module_names:
+        return f"this Python was built without its module {package}: install a complete Python"
     distribution = DISTRIBUTIONS.get(package, package.replace("_", "-"))
     found = _version(distribution)
     if found is None:
@@ -61,10 +64,10 @@ def import_problem(error: BaseException) -> str | None:
 
 def _package(error: BaseException) -> str | None:
     """The top-level package whose import failed."""
+    package: str | None = None
     if isinstance(error, ImportError) and error.name:
         package = error.name.partition(".")[0]
         return None if package == "asr" else package
-    package: str | None = None
     trace = error.__traceback__
     while trace is not None:
         frame = trace.tb_frame

@@ -70,6 +70,7 @@ def test_a_missing_package_is_named_with_the_version_to_install(monkeypatch: pyt
         "yaml": "pyyaml is not installed: run pip install 'pyyaml>=6'",
         "silero_vad": "silero-vad is not installed: run pip install 'silero-vad~=6.2.2'",
         "fastapi": "fastapi is not installed: run pip install 'las-asr[serve]'",
+        "_lzma": "this Python was built without its module _lzma: install a complete Python",
         "cffi": "cffi is not installed: run pip install 'cffi'",  # a dependency of a dependency
         "torch": f"torch is not installed: run pip install {' '.join(TESTED_PAIR)}",
     }.items():
