@@ -17,9 +17,9 @@ from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedLM, load_lm, load_we
 from asr.model.lm import LanguageModel
 from asr.train.card import command
 from asr.train.folder import FolderLock, best_folder, claim_folder, drop_all_but, no_best, open_folder
-from asr.train.journal import Journal
+from asr.train.journal import Journal, computed
 from asr.train.learner import Learner
-from asr.train.run import make_accelerator, remarks, run_tokenizer, step_seed
+from asr.train.run import computation, make_accelerator, remarks, run_tokenizer, step_seed
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
@@ -76,7 +76,7 @@ class LMTrainer:
         place = learner.resume(self.folder, accelerator, self.journal.say) or Place()
         place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
-        self.journal.begin(self._introduction(), place)
+        self.journal.begin(self._introduction(), place, computation(accelerator))
         sampler = SentenceSampler(self.data, config.batch_tokens, self.config.seed, config.epochs, place.epoch, place.step_in_epoch)
 
         with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
@@ -177,6 +177,7 @@ A language model, trained with `las-asr` {version()} for the search of a speech 
 | command | `{command()}` |
 | started from | {f"`{config.train.start_from}`" if config.train.start_from else "random weights"} |
 | training | {place.heard / data.total:.2f} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
+| precision | {computed(self.journal.computations)} (`train.precision: {config.train.precision}`) |
 """
 
 

@@ -37,6 +37,13 @@ def precision_name(accelerator: Accelerator) -> str:
     return "tf32" if on_tensor_cores else "fp32"
 
 
+def computation(accelerator: Accelerator) -> dict[str, str | int]:
+    """Precision, device and number of processes of a run: the result depends on them, and `precision: auto` on the machine."""
+    on_gpu = accelerator.device.type == "cuda"
+    device = torch.cuda.get_device_name(accelerator.device) if on_gpu else accelerator.device.type
+    return {"precision": precision_name(accelerator), "device": device, "processes": accelerator.num_processes}
+
+
 def _has_bf16() -> bool:
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -65,8 +72,9 @@ def from_main(accelerator: Accelerator, make: Callable[[], Made]) -> Made:
 
 
 def remarks(config: Config | LMRecipe, tokenizer: Tokenizer, named: Path | None, accelerator: Accelerator) -> list[str]:
-    """What someone who begins a run would want to know of its pieces, of which those in the file that is `named` are not its own, and of its precision."""
-    told = []
+    """Lines about the precision and the vocabulary of a run that begins; `named` is the file with its pieces, if they are not its own."""
+    on = computation(accelerator)
+    told = [f"computing in {on['precision']} on {on['device']} (train.precision={config.train.precision})"]
     if named is None and len(tokenizer) < config.tokenizer.vocab_size:
         told.append(f"{len(tokenizer)} pieces, for the training texts bear no more (tokenizer.vocab_size={config.tokenizer.vocab_size})")
     if accelerator.mixed_precision == "bf16" and not _has_bf16():

@@ -39,11 +39,11 @@ from asr.train.card import model_card
 from asr.train.evaluation import dev_waveform, evaluate, trusting
 from asr.train.examples import digest, measured, read_utterances, trainable
 from asr.train.folder import FolderLock, best_folder, claim_folder, drop_all_but, no_best, open_folder
-from asr.train.journal import Journal
+from asr.train.journal import Journal, computed
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
 from asr.train.memory import enough_memory
-from asr.train.run import from_main, make_accelerator, remarks, run_tokenizer, step_seed
+from asr.train.run import computation, from_main, make_accelerator, remarks, run_tokenizer, step_seed
 from asr.train.signals import Interruption, ignore_signals
 from asr.train.sitting import Sitting
 from asr.train.state import Place
@@ -116,7 +116,7 @@ class Trainer:
         place.examples = plan
         place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
-        self.journal.begin(self._introduction(), place)
+        self.journal.begin(self._introduction(), place, computation(accelerator))
 
         sampler = BatchSampler(
             self.data.examples, config.batch_seconds, config.device_seconds, self.config.seed, config.epochs,
@@ -186,7 +186,7 @@ class Trainer:
         device = self.accelerator.device
         features, frames = self.network.frontend(batch.waveforms.to(device, non_blocking=True), batch.samples.to(device))
         if batch.share.epoch >= self.config.augment.start_epoch:
-            features = augment_features(features, frames, batch.dice.to(device), self.config.augment)
+            features = augment_features(features, frames, batch.dice.to(device), self.config.augment, self.network.frontend.config)
         losses = model(
             features, frames, batch.targets.to(device), batch.target_lengths.to(device),
             self.config.train.label_smoothing, self.config.train.scheduled_sampling,
@@ -291,7 +291,9 @@ class Trainer:
             )
         if self.accelerator.is_main_process:
             config = models[name].config.model_copy(update={"decode": decode})
-            card = model_card(self.config, name, results[name].score, self.data.readable, place, self.lm is not None)
+            card = model_card(
+                self.config, name, results[name].score, self.data.readable, place, self.lm is not None, computed(self.journal.computations)
+            )
             save_model(self.folder / "model", replace(models[name], config=config, card=card), half=True)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"

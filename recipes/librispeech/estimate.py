@@ -144,7 +144,7 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
     def learn(batch: Batch) -> None:
         device = accelerator.device
         features, frames = network.frontend(batch.waveforms.to(device), batch.samples.to(device))
-        features = augment_features(features, frames, batch.dice.to(device), config.augment)
+        features = augment_features(features, frames, batch.dice.to(device), config.augment, config.model.frontend)
         losses = model(
             features, frames, batch.targets.to(device), batch.target_lengths.to(device),
             config.train.label_smoothing, config.train.scheduled_sampling,
