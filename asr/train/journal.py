@@ -62,7 +62,7 @@ class Journal:
                 self.say(f"{where}: more are left out; all are in {self.folder / 'log.jsonl'}")
             self._log({"skipped": s.id, "where": where, "reason": s.reason})
 
-    def begin(self, introduction: Sequence[str], place: Place, computation: Mapping[str, str | int]) -> None:
+    def begin(self, introduction: Sequence[str], place: Place, computation: Mapping[str, str | int] | None = None) -> None:
         """Print the first lines, once all is ready. `computation` is logged where it differs from the one before."""
         for line in introduction:
             self.say(line)
@@ -70,10 +70,12 @@ class Journal:
             self.say(f"going on from step {place.step} (epoch {place.epoch + 1}) of {self.folder}")
         if self.speaks:
             self._keep(lambda record: record.get("step", 0) <= place.step)  # what lies after the checkpoint comes again
-            self._compute(computation, place)
+            if computation:
+                self._compute(computation, place)
             self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=place.step + 1)
 
     def _compute(self, computation: Mapping[str, str | int], place: Place) -> None:
+        """Log the computation, and report it if an earlier part of the run was computed otherwise."""
         path = self.folder / "log.jsonl"
         self.computations = [r for r in read_log(self.folder) if computation.keys() <= r.keys()] if path.is_file() else []
         if self.computations and all(self.computations[-1][key] == value for key, value in computation.items()):

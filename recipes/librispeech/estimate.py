@@ -6,9 +6,9 @@
     python recipes/librispeech/estimate.py recipes/librispeech/100.yaml --hours 100.6 --rate 1500    # measure nothing, reckon alone
 
 The steps are the trainer's (network, features, masks, loss, optimizer, precision, batches of the recipe's size) on noise as long
-as LibriSpeech's utterances, with random tokens, or on the recordings of a manifest. `KEY=VALUE` arguments change the recipe, as in
-`asr train`; a machine that is too small for it can be given a smaller `train.batch_seconds`. A run ends with its epochs, `train.minutes`
-or `train.steps`, whichever are over first.
+as LibriSpeech's utterances, with random tokens, or on the recordings of a manifest. No file that the recipe names is read: noise also takes
+the place of `augment.noise`. `KEY=VALUE` arguments change the recipe, as in `asr train`. On a machine that is too small for the recipe,
+choose a smaller `train.batch_seconds`. A run ends with its epochs, `train.minutes` or `train.steps`, whichever are over first.
 """
 
 from __future__ import annotations
@@ -85,9 +85,23 @@ def noise(config: Config, seconds: float, seed: int = 1) -> BatchDataset:
         memory[len(examples)] = sound[begin : begin + int(length * rate)]
         examples.append(Example(Utterance(f"noise-{len(examples)}", Path("noise")), tokens, length))
         seconds -= length
-    data = BatchDataset(examples, rate, seed, WaveformAugmenter(config.augment, rate))
+    data = BatchDataset(examples, rate, seed, augmenter(config))
     data.memory = memory
     return data
+
+
+def augmenter(config: Config) -> WaveformAugmenter:
+    """The recipe's, with a recording of noise in the place of those that `augment.noise` names."""
+    rate = config.model.frontend.sample_rate
+    with tempfile.TemporaryDirectory() as folder:
+        soundfile.write(f"{folder}/noise.wav", np.random.default_rng(0).normal(0, 0.1, 8 * rate).clip(-1, 1), rate)
+        manifest = Path(folder, "noise.json")
+        manifest.write_text('{"audio_filepath": "noise.wav"}', encoding="utf-8")
+        noise = (manifest,) if config.augment.noise_probability else ()
+        made = WaveformAugmenter(config.augment.model_copy(update={"noise": noise}), rate)
+        if noise:
+            made.noise_samples(1, np.random.default_rng(0))  # keeps the whole recording in memory
+    return made
 
 
 def recordings(config: Config, manifest: Path, seed: int = 1) -> BatchDataset:
@@ -104,7 +118,7 @@ def recordings(config: Config, manifest: Path, seed: int = 1) -> BatchDataset:
     ]
     if not examples:
         raise UsageError(f"{manifest}: no utterance with a `duration` between data.min_seconds and data.max_seconds")
-    return BatchDataset(examples, rate, seed, WaveformAugmenter(config.augment, rate))
+    return BatchDataset(examples, rate, seed, augmenter(config))
 
 
 def steps_of(config: Config, data: BatchDataset) -> Iterator[list[Share]]:
@@ -152,7 +166,9 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
         accelerator.backward(losses.total / batch.share.tokens)
 
     loading = training = audio = 0.0
-    for number, shares in enumerate(itertools.islice(steps_of(config, data), WARM_UP + steps)):
+    planned = list(itertools.islice(steps_of(config, data), WARM_UP + steps))
+    progress = Progress(sum(len(shares) for shares in planned))
+    for number, shares in enumerate(planned):
         began = time.perf_counter()
         with one_thread() if workers else contextlib.nullcontext():  # as a loading process has
             batches = [data[share] for share in shares]
@@ -160,6 +176,7 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
         for batch in batches:
             with enough_memory(len(batch.waveforms), batch.waveforms.shape[1] / config.model.frontend.sample_rate):
                 learn(batch)
+            progress.advance()
         learner.step(number, progress=0.0)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
