@@ -286,7 +286,7 @@ class AugmentConfig(Section):
     noise_snr_db: tuple[float, float] = (0.0, 15.0)
     """signal-to-noise ratio, drawn evenly (dB)"""
     warp: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
-    """vocal tract length perturbation: the mel axis is stretched by up to this share (Jaitly and Hinton 2013)"""
+    """vocal tract length perturbation: frequencies are scaled by a factor within 1 - warp and 1 + warp, drawn evenly (Jaitly and Hinton 2013)"""
     frequency_masks: NonNegativeInt = 2
     frequency_width: NonNegativeInt = 27
     """mel bands, at most, that one mask hides (SpecAugment, Park et al. 2019)"""
@@ -314,7 +314,8 @@ class OptimizerConfig(Section):
     ema_decay: Fraction = 0.999
     """weights that are evaluated and kept are a moving average with this decay; 0 for the raw weights"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 where the GPU, or the CPU (AVX512-BF16, AMX), computes in it, fp32 elsewhere"""
+    """of the matrix products. auto: bf16 on a GPU that computes in it, fp32 elsewhere. The result depends on it: name it where a result must be
+    repeated on another machine. The run prints and logs the one it uses. bf16 on a CPU trains more slowly than fp32"""
     epochs: PositiveInt = 60
     minutes: PositiveFloat | None = None
     """time to train in (min): the learning rate falls as fast as it must to end in it, and so does the run, if its epochs are not over before.

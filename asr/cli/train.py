@@ -35,10 +35,17 @@ def train(
       torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
       tensorboard --logdir runs/
     """
+    from asr.train.signals import signal_thread
+
+    with signal_thread():  # before torch is imported
+        _train(config, overrides, restart)
+
+
+def _train(recipe: Path, overrides: list[str] | None, restart: bool) -> None:
     from asr.config import LMRecipe
     from asr.config_file import load_recipe
 
-    settings = load_recipe(config, overrides)
+    settings = load_recipe(recipe, overrides)
     if isinstance(settings, LMRecipe):
         with err.status("starting …"):
             from asr.train.lm_trainer import LMTrainer

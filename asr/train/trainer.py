@@ -1,6 +1,6 @@
 """The training loop, from a recipe to a model folder.
 
-Read `Trainer.run` from top to bottom. Everything drawn at random depends on the seed and on where the run stands, so a run
+Read `Trainer._train` from top to bottom. Everything drawn at random depends on the seed and on where the run stands, so a run
 that was killed and resumed ends with the weights of one that was not.
 
 Shapes: B utterances, N samples, T frames, F mel bands.
@@ -38,23 +38,13 @@ from asr.speech.batches import Batch, BatchDataset, BatchSampler, Skipped
 from asr.train.card import model_card
 from asr.train.evaluation import dev_waveform, evaluate, trusting
 from asr.train.examples import digest, measured, read_utterances, trainable
-from asr.train.journal import Journal
+from asr.train.folder import FolderLock, best_folder, claim_folder, drop_all_but, no_best, open_folder
+from asr.train.journal import Journal, computed
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
 from asr.train.memory import enough_memory
-from asr.train.run import (
-    best_folder,
-    check_folder,
-    claim_folder,
-    drop_all_but,
-    from_main,
-    make_accelerator,
-    no_best,
-    remarks,
-    run_tokenizer,
-    step_seed,
-)
-from asr.train.signals import Interruption
+from asr.train.run import computation, from_main, make_accelerator, remarks, run_tokenizer, step_seed
+from asr.train.signals import Interruption, ignore_signals
 from asr.train.sitting import Sitting
 from asr.train.state import Place
 
@@ -65,9 +55,15 @@ class Trainer:
     def __init__(self, config: Config, restart: bool = False):
         self.accelerator = make_accelerator(config.train.precision)
         self.config, self.folder = config, config.output
-        if self.accelerator.is_main_process:
-            check_folder(config, restart, MAY_CHANGE)
+        self.lock = FolderLock(self.folder, self.accelerator)
+        with self.lock.released_on_error():
+            if self.accelerator.is_main_process:
+                open_folder(config, restart, MAY_CHANGE, self.lock)
+            self._prepare(restart)
 
+    def _prepare(self, restart: bool) -> None:
+        """Read the data, build the network, and claim the folder."""
+        config = self.config
         train, dev = read_utterances(config.data.train, "data.train"), read_utterances(config.data.dev, "data.dev")
         start = config.train.start_folder
         whole = start if config.train.start_with == "all" else None
@@ -93,7 +89,8 @@ class Trainer:
         self.dev = BatchDataset(dev_examples, rate, config.seed)
         self.workers = loading_processes(config, augmenter.slowest, self.accelerator.num_processes)
 
-        claim_folder(config, restart, self.tokenizer, self.accelerator)  # the last: a mistake in what is asked for harms no run
+        # The last: a mistake in what is asked for harms no run.
+        claim_folder(config, restart, MAY_CHANGE, self.tokenizer, self.accelerator, self.lock)
         self.journal = Journal(self.folder, self.accelerator.is_main_process)
         self.journal.skipped("data.train", unreadable + unfit)
         self.journal.skipped("data.dev", dev_unreadable)
@@ -103,18 +100,23 @@ class Trainer:
 
         Raises Interrupted after Ctrl-C or SIGTERM, with a checkpoint written.
         """
+        with self.lock:
+            return self._finish(self._train())
+
+    def _train(self) -> Place:
+        """The loop, from where the run stands to its end."""
         config, accelerator = self.config.train, self.accelerator
         self._remember_audio()
         network = self.network.to(accelerator.device)
         average = LAS(self.config.model, len(self.tokenizer)).to(accelerator.device)
         learner = Learner(network, average, config)
-        place = learner.resume(self.folder) or self._start(network, average)
+        place = learner.resume(self.folder, accelerator, self.journal.say) or self._start(network, average)
         if place.examples not in ("", plan := digest(self.data.examples)):
             self.journal.say("the training data are not what they were: of this epoch some is heard twice and some not at all")
         place.examples = plan
         place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
-        self.journal.begin(self._introduction(), place)
+        self.journal.begin(self._introduction(), place, computation(accelerator))
 
         sampler = BatchSampler(
             self.data.examples, config.batch_seconds, config.device_seconds, self.config.seed, config.epochs,
@@ -123,6 +125,7 @@ class Trainer:
         loader = DataLoader(
             self.data, batch_size=None, sampler=sampler, num_workers=self.workers, pin_memory=accelerator.device.type == "cuda",
             multiprocessing_context="fork" if self.workers else None,  # they share the audio that is remembered
+            worker_init_fn=ignore_signals,
         )  # fmt: skip
         sums = torch.zeros(4, device=accelerator.device)  # three losses, and how many utterances could not be read
         skipped: list[Skipped] = []
@@ -171,19 +174,19 @@ class Trainer:
                 if evaluated:
                     self._evaluate(average, place)
                 sitting.end_step(evaluated)
-                if evaluated and accelerator.is_main_process:  # now that no checkpoint names the others
-                    drop_all_but({step for _, step in place.best}, self.folder)
+                if evaluated and accelerator.is_main_process:  # that no checkpoint names
+                    drop_all_but(learner.best_steps(self.folder), self.folder)
                 if sitting.over:
                     break
             sitting.end()
-        return self._finish(place)
+        return place
 
     def _backward(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Gradients of one share; returns the sums of its three losses (3,)."""
         device = self.accelerator.device
         features, frames = self.network.frontend(batch.waveforms.to(device, non_blocking=True), batch.samples.to(device))
         if batch.share.epoch >= self.config.augment.start_epoch:
-            features = augment_features(features, frames, batch.dice.to(device), self.config.augment)
+            features = augment_features(features, frames, batch.dice.to(device), self.config.augment, self.network.frontend.config)
         losses = model(
             features, frames, batch.targets.to(device), batch.target_lengths.to(device),
             self.config.train.label_smoothing, self.config.train.scheduled_sampling,
@@ -288,7 +291,9 @@ class Trainer:
             )
         if self.accelerator.is_main_process:
             config = models[name].config.model_copy(update={"decode": decode})
-            card = model_card(self.config, name, results[name].score, self.data.readable, place, self.lm is not None)
+            card = model_card(
+                self.config, name, results[name].score, self.data.readable, place, self.lm is not None, computed(self.journal.computations)
+            )
             save_model(self.folder / "model", replace(models[name], config=config, card=card), half=True)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
