@@ -43,7 +43,7 @@ class SearchOptions:
         ),
     ] = "balanced"
     beam_size: Annotated[
-        int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")
+        int | None, typer.Option(min=1, max=1_000, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")
     ] = None
     ctc_weight: Annotated[
         float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
