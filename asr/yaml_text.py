@@ -61,19 +61,20 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Node | None, index: Any) -> Any:
         event: Any = self.peek_event()
+        start, anchor = event.start_mark, event.anchor if isinstance(event, yaml.AliasEvent) else None
         if getattr(event, "tag", None) not in (None, _TEXT):
-            raise ConstructorError(None, None, f"the tag {_short(event.tag.replace(_TAGS, '!!'))} is not allowed", event.start_mark)
+            raise ConstructorError(None, None, f"the tag {_short(event.tag.replace(_TAGS, '!!'))} is not allowed", start)
         self._depth += 1
         if self._depth > DEEPEST:
-            raise ConstructorError(None, None, f"nested deeper than {DEEPEST} levels", event.start_mark)
+            raise ConstructorError(None, None, f"nested deeper than {DEEPEST} levels", start)
         node: Any = super().compose_node(parent, index)
         self._depth -= 1
         if id(node) not in self._sizes:
-            if isinstance(event, yaml.AliasEvent):
-                raise ConstructorError(None, None, f"the alias *{_short(event.anchor)} stands inside what it names", event.start_mark)
+            if anchor is not None:
+                raise ConstructorError(None, None, f"the alias *{_short(anchor)} stands inside what it names", start)
             self._sizes[id(node)] = self._checked(node)
         if self._sizes[id(node)] > MOST_VALUES:
-            raise ConstructorError(None, None, f"more than {MOST_VALUES:,} values, aliases written out", event.start_mark)
+            raise ConstructorError(None, None, f"more than {MOST_VALUES:,} values, aliases written out", start)
         return node
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
