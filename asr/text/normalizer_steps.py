@@ -30,6 +30,7 @@ from typing import Any, TypeAlias
 
 from asr.errors import ConfigError, UsageError
 from asr.text.normalize import APOSTROPHES, normalize_librispeech
+from asr.text.unicode_form import unicode_form
 from asr.yaml_text import NotYamlError, read_yaml
 
 Change: TypeAlias = Callable[[str], str]
@@ -108,8 +109,8 @@ def _collapse_spaces(text: str) -> str:
 
 
 def _remove_accents(text: str) -> str:
-    split = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", "".join(c for c in split if unicodedata.category(c) != "Mn"))
+    split = unicode_form("NFD", text)
+    return unicode_form("NFC", "".join(c for c in split if unicodedata.category(c) != "Mn"))
 
 
 def _straighten_apostrophes(text: str) -> str:
@@ -131,7 +132,7 @@ _PLAIN: dict[str, Change] = {
 def _unicode(setting: Any) -> Change:
     if setting not in ("NFC", "NFD", "NFKC", "NFKD"):
         raise _Problem(f"unicode is {setting!r}, expected NFC, NFD, NFKC or NFKD")
-    return lambda text: unicodedata.normalize(setting, text)
+    return lambda text: unicode_form(setting, text)
 
 
 def _remove_punctuation(setting: Any) -> Change:
