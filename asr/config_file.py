@@ -6,6 +6,7 @@ A recipe (`recipes/*/*.yaml`) is a `Config` or an `LMRecipe`; a model folder's `
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from asr.config import Config, LMRecipe, LMTrainConfig, Section, TrainConfig
 from asr.errors import ConfigError
+from asr.yaml_text import NotYamlError, decode_yaml, read_yaml
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -93,15 +95,15 @@ def _filled(tree: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
 
 def _tree(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        tree, _ = read_yaml(path)
+    except NotYamlError as e:
+        raise ConfigError(f"{path}:{e.line}: {e}") from None
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path}: cannot be read: {e}") from None
-    try:
-        tree = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as e:  # ValueError: a date that no calendar has
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be read: {e.strerror}") from None
     tree = {} if tree is None else tree
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, found a {type(tree).__name__}")
@@ -151,9 +153,9 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"{override}: expected key=value, such as train.epochs=20")
     try:
-        parsed = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigError(f"{override[:200]}: the value is not valid YAML") from None
+        parsed, _ = decode_yaml(value)
+    except NotYamlError as e:
+        raise ConfigError(f"{override[:200]}: the value is {e}") from None
     *sections, name = key.split(".")
     for section in sections:
         child = tree.setdefault(section, {})
@@ -170,7 +172,7 @@ def _explain(problem: Any, kind: type[Section]) -> str:
     if problem["type"] == "model_type":
         return f"a section of keys, not {problem['input']!r}"
     message = problem["msg"].removeprefix("Value error, ")
-    return message if problem["type"] in ("value_error", "missing") else f"{message}, not {problem['input']!r}"
+    return message if problem["type"] in ("value_error", "missing") else f"{message}, not {reprlib.repr(problem['input'])}"
 
 
 def _alike(key: str, known: Sequence[str]) -> list[str]:

@@ -81,19 +81,50 @@ def test_one_path_needs_no_brackets(tmp_path: Path) -> None:
         ("model: {frontend: {window_ms: 0.02}}", [], r"model\.frontend: window_ms is 0\.02, which is no whole sample"),
         ("seed: 99999999999999999999", [], r"recipe\.yaml: seed: .*less than 9223372036854775808, not 99999999999999999999$"),
         ("train: {start_from: 5}", [], r"^\S+recipe\.yaml: train\.start_from: expected a model's folder or `embedded`, not 5$"),
-        ("seed: 2024-13-45", [], r"recipe\.yaml: not valid YAML: month must be in"),
-        ("", ["seed=2024-13-45"], "seed=2024-13-45: the value is not valid YAML"),
+        ("seed: 2024-13-45", [], r"recipe\.yaml:1: not YAML: 2024-13-45 cannot be read: month must be in"),
+        ("", ["seed=2024-13-45"], "seed=2024-13-45: the value is not YAML"),
         ("language: German", [], r"recipe\.yaml: language: expected the ISO 639 code of a language, such as en, de or fr, not 'German'$"),
         ("- a list", [], "expected `key: value` lines"),
-        ("a: [b", [], "not valid YAML"),
+        ("a: [b", [], "not YAML"),
         ("", ["epochs"], "epochs: expected key=value"),
         ("seed: 1", ["seed.x=2"], "seed is a value, not a section"),
-        ("", ["train.epochs=[1"], "not valid YAML"),
+        ("", ["train.epochs=[1"], "not YAML"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         load_config(Config, write(tmp_path, text), overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("model: {frontend: {mels: 10000000}}", "model.frontend.mels"),
+        ("model: {frontend: {sample_rate: 2000000000}}", "model.frontend.sample_rate"),
+        ("model: {frontend: {window_ms: 3600000}}", "model.frontend.window_ms"),
+        ("model: {frontend: {hop_ms: 1.0e+300}}", "model.frontend.hop_ms"),
+        ("model: {listener: {stem_channels: [1000000, 4]}}", "model.listener.stem_channels.0"),
+        ("model: {listener: {hidden: 1000000}}", "model.listener.hidden"),
+        ("model: {listener: {pyramid: [" + "1, " * 1000 + "1]}}", "model.listener.pyramid"),
+        ("model: {listener: {pyramid: [8, 8, 8]}}", "model.listener: stem_strides and pyramid put 1024 frames into one state; at most 64"),
+        ("model: {attention: {size: 1000000}}", "model.attention.size"),
+        ("model: {attention: {location_width: 1000001}}", "model.attention.location_width"),
+        ("model: {speller: {hidden: 1000000}}", "model.speller.hidden"),
+        ("model: {speller: {layers: 100000}}", "model.speller.layers"),
+        ("tokenizer: {vocab_size: 1000000000}", "tokenizer.vocab_size"),
+        ("decode: {beam: 1000000000}", "decode.beam"),
+        ("decode: {beam: .inf}", "decode.beam"),
+        ("decode: {max_tokens_per_state: 1.0e+9}", "decode.max_tokens_per_state"),
+        ("decode: {lm_weight: 1.0e+30}", "decode.lm_weight"),
+        ("1: 2", "1: Keys should be strings"),
+    ],
+)
+def test_absurd_sizes_are_refused(tmp_path: Path, text: str, key: str) -> None:
+    with pytest.raises(ConfigError) as e:
+        load_config(ModelFolderConfig, write(tmp_path, text))
+    assert str(e.value).startswith(f"{tmp_path / 'recipe.yaml'}: {key}")
+    assert "\n" not in str(e.value)
+    assert len(str(e.value)) < 400
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

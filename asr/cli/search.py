@@ -43,7 +43,7 @@ class SearchOptions:
         ),
     ] = "balanced"
     beam_size: Annotated[
-        int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")
+        int | None, typer.Option(min=1, max=1_000, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")
     ] = None
     ctc_weight: Annotated[
         float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
@@ -71,7 +71,7 @@ class SearchOptions:
             show_default="fp32; int8 in --profile fast",
         ),
     ] = None
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for the network.", show_default="all cores")] = None
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads for the network.", show_default="all cores")] = None
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto"
 
     def load(self) -> Loaded:
@@ -83,7 +83,7 @@ class SearchOptions:
             import torch
 
             from asr.config import EMBEDDED
-            from asr.decode.precision import in_precision
+            from asr.decode.precision import computes_int8, in_precision
             from asr.decode.recognize import check_search
             from asr.model.checkpoint import load_model
             from asr.transcribe import pick_device
@@ -94,7 +94,7 @@ class SearchOptions:
             model = load_model(self.model or EMBEDDED, device)
             if self.language_model is not None:
                 model = model.with_lm(None if self.language_model == "none" else Path(self.language_model))
-            quick = self.profile == "fast" and device.type == "cpu"
+            quick = self.profile == "fast" and computes_int8(device)
             model = in_precision(model, self.precision or ("int8" if quick else "fp32"))
         if self.lm_weight and model.lm is None:
             raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")

@@ -93,12 +93,13 @@ def info(
     from asr.config import EMBEDDED
     from asr.config_file import dump_config
     from asr.model.checkpoint import load_model
+    from asr.terminal import harmless
 
     folder = model or EMBEDDED
     loaded = load_model(folder)
     parts = {name: _millions(part) for name, part in loaded.network.named_children()}
     if out.is_terminal:
-        out.print(Markdown(loaded.card))
+        out.print(Markdown(harmless(loaded.card)))
     else:
         print(loaded.card)
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6

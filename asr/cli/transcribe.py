@@ -15,6 +15,7 @@ from asr.cli.console import Pace, audio_progress, clock, complain, err, speaks_p
 from asr.cli.search import SearchOptions, takes_search_options
 from asr.errors import AudioError, UsageError
 from asr.files import check_writable
+from asr.terminal import print_result
 
 if TYPE_CHECKING:
     from asr.inputs import Recording
@@ -148,11 +149,11 @@ def _show(transcript: Transcript, recording: Recording, form: str, options: Outp
     from asr.output import FORMATS, json_line, named_line
 
     if form == "json":
-        print(json_line(transcript, options, {"id": recording.utterance.id}), flush=True)
+        print_result(json_line(transcript, options, {"id": recording.utterance.id}))
     elif alone:
-        print(FORMATS[form](transcript, options), end="", flush=True)
+        print_result(FORMATS[form](transcript, options), end="")
     else:
-        print(named_line(recording.label, transcript, options), flush=True)
+        print_result(named_line(recording.label, transcript, options))
 
 
 def _store(transcript: Transcript, recording: Recording, folder: Path, formats: list[str], options: OutputOptions, pace: Pace) -> None:

@@ -15,11 +15,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
-from unicodedata import normalize
 
 from asr.errors import UsageError
 from asr.score.formats import FORMATS, ID, ID_KEYS, PATH_KEYS, Format, FormatProblem, detect, parse
 from asr.text.encoding import encoding_of
+from asr.text.unicode_form import unicode_form
 
 Role: TypeAlias = Literal["reference", "hypothesis"]
 
@@ -33,7 +33,7 @@ _BESIDE_REFERENCES = tuple(key for key in TEXT_KEYS["hypothesis"] if key not in 
 
 SPEAKER_KEYS = ("speaker", "speaker_id", "spk", "spk_id")
 
-_ALTERNATIVES = re.compile(r"\{[^{}]*/[^{}]*\}")
+_BRACES = re.compile(r"\{[^{}]*\}")
 _OPTIONAL_WORD = re.compile(r"(?<!\S)\([^()\s]+\)(?!\S)")
 _KEYED: tuple[Format, ...] = ("json", "csv", "tsv")  # what says under which key or in which column a text stands
 _PROBLEMS_SHOWN = 20
@@ -133,7 +133,7 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
     if form and not chosen:
         raise UsageError(f"format {form}: expected one of {', '.join(FORMATS)}")
     columns = {*keys, *TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"]}
-    chosen = chosen or detect(normalize("NFC", content), columns, known_ids, path.suffix.lower())
+    chosen = chosen or detect(unicode_form("NFC", content), columns, known_ids, path.suffix.lower())
     if chosen is None:
         option = "--ref-format" if role == "reference" else "--hyp-format"
         first = content.split(maxsplit=1)[0]
@@ -193,7 +193,7 @@ def _collect(
     problem: str | None
     for i, (line, record) in enumerate(records):
         given = names[i] if names else str(i + 1)
-        name = given and normalize("NFC", given)
+        name = given and unicode_form("NFC", given)
         text = record.get(text_key)
         more = {k: v for k, v in record.items() if k not in sides and isinstance(v, _SCALARS)} if has_details else {}
         if name is None:
@@ -262,7 +262,8 @@ def _is_broken(text: str) -> bool:
 
 def _sclite_markup(text: str, role: Role) -> str | None:
     """What is wrong with a text that sclite would read in more than one way: its signs must not count as words."""
-    if found := _ALTERNATIVES.search(text):
+    found = next((braces for braces in _BRACES.finditer(text) if "/" in braces[0]), None)
+    if found:
         return f"{found[0]}: sclite's alternatives are not understood: write the text in one reading"
     if role == "reference" and (found := _OPTIONAL_WORD.search(text)):
         return f"{found[0]}: sclite's words that may be left out are not understood: write it without the parentheses, or leave it out"
@@ -309,4 +310,4 @@ def _add_kaldi(path: Path, details: dict[str, dict[str, Any]]) -> None:
             problem = _mend(more, path.parent)
             if problem:
                 raise UsageError(f"{beside}:{number}: {problem}")
-            details.setdefault(normalize("NFC", cells[0]), {}).update(more)
+            details.setdefault(unicode_form("NFC", cells[0]), {}).update(more)

@@ -42,12 +42,14 @@ class LogMel(nn.Module):
     def __init__(self, config: FrontendConfig):
         super().__init__()
         self.config = config
-        filters = torchaudio.functional.melscale_fbanks(
-            n_freqs=config.window // 2 + 1, f_min=config.low_hz, f_max=config.high_hz, n_mels=config.mels,
-            sample_rate=config.sample_rate, norm="slaney", mel_scale="slaney",
-        )  # fmt: skip
+        with torch.device("cpu"):  # computed from the config, even where the network is laid out on the meta device
+            filters = torchaudio.functional.melscale_fbanks(
+                n_freqs=config.window // 2 + 1, f_min=config.low_hz, f_max=config.high_hz, n_mels=config.mels,
+                sample_rate=config.sample_rate, norm="slaney", mel_scale="slaney",
+            )  # fmt: skip
+            hann = torch.hann_window(config.window)
         self.register_buffer("filters", filters, persistent=False)
-        self.register_buffer("hann", torch.hann_window(config.window), persistent=False)
+        self.register_buffer("hann", hann, persistent=False)
         self.register_buffer("mean", torch.zeros(config.mels))
         self.register_buffer("deviation", torch.ones(config.mels))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import unicodedata
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from asr.errors import AudioError, ManifestError, UsageError
 from asr.files import atomic_file
 from asr.json_text import NotJsonError, array_elements, decode_json
 from asr.speech.audio import probe
+from asr.text.unicode_form import unicode_form
 
 OWN_KEYS = ("audio_filepath", "text", "duration", "offset", "id", "speaker", "lang")
 SLACK_SECONDS = 0.1  # by which a duration may pass the end of its file: codecs round
@@ -172,7 +172,7 @@ def _utterance(record: Any, path: Path, place: str) -> Utterance:
     return Utterance(
         id=strings["id"] or file.stem + (f"-{offset:.2f}" if offset else ""),
         audio_filepath=file if file.is_absolute() else path.parent / file,
-        text=None if strings["text"] is None else unicodedata.normalize("NFC", strings["text"]),  # as tokenizers write
+        text=None if strings["text"] is None else unicode_form("NFC", strings["text"]),  # as tokenizers write
         duration=duration,
         offset=offset,
         speaker=strings["speaker"],

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from asr.files import write_atomically
 from asr.json_text import decode_json
 from asr.speech.batches import Skipped
+from asr.terminal import SafeConsole
 from asr.train.log import read_log
 from asr.train.state import Place
 
@@ -32,7 +32,7 @@ class Journal:
 
     def __init__(self, folder: Path, speaks: bool):
         self.folder, self.speaks = folder, speaks
-        self.console = Console(stderr=True, quiet=not speaks, highlight=False, soft_wrap=True)
+        self.console = SafeConsole(stderr=True, quiet=not speaks)
         self.skips: Counter[str] = Counter()
         self.writer: SummaryWriter | None = None
         self.progress: Progress | None = None
