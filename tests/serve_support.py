@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import tempfile
 import threading
@@ -78,6 +79,8 @@ def serving(load: Callable[[], Transcriber], settings: ServeSettings | None = No
     service = Service(load, settings or ServeSettings())
     listeners, others = listen("127.0.0.1", 0), temporary_files()
     server = make_server(service)
+    for name in ("uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     thread = threading.Thread(target=server.run, args=[listeners])
     thread.start()
     try:

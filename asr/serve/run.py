@@ -66,7 +66,7 @@ def make_server(service: Service, on_listening: Callable[[], None] = lambda: Non
     """The server of a service, to be run with its sockets."""
     settings = service.settings
     most = fit_descriptors(settings)
-    service.places.most_uploads = max(1, min(settings.uploads, most // 2))
+    service.places.most_uploads = max(1, min(settings.uploads, 3 * most // 4))  # the rest of the connections for requests and refusals
     config = uvicorn.Config(
         make_app(service),
         http=Connection,

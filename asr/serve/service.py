@@ -85,14 +85,15 @@ class Service:
     def check_ready(self) -> None:
         """Raises ApiError 503 while the model loads and once the server stops."""
         if not self.ready:
-            what = "the server is stopping" if self.stopping else "the model is being loaded"
-            raise ApiError(503, f"{what}: try again in a few seconds", code="not_ready", headers={"Retry-After": "5"})
+            raise self._not_ready("the server is stopping" if self.stopping else "the model is being loaded")
 
     def stop_uploads(self) -> None:
         """End the uploads that are still in progress: the server stops."""
-        self.places.refuse_uploads(
-            ApiError(503, "the server is stopping: try again in a few seconds", code="not_ready", headers={"Retry-After": "5"})
-        )
+        self.places.refuse_uploads(self._not_ready("the server is stopping"))
+
+    def _not_ready(self, why: str) -> ApiError:
+        headers = {"Retry-After": "5", "Connection": "close"} if self.stopping else {"Retry-After": "5"}
+        return ApiError(503, f"{why}: try again in a few seconds", code="not_ready", headers=headers)
 
     def submit(self, recording: Recording, looks: bool = False, tell: Callable[[Progress | Heard], None] = lambda _: None) -> Job:
         """Begin to transcribe a recording, which belongs to the job from now on."""

@@ -48,7 +48,7 @@ class Body:
 
     def __init__(self, request: Request, settings: ServeSettings):
         self._request, self._limit, self._settings = request, settings.upload_bytes, settings
-        self._ended = False
+        self._ended = self._abandoned = False
         self._tail = b""
 
     async def chunks(self, arrival: Arrival) -> AsyncGenerator[bytes, None]:
@@ -77,7 +77,9 @@ class Body:
         return self._tail.rstrip().endswith(end)
 
     async def linger(self) -> None:
-        """Read and drop the rest for a while, unless the client waits for leave to send it."""
+        """Read and drop the rest for a while, unless the client is too slow, or waits for leave to send it."""
+        if self._abandoned:
+            return
         if self._request.headers.get("expect", "").lower() == "100-continue" and not self._tail:
             return
         with suppress(asyncio.TimeoutError, ClientDisconnect):
@@ -95,6 +97,7 @@ class Body:
             await asyncio.wait(either, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
             if receiving.done():
                 return receiving.result()
+            self._abandoned = True
             if arrival.refused.done():
                 arrival.refused.result()
             raise self._too_slow()
