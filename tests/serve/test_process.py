@@ -22,28 +22,26 @@ CLIPS = sorted(EXAMPLES.glob("*.flac"))
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def announced(log: Path, pattern: str, running: subprocess.Popen[bytes]) -> re.Match[str]:
+    """A line that the server prints, once it has printed it."""
+    for _ in range(1200):
+        if found := re.search(pattern, log.read_text(), re.MULTILINE):
+            return found
+        assert running.poll() is None, log.read_text()
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
 
 
 @contextmanager
-def process(*arguments: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    port = free_port()
-    command = [sys.executable, "-m", "asr", "serve", "--port", str(port), *arguments]
-    with open(temporary / "log.txt", "wb") as log:
-        running = subprocess.Popen(command, env=ENVIRONMENT | {"TMPDIR": str(temporary)}, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
+def process(*arguments: str, temporary: Path, ready: bool = True) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    command = [sys.executable, "-m", "asr", "serve", "--port", "0", *arguments]
+    log = temporary / "log.txt"
+    with open(log, "wb") as output:
+        running = subprocess.Popen(command, env=ENVIRONMENT | {"TMPDIR": str(temporary)}, stdout=output, stderr=output)
     try:
-        for _ in range(600):
-            assert running.poll() is None, (temporary / "log.txt").read_text()
-            try:
-                if httpx.get(f"{url}/readyz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
+        url = announced(log, r"^listening on (http://\S+)", running)[1]
+        if ready:
+            announced(log, r"^ready: model .+, loaded in \d+\.\d s$", running)
         yield running, url
     finally:
         running.kill()
@@ -93,7 +91,7 @@ def test_mistakes_are_one_line(tmp_path: Path, tiny_folder: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         code, err = serve("--model", str(tiny_folder), "--port", port)
-        assert (code, err) == (2, f"error: --host 127.0.0.1 --port {port}: cannot listen there: Address already in use\n")
+        assert (code, err) == (1, f"error: --host 127.0.0.1 --port {port}: cannot listen there: Address already in use\n")
     code, err = serve("--model", str(tmp_path / "gone"), "--port", "0")
     assert code != 0
     assert re.search(r"^error: .*gone", err, re.MULTILINE)
