@@ -45,9 +45,9 @@ def serve(
     if api_key is not None and not (api_key.strip() and api_key.isascii() and api_key.isprintable()):
         raise UsageError("--api-key must be of ASCII characters, one at least, for it is sent in a header")
     with err.status("starting …"):
-        from asr.serve.memory import keep_few_kernels
+        from asr.memory import keep_memory_flat
 
-        keep_few_kernels()
+        keep_memory_flat()
         try:
             from asr.serve.run import run
         except ModuleNotFoundError as e:
