@@ -11,7 +11,7 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,6 +82,22 @@ def is_same_file(one: Path, other: Path) -> bool:
         return one.samefile(other)  # A.json and a.json may be one file, or a file have two names
     except OSError:
         return False
+
+
+def overwritten(outputs: Iterable[Path], inputs: Iterable[Path]) -> list[Path]:
+    """Those of the `outputs` that are one of the `inputs`, by whatever names and links; files that are not there yet are none."""
+    there = {path: found for path in outputs if (found := _identity(path))}
+    known = {_identity(path) for path in inputs} if there else set()
+    return [path for path, found in there.items() if found in known]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Of the file, not of its name: links to it, and a name in another case where case does not count, have the same."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager

@@ -68,9 +68,9 @@ def serve(
     for proxy in trusted_proxy or ():
         _check_proxy(proxy)
     with err.status("starting …"):
-        from asr.serve.memory import keep_few_kernels
+        from asr.memory import keep_memory_flat
 
-        keep_few_kernels()
+        keep_memory_flat()
         try:
             from asr.serve.run import run
         except ModuleNotFoundError as e:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from asr.decode.attention import Look, look
 from asr.errors import AudioError
+from asr.memory import Trimmer
 from asr.serve.errors import DO_NOT_RETRY, ApiError
 from asr.serve.fair_queue import FairQueue, GivenUp, Waiting
 from asr.serve.job import Heard, Job, Progress
-from asr.serve.memory import Trimmer
 from asr.serve.metrics import Metrics
 from asr.serve.places import Places
 from asr.serve.recordings import Recording, Recordings

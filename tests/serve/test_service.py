@@ -19,7 +19,7 @@ import pytest
 import soundfile
 from serve_support import EXAMPLES, Live, Parrot, said, serving
 
-from asr.serve import memory, service
+from asr.serve import service
 from asr.serve.job import Job
 from asr.serve.settings import ServeSettings
 from asr.speech.segment import SpeechSegment
@@ -234,17 +234,6 @@ def test_answers_are_counted_by_status() -> None:
     assert 'asr_requests_total{status="200"} 3.0' in shown
     assert 'asr_requests_total{status="400"} 2.0' in shown
     assert "asr_waiting_speech_seconds 0.0" in shown
-
-
-def test_memory_is_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[int] = []
-    now = [0.0]
-    monkeypatch.setattr(memory.time, "monotonic", lambda: now[0])
-    trimmer = memory.Trimmer()
-    monkeypatch.setattr(trimmer, "_malloc_trim", given.append)
-    for now[0] in (0.1, 0.6, 0.7, 1.2):
-        trimmer.trim()
-    assert given == [0, 0]
 
 
 def test_a_full_disk_is_told_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
