@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -70,6 +70,10 @@ class TeacherTargets:
 
     def __contains__(self, utterance: str) -> bool:
         return utterance in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        """Ids of the utterances."""
+        return iter(self._places)
 
     def __len__(self) -> int:
         return len(self._places)

