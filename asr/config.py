@@ -281,6 +281,9 @@ class DataConfig(Section):
     workers: NonNegativeInt | None = None
     """processes that load audio beside each training process; by default as many as there are cores to spare, at most 12, where a GPU
     waits for them, and none on a CPU"""
+    teacher: Paths = ()
+    """folders of a teacher's targets for the utterances of `train`, by id (recipes/librispeech/teacher.py makes them); used where
+    train.teacher_weight is above 0. An utterance without targets is learnt from its transcript alone"""
 
 
 class AugmentConfig(Section):
@@ -369,6 +372,11 @@ class TrainConfig(OptimizerConfig):
     label_smoothing: Fraction = 0.1
     scheduled_sampling: Fraction = 0.0
     """share of target tokens replaced by the model's own while training (Bengio et al. 2015)"""
+    teacher_weight: NonNegativeFloat = 0.0
+    """weight of the distance to the targets of data.teacher, added to the loss of a token: for vectors the squared distance of a listener state,
+    in units of their variance; for codes the cross entropy of a state (nats), averaged over the code books"""
+    teacher_layer: PositiveInt | None = None
+    """listener layer whose states a linear head maps to the targets, from 1; by default the last. The finished model has no such head"""
     evaluate_epochs: PositiveInt = 5
     """epochs between two evaluations on the dev manifests"""
     keep_best: PositiveInt = 5
@@ -396,6 +404,17 @@ class Config(ModelFolderConfig):
             raise ValueError("model.ctc_weight is 1, which would never train the speller: choose less")
         if self.train.scheduled_sampling > 0 and not self.model.speller.input_feeding:
             raise ValueError("train.scheduled_sampling goes token by token, so it needs model.speller.input_feeding")
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_is_there(self) -> Config:
+        layers = len(self.model.listener.pyramid)
+        if self.train.teacher_weight and not self.data.teacher:
+            raise ValueError("train.teacher_weight is above 0, and data.teacher names no targets: name a folder, or set the weight to 0")
+        if self.train.teacher_layer and self.train.teacher_layer > layers:
+            raise ValueError(
+                f"train.teacher_layer is {self.train.teacher_layer}, and the listener has {layers} layers (model.listener.pyramid)"
+            )
         return self
 
     def folder_config(self) -> ModelFolderConfig:

@@ -9,6 +9,7 @@ Shapes: B utterances, N samples, T frames, F mel bands.
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ from asr.model.checkpoint import (
 )
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
-from asr.speech.batches import Batch, BatchDataset, BatchSampler, Skipped
+from asr.speech.batches import Batch, BatchDataset, BatchSampler, Skipped, TeacherRows
 from asr.train.card import model_card
 from asr.train.evaluation import dev_waveform, evaluate, trusting
 from asr.train.examples import digest, measured, read_utterances, trainable
@@ -47,6 +48,7 @@ from asr.train.run import computation, from_main, make_accelerator, remarks, run
 from asr.train.signals import Interruption, ignore_signals
 from asr.train.sitting import Sitting
 from asr.train.state import Place
+from asr.train.teacher import Student, bare, check_targets, read_targets
 
 
 class Trainer:
@@ -73,6 +75,8 @@ class Trainer:
         self.network = LAS(config.model, len(self.tokenizer))
         if start:
             load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS, None if whole else ("frontend", "listener"))
+        self.teacher = read_targets(config)
+        self.student = Student(self.network, self.teacher, config.train.teacher_layer) if self.teacher else self.network
         lm = whole / LM if whole and config.decode.lm_weight else None
         self.lm = load_lm(lm, self.accelerator.device) if lm and lm.is_dir() else None
         augmenter = WaveformAugmenter(config.augment, config.model.frontend.sample_rate)
@@ -85,7 +89,8 @@ class Trainer:
                 more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
                 raise ConfigError(f"no utterance of {what} can be used: {left_out[0].id}: {left_out[0].reason}{more}")
         rate = config.model.frontend.sample_rate
-        self.data = BatchDataset(examples, rate, config.seed, augmenter)
+        self.taught = check_targets(self.teacher, examples, config.data.teacher) if self.teacher else ""
+        self.data = BatchDataset(examples, rate, config.seed, augmenter, self.teacher)
         self.dev = BatchDataset(dev_examples, rate, config.seed)
         self.workers = loading_processes(config, augmenter.slowest, self.accelerator.num_processes)
 
@@ -107,8 +112,8 @@ class Trainer:
         """The loop, from where the run stands to its end."""
         config, accelerator = self.config.train, self.accelerator
         self._remember_audio()
-        network = self.network.to(accelerator.device)
-        average = LAS(self.config.model, len(self.tokenizer)).to(accelerator.device)
+        network = self.student.to(accelerator.device)
+        average = copy.deepcopy(network)
         learner = Learner(network, average, config)
         place = learner.resume(self.folder, accelerator, self.journal.say) or self._start(network, average)
         if place.examples not in ("", plan := digest(self.data.examples)):
@@ -127,13 +132,13 @@ class Trainer:
             multiprocessing_context="fork" if self.workers else None,  # they share the audio that is remembered
             worker_init_fn=ignore_signals,
         )  # fmt: skip
-        sums = torch.zeros(4, device=accelerator.device)  # three losses, and how many utterances could not be read
+        sums = torch.zeros(5, device=accelerator.device)  # four losses, and how many utterances could not be read
         skipped: list[Skipped] = []
         still_steps = config.still_steps if config.start_from and config.start_with == "listener" else 0
 
         with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
             if place.step == 0 and config.start_from and config.start_with == "all":
-                self._evaluate(average, place)  # what it starts from is kept if nothing better comes of it
+                self._evaluate(bare(average), place)  # what it starts from is kept if nothing better comes of it
             sitting = Sitting(self.folder, learner, place, accelerator, interruption)
             for batch in loader if not sitting.over else ():
                 share = batch.share
@@ -142,16 +147,16 @@ class Trainer:
                 torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index, sum(share.examples)))
                 memory = enough_memory(len(batch.waveforms), batch.waveforms.shape[1] / self.data.sample_rate)
                 with memory, contextlib.nullcontext() if share.last else accelerator.no_sync(model):
-                    sums[:3] += self._backward(model, batch)
+                    sums[:4] += self._backward(model, batch)
                 skipped += batch.skipped
-                sums[3] += len(batch.skipped)
+                sums[4] += len(batch.skipped)
                 if not share.last:
                     continue
 
                 epochs = share.epoch + share.step / share.steps
                 progress = sitting.progress(epochs)
                 if place.step < still_steps:
-                    for parameter in network.listener.parameters():
+                    for parameter in self.network.listener.parameters():
                         parameter.grad = None
                 norm = learner.step(place.step, progress)
                 if not math.isfinite(norm):
@@ -162,17 +167,21 @@ class Trainer:
                 if unread:
                     self.journal.skipped("training", gather_object(skipped))
                     skipped.clear()
+                *losses, distance = losses
                 total, attention, ctc = (loss / share.tokens for loss in losses)
                 figures = {
                     "loss": total, "attention_loss": attention, "ctc_loss": ctc, "gradient_norm": norm,
                     "learning_rate": learner.learning_rate, "audio_seconds": share.seconds,
                 }  # fmt: skip
                 shown = f"loss {total:.3f} · ctc {ctc:.3f} · grad {norm:.2f} · {place.heard / place.seconds:.0f}× real time"
+                if self.teacher:
+                    figures["teacher_distance"] = distance / share.seconds
+                    shown = f"teacher {distance / share.seconds:.3f} · {shown}"
                 self.journal.step(place, epochs, progress, figures, shown)
 
                 evaluated = sitting.over or (place.step_in_epoch == 0 and place.epoch % config.evaluate_epochs == 0)
                 if evaluated:
-                    self._evaluate(average, place)
+                    self._evaluate(bare(average), place)
                 sitting.end_step(evaluated)
                 if evaluated and accelerator.is_main_process:  # that no checkpoint names
                     drop_all_but(learner.best_steps(self.folder), self.folder)
@@ -182,19 +191,26 @@ class Trainer:
         return place
 
     def _backward(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        """Gradients of one share; returns the sums of its three losses (3,)."""
+        """Gradients of one share; returns the sums of its losses (4,), the last the distance to the teacher times the seconds of a state."""
         device = self.accelerator.device
         features, frames = self.network.frontend(batch.waveforms.to(device, non_blocking=True), batch.samples.to(device))
         if batch.share.epoch >= self.config.augment.start_epoch:
             features = augment_features(features, frames, batch.dice.to(device), self.config.augment, self.network.frontend.config)
-        losses = model(
+        inputs = (
             features, frames, batch.targets.to(device), batch.target_lengths.to(device),
             self.config.train.label_smoothing, self.config.train.scheduled_sampling,
         )  # fmt: skip
         # Processes' gradients are averaged, and the loss of a step is a mean over all its tokens.
         scale = batch.weight * self.accelerator.num_processes / batch.share.tokens
-        self.accelerator.backward(losses.total * scale)
-        return torch.stack(losses).detach() * batch.weight
+        if batch.teacher is None or not isinstance(self.student, Student):
+            losses = model(*inputs)
+            self.accelerator.backward(losses.total * scale)
+            return torch.stack([*losses, torch.zeros_like(losses.total)]).detach() * batch.weight
+        losses = model(TeacherRows(*(t.to(device) for t in batch.teacher)), *inputs)
+        distance = losses.distance * self.student.state_seconds  # the teacher's share is a mean over the seconds of the step
+        weight = self.config.train.teacher_weight * batch.weight * self.accelerator.num_processes / batch.share.seconds
+        self.accelerator.backward(losses.total * scale + distance * weight)
+        return torch.stack([*losses[:3], distance]).detach() * batch.weight
 
     # ------------------------------------------------------------ before the loop
 
@@ -205,6 +221,8 @@ class Trainer:
         lines = [f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.epochs} epochs"]
         if (processes := self.accelerator.num_processes) > 1:
             lines.append(f"on {processes} processes, {config.batch_seconds:g} s of audio a step over all of them")
+        if self.taught:
+            lines.append(f"{self.taught}, weight {config.teacher_weight:g}")
         return lines + remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator)
 
     def _remember_audio(self) -> None:
