@@ -271,10 +271,11 @@ class Trainer:
     def _finish(self, place: Place) -> Path:
         """Choose between the best checkpoint and the average of the best, by dev WER with the final search; write the model folder."""
         self.accelerator.wait_for_everyone()
-        if not place.best:
+        steps = from_main(self.accelerator, lambda: self._whole_best(place))
+        if not steps:
             raise no_best(self.folder)
-        candidates = [self._load_best(step) for _, step in place.best]
-        choices = {f"the checkpoint of step {place.best[0][1]}": _mean(candidates[:1])}
+        candidates = [self._load_best(step) for step in steps]
+        choices = {f"the checkpoint of step {steps[0]}": _mean(candidates[:1])}
         if len(candidates) > 1:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)
         models = {name: replace(self._trained(network), lm=self.lm) for name, network in choices.items()}
@@ -297,6 +298,18 @@ class Trainer:
             save_model(self.folder / "model", replace(models[name], config=config, card=card), half=True)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
+
+    def _whole_best(self, place: Place) -> list[int]:
+        """The steps of the kept weights that can be loaded, best first. Reports the others."""
+        steps = []
+        for _, step in place.best:
+            try:
+                self._load_best(step)
+            except AsrError as e:
+                self.journal.say(f"{'; '.join(str(e).splitlines())}: these weights are left out")
+            else:
+                steps.append(step)
+        return steps
 
     def _load_best(self, step: int) -> LAS:
         return load_model(best_folder(self.folder, step), self.accelerator.device).network
