@@ -116,7 +116,7 @@ def test_loading_processes_leave_signals_of_the_group_to_their_parent(tone_confi
     process = start(
         "-m", "asr", "train", str(recipe(config, tmp_path / "a.yaml", epochs=500, evaluate_epochs=500, checkpoint_minutes=1e-6))
     )
-    wait_for(lambda: has_stepped(config.output), process)
+    wait_for(lambda: list((config.output / "states").glob("step-*")), process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     workers = children.read_text(encoding="utf-8").split() if children.is_file() else []
     for number in numbers:  # as Ctrl-C in a terminal, and as cluster schedulers do
@@ -192,7 +192,9 @@ def test_the_signal_thread_gives_the_signals_back() -> None:
     with signal_thread():
         assert set(signals.SIGNALS) <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
         with Interruption() as interruption:
-            os.kill(os.getpid(), signal.SIGTERM)
+            (taker,) = (thread for thread in threading.enumerate() if thread.name == "signals")
+            assert taker.ident is not None
+            signal.pthread_kill(taker.ident, signal.SIGTERM)  # a thread of other tests may not block it
             end = time.monotonic() + 30
             while not interruption.asked and time.monotonic() < end:
                 time.sleep(0.01)
