@@ -43,7 +43,7 @@ from asr.train.journal import Journal, computed
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
 from asr.train.memory import enough_memory
-from asr.train.run import computation, from_main, make_accelerator, remarks, run_tokenizer, step_seed
+from asr.train.run import check_pieces, computation, from_main, make_accelerator, remarks, run_tokenizer, step_seed
 from asr.train.signals import Interruption, ignore_signals
 from asr.train.sitting import Sitting
 from asr.train.state import Place
@@ -114,6 +114,7 @@ class Trainer:
         if place.examples not in ("", plan := digest(self.data.examples)):
             self.journal.say("the training data are not what they were: of this epoch some is heard twice and some not at all")
         place.examples = plan
+        check_pieces(place, self.tokenizer, self.folder)
         place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
         self.journal.begin(self._introduction(), place, computation(accelerator))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,16 @@ def test_a_pickle_is_not_opened(folder: Path) -> None:
     torch.save({"a": torch.zeros(1)}, folder / "model.safetensors")
     with pytest.raises(ModelError, match="safetensors"):
         load_model(folder)
+
+
+@pytest.mark.parametrize("load", [load_model, load_lm])
+def test_a_card_that_is_no_utf_8_is_named(tmp_path: Path, folder: Path, load: Callable[[Path], object]) -> None:
+    path = folder
+    if load is load_lm:
+        tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
+        network = LanguageModel(len(tokenizer), LanguageModelConfig(embedding=4, hidden=5))
+        path = tmp_path / "lm"
+        save_lm(path, TrainedLM(network, tokenizer, LMFolderConfig(kind="language_model", model=network.config)))
+    (path / "README.md").write_bytes(b"caf\xe9")
+    with pytest.raises(ModelError, match=rf"^{path / 'README.md'}: not UTF-8 text \(byte 3\): save it as UTF-8, or remove it$"):
+        load(path)

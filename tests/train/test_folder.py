@@ -18,14 +18,17 @@ import pytest
 import torch
 from filelock import FileLock
 
-from asr.config import Config
+from asr.config import Config, LMRecipe, TokenizerConfig
 from asr.config_file import dump_config
 from asr.errors import AsrError, ConfigError, ModelError, UsageError
 from asr.files import HOST
 from asr.model.checkpoint import load_model, read_tensors
+from asr.text.tokenizer import Tokenizer
 from asr.train import trainer as training
 from asr.train.examples import read_utterances
 from asr.train.folder import FolderLock, best_folder, drop_all_but
+from asr.train.lm_trainer import LMTrainer
+from asr.train.state import step_folders
 from asr.train.trainer import Trainer
 
 RANK_0 = SimpleNamespace(is_main_process=True)
@@ -156,7 +159,7 @@ def test_only_dead_processes_leave_litter(one_epoch: Config) -> None:
 
 
 def newest(run: Path) -> Path:
-    return sorted((run / "states").glob("step-*"))[-1]
+    return list(step_folders(run / "states").values())[-1]
 
 
 def truncate(state: Path) -> None:
@@ -244,12 +247,24 @@ def test_other_damaged_files_are_named_in_one_line(
         Trainer(one_epoch)
 
 
-def test_the_folder_of_another_kind_of_run_is_refused(one_epoch: Config) -> None:
+def test_the_folder_of_another_kind_of_run_is_refused(one_epoch: Config, tmp_path: Path) -> None:
     Trainer(one_epoch).run()
-    record: dict[str, Any] = json.loads(one_epoch.model_dump_json()) | {"seed": 7}
-    (one_epoch.output / "config.yaml").write_text(json.dumps(record), encoding="utf-8")
-    with pytest.raises(ConfigError, match="holds a run with another seed"):
-        Trainer(one_epoch)
+    (tmp_path / "text.txt").write_text("LOW MID\n", encoding="utf-8")
+    lm = LMRecipe.model_validate(
+        {"kind": "language_model", "output": str(one_epoch.output), "data": {"train": [str(tmp_path / "text.txt")]}}
+    )
+    with pytest.raises(ConfigError, match=rf"^{one_epoch.output}: holds a run of a recogniser: choose .*output=DIR, or .*--restart$"):
+        LMTrainer(lm)
+
+
+def test_other_pieces_than_the_checkpoints_are_refused(one_epoch: Config, tmp_path: Path) -> None:
+    Trainer(one_epoch).run()
+    size = len(Tokenizer.load(one_epoch.output / "tokenizer.model"))
+    other = Tokenizer.train(["ABC DEF GHI"] * 3, TokenizerConfig(kind="char", vocab_size=size))
+    assert len(other) == size
+    (one_epoch.output / "tokenizer.model").write_bytes(other.serialized)
+    with pytest.raises(AsrError, match=r"^[^\n]*(tokenizer\.model|pieces cannot write)[^\n]*$"):
+        Trainer(one_epoch).run()
 
 
 def test_only_the_weights_of_steps_are_dropped(tmp_path: Path) -> None:
