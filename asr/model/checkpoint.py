@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from asr.config import DecodeConfig, LMFolderConfig, ModelFolderConfig
 from asr.config_file import describes_lm, dump_config, load_config
 from asr.errors import ModelError, UsageError
-from asr.files import atomic_folder
+from asr.files import atomic_folder, recover_folder
 from asr.model.las import LAS
 from asr.model.lm import LanguageModel
 from asr.text.tokenizer import Tokenizer
@@ -128,6 +128,7 @@ def load_lm(folder: Path, device: torch.device | str = "cpu") -> TrainedLM:
 
 
 def _check_whole(folder: Path) -> None:
+    recover_folder(folder)
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such model folder")
     missing = [name for name in (WEIGHTS, CONFIG, TOKENIZER) if not (folder / name).is_file()]
@@ -139,7 +140,9 @@ def _check_whole(folder: Path) -> None:
 
 def _card(folder: Path) -> str:
     try:
-        return (folder / CARD).read_text(encoding="utf-8", errors="replace") if (folder / CARD).is_file() else ""
+        return (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+    except UnicodeDecodeError as e:
+        raise ModelError(f"{folder / CARD}: not UTF-8 text (byte {e.start}): save it as UTF-8, or remove it") from None
     except OSError as e:
         raise ModelError(f"{folder / CARD}: cannot be read: {e.strerror}") from None
 

@@ -19,7 +19,7 @@ from accelerate import Accelerator
 from filelock import BaseFileLock, FileLock, Timeout
 
 from asr.config import Config, LMRecipe
-from asr.config_file import dump_config, holds_recipe, load_config
+from asr.config_file import describes_lm, dump_config, holds_recipe, load_config
 from asr.errors import AsrError, ConfigError, UsageError
 from asr.files import clean_folder, write_atomically
 from asr.model.checkpoint import WEIGHTS
@@ -127,6 +127,9 @@ def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
     if restart and start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
         raise UsageError(f"{folder}: --restart would delete {start}, which train.start_from names: {elsewhere}")
     if not restart and goes_on(folder):
+        if describes_lm(record) != isinstance(config, LMRecipe):
+            kind = "a recogniser" if isinstance(config, LMRecipe) else "a language model"
+            raise ConfigError(f"{folder}: holds a run of {kind}: {elsewhere}, or begin anew with --restart")
         before, now = (c.model_dump(mode="json") for c in (load_config(type(config), record), config))
         changed = [
             f"{section}.{key}" if key else section

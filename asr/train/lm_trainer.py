@@ -19,7 +19,7 @@ from asr.train.card import command
 from asr.train.folder import FolderLock, best_folder, claim_folder, drop_all_but, no_best, open_folder
 from asr.train.journal import Journal, computed
 from asr.train.learner import Learner
-from asr.train.run import computation, make_accelerator, remarks, run_tokenizer, step_seed
+from asr.train.run import check_pieces, computation, make_accelerator, remarks, run_tokenizer, step_seed
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
@@ -74,6 +74,7 @@ class LMTrainer:
         average.load_state_dict(network.state_dict())
         learner = Learner(network, average, config)
         place = learner.resume(self.folder, accelerator, self.journal.say) or Place()
+        check_pieces(place, self.tokenizer, self.folder)
         place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
         self.journal.begin(self._introduction(), place, computation(accelerator))

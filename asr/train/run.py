@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
@@ -13,8 +14,10 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
 
 from asr.config import Config, LMRecipe
+from asr.errors import ModelError
 from asr.text.tokenizer import Tokenizer
 from asr.train.folder import goes_on
+from asr.train.state import Place
 
 Made = TypeVar("Made")
 
@@ -62,6 +65,15 @@ def run_tokenizer(
         return (Tokenizer.load(path) if path else Tokenizer.train(texts(), config.tokenizer)).serialized
 
     return Tokenizer(from_main(accelerator, serialized))
+
+
+def check_pieces(place: Place, tokenizer: Tokenizer, run: Path) -> None:
+    """Record the pieces of a run in its place. Raises ModelError if its checkpoint is of other pieces: `tokenizer.model` was altered."""
+    pieces = hashlib.sha256("\n".join(tokenizer.pieces).encode()).hexdigest()
+    if place.pieces not in ("", pieces):
+        advice = "put the file back, or begin anew with --restart"
+        raise ModelError(f"{run / 'tokenizer.model'}: has not the pieces that the checkpoint was trained with: {advice}")
+    place.pieces = pieces
 
 
 def from_main(accelerator: Accelerator, make: Callable[[], Made]) -> Made:

@@ -2,10 +2,10 @@
 
 The first signal ends the loop after its step, with a checkpoint. The second ends the process at once.
 
-A signal handler runs on the stack of the thread it interrupts. oneDNN before 3.12, which torch before 2.14 carries, points the stack
-register into the heap during the backward pass of an LSTM on a CPU (oneDNN issue 4845): a handler that runs then overwrites the heap.
-So `asr train` blocks both signals before torch is imported, and a thread of its own takes them (`signal_thread`). All later threads inherit
-the mask, and no handler ever runs.
+A signal handler runs on the stack of the thread that it interrupts. In the backward pass of an LSTM on a CPU, oneDNN's just-in-time fp32
+matrix product points the stack register into the heap, and a handler that runs then overwrites the heap (oneDNN issue 4845, fixed by
+its pull request 4855; torch 2.11.0 has the bug, torch 2.14.1 does not). So `asr train` blocks both signals before torch is imported, and a
+thread of its own takes them (`signal_thread`). All later threads inherit the mask, and no handler ever runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Interruption:
     """A context in which the first signal sets `asked`, and the second ends the program.
 
     Inside `signal_thread` the thread takes the signals. Elsewhere, as when `Trainer` is used from Python, handlers are installed if this is
-    the main thread, and the second signal raises KeyboardInterrupt. Handlers are safe with torch 2.14 or newer, and on a GPU.
+    the main thread, and the second signal raises KeyboardInterrupt. Handlers are safe with torch 2.14.1 or newer, and on a GPU. With an older
+    torch on a CPU, enter `signal_thread` before torch is imported.
 
     Args:
         speaks: Announce the stop on standard error.
@@ -36,6 +37,7 @@ class Interruption:
     def __init__(self, speaks: bool = False) -> None:
         self.speaks = speaks
         self.asked = False
+        self._process = os.getpid()
 
     def __enter__(self) -> Interruption:
         self._before = {}
@@ -60,7 +62,7 @@ class Interruption:
         return first
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self.ask():
+        if os.getpid() == self._process and not self.ask():  # a forked process inherits the handler
             raise KeyboardInterrupt
 
 

@@ -26,6 +26,7 @@ from asr.model.checkpoint import load_weights, tensor_bytes
 TENSORS, PLACE = "training.safetensors", "training.json"
 DIGEST = "sha256"  # key in PLACE, of both files
 _STEP = re.compile("step-([0-9]{8,})")
+_GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)  # other errors, such as a missing permission, are no damage
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -44,6 +45,7 @@ class Place:
     seconds: Amount = 0.0  # spent training, over all sittings
     heard: Amount = 0.0  # training data so far: seconds of audio, or tokens of text
     examples: str = ""  # a digest of the training data, where `step_in_epoch` depends on them
+    pieces: str = ""  # a digest of the tokenizer's pieces, which the weights are of
     best: list[tuple[float, Count]] = field(default_factory=list)  # (dev WER in percent, or perplexity; step) of the kept, best first
 
 
@@ -83,6 +85,7 @@ def load_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: 
 
     Raises:
         DamagedState: A file of the folder is missing, incomplete or altered, or holds NaN. Nothing has been set.
+        OSError: A file may not be read.
         ModelError: The checkpoint is whole, but belongs to a network of another config or vocabulary.
     """
     tensors, place = _read(folder)
@@ -122,8 +125,10 @@ def _read(folder: Path) -> tuple[dict[str, Tensor], Place]:
         if digest is not None and digest != _digest(content, record):
             raise DamagedState(f"{folder}: {TENSORS} or {PLACE} is not as it was written")
         tensors = safetensors.torch.load(content)
-    except (OSError, SafetensorError) as e:
-        raise DamagedState(f"{folder / TENSORS}: {e.strerror if isinstance(e, OSError) else e}") from None
+    except _GONE as e:
+        raise DamagedState(f"{folder / TENSORS}: {e.strerror}") from None
+    except SafetensorError as e:
+        raise DamagedState(f"{folder / TENSORS}: {e}") from None
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise DamagedState(f"{folder / TENSORS}: {name} holds values that are not finite")
@@ -135,10 +140,10 @@ def _read_place(folder: Path) -> tuple[dict[str, Any], Place]:
     path = folder / PLACE
     try:
         record = decode_json(path.read_bytes())
-        if not isinstance(record, dict) or not {field.name for field in fields(Place)} - {"examples"} <= record.keys():
+        if not isinstance(record, dict) or not {field.name for field in fields(Place)} - {"examples", "pieces"} <= record.keys():
             raise DamagedState(f"{path}: not the place of a run")
         place = _PLACE.validate_python({key: value for key, value in record.items() if key != DIGEST}, strict=False)
-    except OSError as e:
+    except _GONE as e:
         raise DamagedState(f"{path}: {e.strerror}") from None
     except ValidationError as e:
         key, message = ".".join(map(str, e.errors()[0]["loc"])), e.errors()[0]["msg"]

@@ -44,7 +44,7 @@ from asr.train.journal import Journal, computed
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
 from asr.train.memory import enough_memory
-from asr.train.run import computation, from_main, make_accelerator, remarks, run_tokenizer, step_seed
+from asr.train.run import check_pieces, computation, from_main, make_accelerator, remarks, run_tokenizer, step_seed
 from asr.train.signals import Interruption, ignore_signals
 from asr.train.sitting import Sitting
 from asr.train.state import Place
@@ -119,6 +119,7 @@ class Trainer:
         if place.examples not in ("", plan := digest(self.data.examples)):
             self.journal.say("the training data are not what they were: of this epoch some is heard twice and some not at all")
         place.examples = plan
+        check_pieces(place, self.tokenizer, self.folder)
         place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
         self.journal.begin(self._introduction(), place, computation(accelerator))
@@ -289,10 +290,11 @@ class Trainer:
     def _finish(self, place: Place) -> Path:
         """Choose between the best checkpoint and the average of the best, by dev WER with the final search; write the model folder."""
         self.accelerator.wait_for_everyone()
-        if not place.best:
+        steps = from_main(self.accelerator, lambda: self._whole_best(place))
+        if not steps:
             raise no_best(self.folder)
-        candidates = [self._load_best(step) for _, step in place.best]
-        choices = {f"the checkpoint of step {place.best[0][1]}": _mean(candidates[:1])}
+        candidates = [self._load_best(step) for step in steps]
+        choices = {f"the checkpoint of step {steps[0]}": _mean(candidates[:1])}
         if len(candidates) > 1:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)
         models = {name: replace(self._trained(network), lm=self.lm) for name, network in choices.items()}
@@ -315,6 +317,18 @@ class Trainer:
             save_model(self.folder / "model", replace(models[name], config=config, card=card), half=True)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
+
+    def _whole_best(self, place: Place) -> list[int]:
+        """The steps of the kept weights that can be loaded, best first. Reports the others."""
+        steps = []
+        for _, step in place.best:
+            try:
+                self._load_best(step)
+            except AsrError as e:
+                self.journal.say(f"{'; '.join(str(e).splitlines())}: these weights are left out")
+            else:
+                steps.append(step)
+        return steps
 
     def _load_best(self, step: int) -> LAS:
         return load_model(best_folder(self.folder, step), self.accelerator.device).network

@@ -234,11 +234,6 @@ def test_weights_outlive_their_file(folder: Path) -> None:
     assert torch.equal(network.speller.output.weight, before)
 
 
-def test_a_card_of_another_encoding_is_read(folder: Path) -> None:
-    (folder / "README.md").write_bytes("Modèle".encode("latin-1"))
-    assert load_model(folder).card == "Mod�le"
-
-
 def test_links_are_followed(folder: Path, tmp_path: Path) -> None:
     linked = tmp_path / "linked"
     linked.mkdir()
@@ -255,3 +250,16 @@ def test_links_are_followed(folder: Path, tmp_path: Path) -> None:
     (linked / "config.yaml").symlink_to("config.yaml")
     with pytest.raises(ModelError, match=r"config\.yaml missing$"):
         load_model(linked)
+
+
+@pytest.mark.parametrize("load", [load_model, load_lm])
+def test_a_card_that_is_no_utf_8_is_named(tmp_path: Path, folder: Path, load: Callable[[Path], object]) -> None:
+    path = folder
+    if load is load_lm:
+        tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
+        network = LanguageModel(len(tokenizer), LanguageModelConfig(embedding=4, hidden=5))
+        path = tmp_path / "lm"
+        save_lm(path, TrainedLM(network, tokenizer, LMFolderConfig(kind="language_model", model=network.config)))
+    (path / "README.md").write_bytes(b"caf\xe9")
+    with pytest.raises(ModelError, match=rf"^{path / 'README.md'}: not UTF-8 text \(byte 3\): save it as UTF-8, or remove it$"):
+        load(path)
