@@ -7,6 +7,7 @@ with the first.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import sys
@@ -37,6 +38,7 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 _OPTIONAL_WORD = re.compile(r"(?<!\S)\([^()\s]+\)(?!\S)")
 _KEYED: tuple[Format, ...] = ("json", "csv", "tsv")  # what says under which key or in which column a text stands
 _PROBLEMS_SHOWN = 20
+MOST_SECONDS = 1e8  # three years: no recording is as long
 _SCALARS = (str, int, float)
 
 
@@ -199,7 +201,7 @@ def _collect(
         if name is None:
             problem = "no id: expected id or audio_filepath"
         elif name in texts:
-            problem = f'id "{name}" is also that of line {lines[name]}'
+            problem = f"id {json.dumps(name, ensure_ascii=False)} is also that of line {lines[name]}"
         elif text is None and role == "reference":
             problem = f"{text_key} is missing"
         elif text is not None and not isinstance(text, str):
@@ -283,7 +285,7 @@ def _mend(more: dict[str, Any], folder: Path) -> str | None:
     for key in ("duration", "offset"):
         if key in more:
             seconds = _seconds(more[key])
-            if not math.isfinite(seconds) or seconds < 0:
+            if not 0 <= seconds <= MOST_SECONDS:  # NaN as well
                 return f'{key} is "{str(more[key])[:40]}", expected seconds (a number)'
             more[key] = seconds
     speaker = next((more[key] for key in SPEAKER_KEYS if key in more), None)

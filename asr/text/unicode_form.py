@@ -18,15 +18,17 @@ def unicode_form(form: Form, text: str) -> str:
     Long runs of marks are sorted before it sees them. The sort is the one of the standard (stable, by combining class), so the result is
     the same.
     """
-    if len(text) > _SHORT and not text.isascii():
-        text = _with_sorted_marks(form, text)
-    return unicodedata.normalize(form, text)
+    return unicodedata.normalize(form, sort_marks(form, text))
 
 
-def _with_sorted_marks(form: Form, text: str) -> str:
-    marks = sorted(c for c in set(text) if not c.isascii() and all(map(unicodedata.combining, unicodedata.normalize("NFKD", c))))
+def sort_marks(form: Form, text: str) -> str:
+    """A text that `unicodedata.normalize` takes to its normal form in linear time: the same one, but for long runs of marks."""
+    if len(text) <= _SHORT or text.isascii():
+        return text
+    decompose: Form = "NFKD" if "K" in form else "NFD"
+    decomposed = {c: unicodedata.normalize(decompose, c) for c in sorted(set(text)) if not c.isascii()}
+    marks = "".join(c for c, parts in decomposed.items() if all(map(unicodedata.combining, parts)))
     if not marks:
         return text
-    decomposed = {c: unicodedata.normalize("NFKD" if "K" in form else "NFD", c) for c in marks}
-    runs = re.compile(f"[{re.escape(''.join(marks))}]{{{_LONG_RUN},}}")
+    runs = re.compile(f"[{re.escape(marks)}]{{{_LONG_RUN},}}")
     return runs.sub(lambda run: "".join(sorted("".join(map(decomposed.__getitem__, run[0])), key=unicodedata.combining)), text)
