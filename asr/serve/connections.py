@@ -45,7 +45,7 @@ STALL_SECONDS = 30.0
 SECONDS = {"head": HEAD_SECONDS, "rest": REST_SECONDS, "stalled": STALL_SECONDS, "closing": STALL_SECONDS}
 HEAD_BYTES, HEADERS = 16 * 2**10, 100
 HEAD_END = re.compile(rb"\r?\n\r?\n")
-FREE_LINES, LINE_BYTES = 1000, 64  # a chunked body may have a line end for each 64 bytes, and 1,000 more
+FREE_LINES, LINE_BYTES = 2000, 64  # a chunked body may have a line end for each 64 bytes, and 2,000 more; a recording has one for each 256
 FRESH_SECONDS = 0.2  # for which a connection is safe in its state
 FULL_PAUSE_SECONDS = 0.05  # between looks for room while no connection can go
 ACCEPT_PAUSE_SECONDS = 1.0  # after a failed accept: descriptors or memory are short
@@ -63,7 +63,8 @@ class Connection(H11Protocol):
         self.state, self.since = "", 0.0
         self._deadline: asyncio.TimerHandle | None = None
         self._begun = True  # the first head is due at once
-        self._received = self._lines = 0  # of a chunked body
+        self._received = self._lines = 0  # bytes and line ends of a chunked body
+        self._chunked = False
         super().connection_made(transport)  # type: ignore[arg-type]
         self._watch()
 
@@ -125,6 +126,10 @@ class Connection(H11Protocol):
         return self.loop.time() - self.since < FRESH_SECONDS
 
     def _refuse(self, error: ApiError) -> None:
+        """Answer in place of the application, and close."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # the application answers no more
+            self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             response = error.response()
             headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
@@ -135,18 +140,19 @@ class Connection(H11Protocol):
         self._watch()
 
     def _costly(self, data: bytes) -> ApiError | None:
-        """The refusal of bytes that h11 would work on for long, with the whole server waiting: 0.6 s for 50,000 headers, 1.6 s for 44,000 chunks."""
+        """The refusal of bytes that h11 would parse for long while the whole server waits: 0.6 s for 50,000 headers, 1.6 s for 44,000 chunks."""
+        before = bytes(self.conn.trailing_data[0][-HEAD_BYTES:])
+        self._chunked |= b"chunked" in before[-16:].lower() + data.lower()  # somewhere: requests may be pipelined
         if self.conn.their_state is h11.IDLE:
-            start = bytes(self.conn.trailing_data[0][-HEAD_BYTES:]) + data[: HEAD_BYTES + 4]
-            found = HEAD_END.search(start)
             self._received = self._lines = 0
+            start = before + data[: HEAD_BYTES + 4]
+            found = HEAD_END.search(start)
             if start.count(b"\n", 0, found.start() if found else len(start)) > HEADERS or (found is None and len(start) > HEAD_BYTES):
-                return ApiError(
-                    431, f"the head of the request has more than {HEADERS} lines or {HEAD_BYTES // 2**10} KiB", code="head_too_large"
-                )
-        elif (b"transfer-encoding", b"chunked") in self.headers and self.conn.their_state is h11.SEND_BODY:
+                message = f"the head of the request has more than {HEADERS} lines or {HEAD_BYTES // 2**10} KiB"
+                return ApiError(431, message, code="head_too_large")
+        if self._chunked:
             self._received += len(data)
-            self._lines += data.count(b"\r\n")  # two for each chunk; hardly any in a recording
+            self._lines += data.count(b"\n")  # two for each chunk
             if self._lines > FREE_LINES + self._received / LINE_BYTES:
                 return ApiError(400, "the body comes in chunks of a few bytes: send larger ones", code="chunks_too_small")
         return None

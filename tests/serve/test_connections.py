@@ -139,17 +139,23 @@ def test_a_large_head(live: Live, head: bytes) -> None:
     assert answer == b"" or error_of(answer)["code"] == "head_too_large"
 
 
-def test_chunks_of_a_byte(live: Live) -> None:
+@pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+@pytest.mark.parametrize("apart", [True, False])
+def test_chunks_of_a_byte(live: Live, before: bytes, apart: bool) -> None:
     """Parsing them costs a thousand times what sending them does."""
+    head = (
+        b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        b"Transfer-Encoding: Chunked\r\n\r\n"
+    )
     with live.connect() as line:
-        line.sendall(
-            b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n"
-        )
         with suppress(ConnectionError):
-            line.sendall(b"1\r\na\r\n" * 40_000)
+            if apart:
+                line.sendall(before + head)
+                head = before = b""
+                time.sleep(0.1)
+            line.sendall(before + head + b"1\r\na\r\n" * 40_000)
         answer = until_closed(line)
-    assert answer == b"" or error_of(answer)["code"] == "chunks_too_small"
+    assert not answer or b"chunks_too_small" in answer
 
 
 def test_a_recording_in_chunks_without_a_length(live: Live) -> None:
