@@ -231,7 +231,7 @@ def test_each_variant_is_trained_with_each_seed(
     assert load_config(Config, runs / "baseline-seed2" / "config.yaml").seed == 2
     capsys.readouterr()
     ablations.main([*command, "--seeds", "2", "--list"])
-    assert capsys.readouterr().out.split() == "baseline-seed2 the recipe, seed 2: seed=2".split()
+    assert capsys.readouterr().out.split() == ["baseline-seed2", "the", "recipe,", "seed", "2:", "seed=2"]
 
 
 def test_the_ctc_head_alone_writes_its_most_likely_labels(ablations: ModuleType, tiny_folder: Path, tones: tuple[Path, Path]) -> None:
