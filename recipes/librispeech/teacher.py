@@ -184,6 +184,8 @@ def encoded(teacher: Whisper, window: tuple[Floats, list[Piece]]) -> list[tuple[
 
 def make_states(manifests: Sequence[Path], output: Path, model: Path, dimensions: int, threads: int) -> None:
     """Write the targets that are missing. Raises UsageError, AsrError, OSError."""
+    if dimensions < 1:
+        raise UsageError(f"--dimensions {dimensions}: expected a whole number from 1")
     utterances = [u for path in manifests for u in read_manifest(path)]
     teacher, skipped = Whisper(model, threads), []
     output.mkdir(parents=True, exist_ok=True)
@@ -219,10 +221,10 @@ def learn_basis(teacher: Whisper, utterances: Sequence[Utterance], dimensions: i
     """From random utterances."""
     chosen = random.Random(1).sample(utterances, len(utterances))
     rows: list[Tensor] = []
-    with Meter(BASIS_WINDOWS * WINDOW_SECONDS) as meter:
+    with Meter(min(BASIS_WINDOWS * WINDOW_SECONDS, sum(_seconds(u) for u in utterances))) as meter:
         for count, window in enumerate(windows(chosen, []), start=1):
             rows += [r for _, r in encoded(teacher, window)]
-            meter.add(WINDOW_SECONDS)
+            meter.add(sum(len(p.samples) for p in window[1]) / RATE)
             if count == BASIS_WINDOWS:
                 break
     if not rows:
