@@ -255,6 +255,7 @@ def test_a_missing_model_file_is_named(tiny_folder: Path, good: Path, tmp_path: 
         (["--device", "gpu"], "device 'gpu' is not there"),
         (["--device", "meta"], "device 'meta' is not there, or cannot compute: use auto, cpu, or cuda on a machine with a GPU"),
         (["--device", "hpu"], "device 'hpu' is not there"),
+        (["--batch-seconds", "inf"], "--length-bonus and --batch-seconds are finite numbers"),
     ],
 )
 def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: list[str], expected: str) -> None:
@@ -265,7 +266,15 @@ def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: li
 
 
 @pytest.mark.parametrize(
-    "arguments", [["transcribe"], ["transcribe", "a.wav", "--beam-size", "0"], ["train", "a.yaml", "--nothing"], ["speak"]]
+    "arguments",
+    [
+        ["transcribe"],
+        ["transcribe", "a.wav", "--beam-size", "0"],
+        ["transcribe", "a.wav", "--beam-size", "1000000000"],
+        ["transcribe", "a.wav", "--threads", "1000000000"],
+        ["train", "a.yaml", "--nothing"],
+        ["speak"],
+    ],
 )
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
