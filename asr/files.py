@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from asr.errors import UsageError
+
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a whole file, or, if anything goes wrong, leave what was there before.
@@ -76,8 +78,14 @@ def is_same_file(one: Path, other: Path) -> bool:
 def overwritten(outputs: Iterable[Path], inputs: Iterable[Path]) -> list[Path]:
     """Those of the `outputs` that are one of the `inputs`, by whatever names and links; files that are not there yet are none."""
     there = {path: found for path in outputs if (found := _identity(path))}
-    known = {_identity(path) for path in inputs} if there else set()
+    known = {_identity(path) for path in inputs} if there else set()  # a look at 100,000 recordings takes a second
     return [path for path, found in there.items() if found in known]
+
+
+def refuse_inputs(option: str, outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise UsageError, naming the option, where one of the `outputs` is one of the `inputs`, by whatever names and links."""
+    for file in overwritten(outputs, inputs):
+        raise UsageError(f"{option} {file}: would overwrite an input of this command: name another file")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.files import atomic_file, atomic_folder, check_writable, write_atomically
+from asr.files import atomic_file, atomic_folder, check_writable, overwritten, write_atomically
 
 
 def test_replaces_a_file(tmp_path: Path) -> None:
@@ -140,3 +140,16 @@ def test_a_folder_that_lets_nothing_in_is_told_before(tmp_path: Path, monkeypatc
     with pytest.raises(PermissionError, match="new"):
         check_writable(tmp_path / "new")
     tmp_path.chmod(0o700)
+
+
+def test_a_file_is_known_by_whatever_name(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    (tmp_path / "soft").symlink_to("a")
+    os.link(tmp_path / "a", tmp_path / "hard")
+    outputs = [tmp_path / name for name in ("soft", "hard", "b", "x/../a", "new")]
+    inputs = [tmp_path / "a", tmp_path / "gone", Path("nul\0"), tmp_path / "new"]
+    assert overwritten(outputs, inputs) == [tmp_path / name for name in ("soft", "hard")]
+    (tmp_path / "x").mkdir()
+    assert overwritten(outputs, inputs) == [tmp_path / name for name in ("soft", "hard", "x/../a")]
+    assert overwritten([], inputs) == overwritten(outputs, []) == []
