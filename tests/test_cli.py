@@ -466,7 +466,13 @@ def test_a_reader_that_has_had_enough_costs_no_file(tiny_folder: Path, good: Pat
         (["--output", "folder"], "--output folder: is a folder: name a file, such as folder/hypotheses.json"),
         (["--output", "good.wav/hyp.json"], "--output good.wav/hyp.json: cannot be written: Not a directory"),
         (["--report", "good.wav/report.md"], "--report good.wav/report.md: cannot be written: Not a directory"),
-        (["--output", "./folder/../m.json"], "--output folder/../m.json: is the manifest itself: name another file"),
+        (["--output", "./folder/../m.json"], "--output folder/../m.json: would overwrite an input of this command: name another file"),
+        (["--output", "good.wav"], "--output good.wav: would overwrite an input of this command: name another file"),
+        (["--output", "names", "--hotwords", "names"], "--output names: would overwrite an input of this command: name another file"),
+        (
+            ["--report", "names.md", "--hotwords", "names.md"],
+            "--report names.md: would be written over names.md: name another file or folder",
+        ),
         (["--report", "m.json"], "--report m.json: would be written over m.json: name another file or folder"),
         (
             ["--output", "new.json", "--report", "./new.json"],
@@ -487,6 +493,8 @@ def test_evaluate_looks_at_where_it_shall_write_first(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
+    for names in ("names", "names.md"):
+        (tmp_path / names).write_text("RIVER\n", encoding="utf-8")
     (tmp_path / "letters.yaml").write_text("steps: [{replace: {pattern: '[A-Z]'}}]", encoding="utf-8")
     (tmp_path / "m.json").write_text(json.dumps({"audio_filepath": "good.wav", "text": "LOW"}), encoding="utf-8")
     result = run("evaluate", "--manifest", "m.json", "--model", "not-looked-at-yet", *arguments)
