@@ -206,7 +206,7 @@ class Trainer:
         lines = [f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.epochs} epochs"]
         if (processes := self.accelerator.num_processes) > 1:
             lines.append(f"on {processes} processes, {config.batch_seconds:g} s of audio a step over all of them")
-        return lines + remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator)
+        return lines + remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator) + self.lock.remarks
 
     def _remember_audio(self) -> None:
         for what, data in (("data.train", self.data), ("data.dev", self.dev)):
