@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -147,16 +148,17 @@ def test_a_signal_before_the_first_step_ends_in_one_line(tone_config: Config, tm
     config = tone_config.model_copy(update={"data": tone_config.data.model_copy(update={"train": (pipe,)})})
     process = start("-m", "asr", "train", str(recipe(config, tmp_path / "a.yaml")))
 
+    ends: list[int] = []
+
     def is_read() -> bool:
-        try:
-            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            return False
-        process.send_signal(number)
-        return True
+        with contextlib.suppress(OSError):  # it does not read yet
+            ends.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(ends)
 
     wait_for(is_read, process)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
+    os.close(ends[0])
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "error: stopped"
     assert "Traceback" not in err
