@@ -130,7 +130,7 @@ def _describe(file: Any, path: Path) -> tuple[Kind, float, int, list[int], list[
         count, width = file.get_slice("rows").get_shape()
         starts = file.get_tensor("starts").tolist()
         fits = [
-            kind in ("vectors", "codes"),
+            kind in ("vectors", "codes") and width > 0,
             file.get_slice("rows").get_dtype() == "U8",
             math.isfinite(row_seconds) and row_seconds > 0,
             isinstance(ids, list) and all(isinstance(i, str) for i in ids) and len(starts) == len(ids) + 1,

@@ -141,7 +141,8 @@ def test_the_distance_falls_and_the_model_folder_has_no_head(
     assert len(distances) > 10
     assert sum(distances[-3:]) < 0.7 * sum(distances[:3])
     assert read_tensors(model / "model.safetensors").keys() == read_tensors(plain / "model.safetensors").keys()
-    load_model(model)
+    assert "| teacher | targets in `flat`, weight 1 |\n| dev WER |" in load_model(model).card
+    assert "| teacher |" not in load_model(plain).card
     state = max((tone_config.output / "states").glob("step-*")) / "training.safetensors"
     assert "network.head.weight" in read_tensors(state)
 
@@ -185,6 +186,25 @@ def test_accumulating_changes_nothing(taught: Config, tmp_path: Path) -> None:
         train(Config.model_validate(tree))
         found.append([r["teacher_distance"] for r in read_log(tmp_path / name) if "teacher_distance" in r])
     assert found[0] == pytest.approx(found[1], rel=1e-3)
+
+
+def test_two_processes_follow_the_trajectory_of_one(taught: Config, tmp_path: Path) -> None:
+    tree = json.loads(taught.model_dump_json())
+    tree["model"]["listener"]["dropout"] = tree["model"]["speller"]["dropout"] = 0.0
+    tree["train"] |= {"epochs": 1}
+    found = []
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for name, launcher in (("one", []), ("two", launch)):
+        tree["output"] = str(tmp_path / name)
+        recipe = tmp_path / f"{name}.yaml"
+        recipe.write_text(dump_config(Config.model_validate(tree)), encoding="utf-8")
+        command = [sys.executable, *launcher, "-m", "asr", "train", str(recipe)]
+        subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=True)
+        steps = [r for r in read_log(tmp_path / name) if "loss" in r]
+        assert len(steps) > 3
+        found.append([[r["teacher_distance"] for r in steps], [r["gradient_norm"] for r in steps]])
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-3)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-2)
 
 
 # ---------------------------------------------------------------- mistakes
