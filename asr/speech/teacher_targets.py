@@ -84,9 +84,9 @@ class TeacherTargets:
         return (place.last - place.first) * self.row_seconds
 
     def drop(self, utterances: Iterable[str]) -> None:
-        """Forget the targets of some utterances."""
+        """Forget the targets of some utterances, where there are any."""
         for utterance in utterances:
-            del self._places[utterance]
+            self._places.pop(utterance, None)
 
     def rows(self, utterance: str) -> Tensor:
         """(R, D) uint8; (0, D) where there are none."""

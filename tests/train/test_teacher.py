@@ -27,7 +27,7 @@ from asr.speech.frontend import LogMel
 from asr.speech.manifest import Utterance, read_manifest
 from asr.speech.teacher_targets import Kind, TeacherTargets, write_targets
 from asr.train.log import read_log
-from asr.train.teacher import Student, rows_of_states
+from asr.train.teacher import Student, check_targets, rows_of_states
 from asr.train.trainer import Trainer
 
 ROW_SECONDS = 0.04
@@ -237,6 +237,11 @@ def test_targets_of_another_length_are_left_out(
     taught: Config, tones: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first, second, *_ = read_manifest(tones[0])
+    twice = [Example(first, (3,), 1.0), Example(first, (3,), 9.0)]  # one id in two manifests: whose the targets are is unknown
+    targets = TeacherTargets([write_random_targets(tmp_path / "twice", [Utterance(first.id, Path("x"), "A", 5.0), second])])
+    assert check_targets(targets, [*twice, Example(second, (3,), second.duration or 0.0)], []).startswith(
+        "a teacher's targets for 1 of 3 utterances"
+    )
     wrong = Utterance(first.id, first.audio_filepath, first.text, (first.duration or 0.0) + 1)
     config = with_teacher(taught, write_random_targets(tmp_path / "wrong", [wrong]), 1.0)
     with pytest.raises(ConfigError, match="have another length than their utterance"):
