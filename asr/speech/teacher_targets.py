@@ -84,9 +84,9 @@ class TeacherTargets:
         return (place.last - place.first) * self.row_seconds
 
     def drop(self, utterances: Iterable[str]) -> None:
-        """Forget the targets of some utterances."""
+        """Forget the targets of some utterances, where there are any."""
         for utterance in utterances:
-            del self._places[utterance]
+            self._places.pop(utterance, None)
 
     def rows(self, utterance: str) -> Tensor:
         """(R, D) uint8; (0, D) where there are none."""
@@ -130,7 +130,7 @@ def _describe(file: Any, path: Path) -> tuple[Kind, float, int, list[int], list[
         count, width = file.get_slice("rows").get_shape()
         starts = file.get_tensor("starts").tolist()
         fits = [
-            kind in ("vectors", "codes"),
+            kind in ("vectors", "codes") and width > 0,
             file.get_slice("rows").get_dtype() == "U8",
             math.isfinite(row_seconds) and row_seconds > 0,
             isinstance(ids, list) and all(isinstance(i, str) for i in ids) and len(starts) == len(ids) + 1,

@@ -63,6 +63,7 @@ METADATA = {"kind": "vectors", "row_seconds": "0.04", "ids": '["a"]'}
         (safetensors.torch.save({"rows": rows(5)}, METADATA), "no file of a teacher's targets"),
         (safetensors.torch.save(tensors(rows=rows(5)[:, 0].contiguous()), METADATA), "no file of a teacher's targets"),
         (safetensors.torch.save(tensors(rows=rows(5).float()), METADATA), "do not fit together"),
+        (safetensors.torch.save(tensors(rows=rows(5, width=0), scale=SCALE[:0]), METADATA), "do not fit together"),
         (safetensors.torch.save(tensors(starts=torch.tensor([0, 6])), METADATA), "do not fit together"),
         (safetensors.torch.save(tensors(starts=torch.tensor([0, 3, 5])), METADATA), "do not fit together"),
         (safetensors.torch.save(tensors(starts=torch.zeros(0, dtype=torch.long)), METADATA | {"ids": "[]"}), "do not fit together"),
