@@ -109,7 +109,7 @@ def write_targets(path: Path, kind: Kind, row_seconds: float, rows: Sequence[tup
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of a teacher's targets: recipes/librispeech/teacher.py makes one")
-    found = sorted(path for path in folder.glob(f"*{ENDING}") if not path.name.startswith((".", "basis")))
+    found = sorted(path for path in folder.glob(f"*{ENDING}") if path.is_file() and not path.name.startswith((".", "basis")))
     if not found:
         raise UsageError(f"{folder}: holds no targets (*{ENDING}): recipes/librispeech/teacher.py makes them")
     return found

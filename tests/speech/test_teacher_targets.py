@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     write_targets(tmp_path / "y" / "1.safetensors", "vectors", 0.04, [("d", written["d"])], SCALE)
     (tmp_path / "x" / "basis.safetensors").write_bytes(b"no targets")
     (tmp_path / "x" / ".3.safetensors.1.partial").write_bytes(b"half")
+    (tmp_path / "x" / "4.safetensors").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "x" / "5.safetensors")  # to open it would wait for a writer
     targets = TeacherTargets([tmp_path / "x", tmp_path / "y"])
     assert (targets.kind, targets.width, targets.row_seconds, len(targets)) == ("vectors", 3, 0.04, 4)
     assert targets.scale is not None
