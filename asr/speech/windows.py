@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from asr.config import SegmentConfig
 from asr.errors import AudioError
+from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment, speech_segments
 
@@ -25,7 +26,7 @@ class Source:
     """A recording to be read."""
 
     name: str
-    blocks: Callable[[Callable[[float], None]], Iterator[Samples]]
+    blocks: Callable[[Callable[[Missing], None]], Iterator[Samples]]
     """opens it: blocks of samples at 16 kHz; raises AudioError. What it is given is told how many seconds are missing at the end, if any"""
 
 
@@ -98,9 +99,9 @@ class _Clock:
             self.seconds += len(block) / RATE
             yield block
 
-    def miss(self, seconds: float) -> None:
+    def miss(self, missing: Missing) -> None:
         """So much more should have been there."""
-        self.missing = seconds
+        self.missing = missing.seconds
 
     def lap(self) -> float:
         """Seconds since the last lap."""
