@@ -220,11 +220,16 @@ class ContainerReader:
 
     def _along(self, timeline: Timeline, frames: Iterator[Frame]) -> Iterator[tuple[int, Samples, bool]]:
         """Frames with their places on the timeline."""
+        base, lossless = float(self.stream.time_base), bool(self.kinds & CONTINUOUS)
         end = Frame(None, np.zeros((0, 0), np.float32))
-        for frame, following in pairwise(chain(frames, [end])):
-            skipped = float(frame.skipped * self.stream.time_base)
-            place = timeline.place(self._time(frame.tick), frame.samples.shape[1], self._time(following.tick), skipped)
-            yield place, frame.samples, frame.damaged or bool(self.kinds & CONTINUOUS)
+        frame: Frame | None = None
+        time: float | None = None
+        for following in chain(frames, [end]):
+            following_time = None if following.tick is None else (following.tick - self.zero_tick) * base
+            if frame is not None:
+                place = timeline.place(time, frame.samples.shape[1], following_time, frame.skipped * base)
+                yield place, frame.samples, frame.damaged or lossless
+            frame, time = following, following_time
 
     def _rewind(self) -> None:
         """Go to the start of the stream."""

@@ -53,11 +53,11 @@ class Decoder:
         codec, self._form = self.stream.codec_context.name, None
         skipped, damaged, channels = 0, False, 1
         for packet in self._packets():
-            frames: list[Any] = []
             try:
                 frames = packet.decode()
             except av.FFmpegError as e:
                 pause = _is_pause(codec, packet)
+                frames = []
                 if not pause:
                     self.problem = e
                 if pause or not _is_junk(codec, packet):
