@@ -123,14 +123,14 @@ def test_a_truncated_recording_is_heard_as_far_as_it_goes(tiny_folder: Path, tmp
 @pytest.mark.parametrize("samples", [1, 100, 399, 401])
 def test_a_moment_of_sound_is_transcribed(tiny_folder: Path, tmp_path: Path, samples: int) -> None:
     soundfile.write(tmp_path / "click.wav", np.full(samples, 0.1), RATE)
-    result = run("transcribe", tmp_path / "click.wav", "--model", tiny_folder)
+    result = run("transcribe", tmp_path / "click.wav", "--model", tiny_folder, "-f", "txt")
     assert result.exit_code == 0
     assert result.stdout == ""
 
 
 def test_the_wrong_ending_does_not_matter(tmp_path: Path) -> None:
     shutil.copy(SPEECH, tmp_path / "a.mp3")
-    plain, renamed = (run("transcribe", p).stdout for p in (SPEECH, tmp_path / "a.mp3"))
+    plain, renamed = (run("transcribe", p, "-f", "txt").stdout for p in (SPEECH, tmp_path / "a.mp3"))
     assert plain == renamed
     assert "RIVER" in plain
 
@@ -145,7 +145,7 @@ def strict(tmp_path: Path) -> Path:
 
 
 def test_speech_that_is_held_back_is_told(strict: Path, tmp_path: Path) -> None:
-    well = run("transcribe", SPEECH)
+    well = run("transcribe", SPEECH, "-f", "txt")
     assert (well.stderr, well.exit_code) == ("", 0)
     result = run("transcribe", "--model", strict, "--json", SPEECH)
     record = json.loads(result.stdout)
@@ -199,7 +199,7 @@ def test_files_are_written_and_not_made_again(tmp_path: Path) -> None:
         (["-f", "srt,json"], "only one can be printed"),
         (["-f", "pdf"], "pdf"),
         (["--skip-existing"], "--output-dir"),
-        (["-f", "srt", SPEECH.with_name("window.flac")], "one recording can be printed"),
+        (["-f", "srt", SPEECH.with_name("window.flac")], "is printed for a single recording"),
         (["--language-model", "none", "--lm-weight", "0.5"], "no language model"),
         (["--lm-weight", "inf"], "finite"),
         (["--profile", "fast", "--nbest", "3"], "--beam-size"),
@@ -216,7 +216,7 @@ def test_a_channel_is_picked(tmp_path: Path) -> None:
     samples, _ = soundfile.read(SPEECH)
     soundfile.write(tmp_path / "two.wav", np.stack([0.05 * np.random.default_rng(0).standard_normal(len(samples)), samples], axis=1), RATE)
     assert "RIVER" in run("transcribe", tmp_path / "two.wav", "--channel", 2).stdout
-    assert run("transcribe", tmp_path / "two.wav", "--channel", 1).stdout == ""
+    assert run("transcribe", tmp_path / "two.wav", "--channel", 1, "-f", "txt").stdout == ""
     result = run("transcribe", tmp_path / "two.wav", "--channel", 3)
     assert result.exit_code == 1
     assert "has 2 channels, and no channel 3" in complaints(result)[0]

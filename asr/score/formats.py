@@ -28,6 +28,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, TypeAlias
 
 from asr.json_text import NotJsonError, array_elements, decode_json
+from asr.text.lines import split_trn
 
 Format: TypeAlias = Literal["json", "trn", "kaldi", "tsv", "csv", "lines"]
 FORMATS: tuple[Format, ...] = ("json", "trn", "kaldi", "tsv", "csv", "lines")
@@ -41,7 +42,6 @@ ID_KEYS = ("id", "utt_id", "utterance_id", "utt", "utterance", "key")
 PATH_KEYS = ("audio_filepath", "audio", "file", "filename", "path", "wav")
 """keys and columns that tell which utterance it is"""
 
-_TRN = re.compile(r"^(?P<text>.*?)\s*\((?P<id>[^()\s]+)\)\s*$")
 _COMMENT = ";;"
 _JSON_START = re.compile(r'\s*(?:\{\s*(?:"|\}|$)|\[\s*(?:\{|\]|$))')
 _MAY_BE_ID = re.compile(r"(?=.*\d)(?=.*[^\d.,])\S{2,}|\d{4,}")  # B52, COVID-19, 1984, and all of the next two; not 5, 1,000 or the
@@ -50,7 +50,7 @@ _IS_ID = re.compile(
       (?=.*\d)\S*_\S*                    # p225_001, sw02001-A_000098-001156
     | \d+-\d+-\d+                       # 84-121123-0000
     | (?=.*[^\W\d_]\d)\S+-\S+-\S+       # an251-fash-b; not 21-YEAR-OLD, 19TH-CENTURY-STYLE
-    | (?=\w{8})\w*\d[^\W\d_]+\d\w*      # 440c0201; not H2O, B2B
+    | (?=\w{8})(?=\w*\d[^\W\d_]+\d)\w+  # 440c0201; not H2O, B2B
     """,
     re.VERBOSE,
 )
@@ -90,8 +90,8 @@ def detect(content: str, keys: Collection[str], known_ids: Collection[str] | Non
 
 def _is_trn(lines: Sequence[str], known_ids: Collection[str], ending: str) -> bool:
     """Whether all lines end in an id, or most do in one that is no word such as (laughter); comments apart."""
-    told = [_TRN.match(line) for line in lines if not line.startswith(_COMMENT)]
-    ids = [found["id"] for found in told if found]
+    told = [split_trn(line) for line in lines if not line.startswith(_COMMENT)]
+    ids = [found[1] for found in told if found]
     likely = sum(name in known_ids or bool(_MAY_BE_ID.fullmatch(name)) for name in set(ids))
     return bool(told) and (len(ids) == len(told) or 2 * likely > len(told) or ending == ".trn")
 
@@ -143,10 +143,10 @@ def parse(content: str, form: Format, keys: Collection[str]) -> Iterator[Record]
                 name, *words = line.split(maxsplit=1)
                 yield number, {ID: name, TEXT: words[0] if words else ""}
                 continue
-            found = _TRN.match(line)
+            found = split_trn(line)
             if not found:
                 raise FormatProblem(number, "no id in parentheses at the end, expected `the words (speaker-utterance)`")
-            yield number, {ID: found["id"], TEXT: found["text"]}
+            yield number, {ID: found[1], TEXT: found[0]}
 
 
 def _split(content: str) -> list[str]:

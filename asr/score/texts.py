@@ -7,6 +7,7 @@ with the first.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import sys
@@ -15,11 +16,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
-from unicodedata import normalize
 
 from asr.errors import UsageError
 from asr.score.formats import FORMATS, ID, ID_KEYS, PATH_KEYS, Format, FormatProblem, detect, parse
 from asr.text.encoding import encoding_of
+from asr.text.unicode_form import unicode_form
 
 Role: TypeAlias = Literal["reference", "hypothesis"]
 
@@ -33,10 +34,11 @@ _BESIDE_REFERENCES = tuple(key for key in TEXT_KEYS["hypothesis"] if key not in 
 
 SPEAKER_KEYS = ("speaker", "speaker_id", "spk", "spk_id")
 
-_ALTERNATIVES = re.compile(r"\{[^{}]*/[^{}]*\}")
+_BRACES = re.compile(r"\{[^{}]*\}")
 _OPTIONAL_WORD = re.compile(r"(?<!\S)\([^()\s]+\)(?!\S)")
 _KEYED: tuple[Format, ...] = ("json", "csv", "tsv")  # what says under which key or in which column a text stands
 _PROBLEMS_SHOWN = 20
+MOST_SECONDS = 1e8  # three years: no recording is as long
 _SCALARS = (str, int, float)
 
 
@@ -133,7 +135,7 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
     if form and not chosen:
         raise UsageError(f"format {form}: expected one of {', '.join(FORMATS)}")
     columns = {*keys, *TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"]}
-    chosen = chosen or detect(normalize("NFC", content), columns, known_ids, path.suffix.lower())
+    chosen = chosen or detect(unicode_form("NFC", content), columns, known_ids, path.suffix.lower())
     if chosen is None:
         option = "--ref-format" if role == "reference" else "--hyp-format"
         first = content.split(maxsplit=1)[0]
@@ -193,13 +195,13 @@ def _collect(
     problem: str | None
     for i, (line, record) in enumerate(records):
         given = names[i] if names else str(i + 1)
-        name = given and normalize("NFC", given)
+        name = given and unicode_form("NFC", given)
         text = record.get(text_key)
         more = {k: v for k, v in record.items() if k not in sides and isinstance(v, _SCALARS)} if has_details else {}
         if name is None:
             problem = "no id: expected id or audio_filepath"
         elif name in texts:
-            problem = f'id "{name}" is also that of line {lines[name]}'
+            problem = f"id {json.dumps(name, ensure_ascii=False)} is also that of line {lines[name]}"
         elif text is None and role == "reference":
             problem = f"{text_key} is missing"
         elif text is not None and not isinstance(text, str):
@@ -262,7 +264,8 @@ def _is_broken(text: str) -> bool:
 
 def _sclite_markup(text: str, role: Role) -> str | None:
     """What is wrong with a text that sclite would read in more than one way: its signs must not count as words."""
-    if found := _ALTERNATIVES.search(text):
+    found = next((braces for braces in _BRACES.finditer(text) if "/" in braces[0]), None)
+    if found:
         return f"{found[0]}: sclite's alternatives are not understood: write the text in one reading"
     if role == "reference" and (found := _OPTIONAL_WORD.search(text)):
         return f"{found[0]}: sclite's words that may be left out are not understood: write it without the parentheses, or leave it out"
@@ -282,7 +285,7 @@ def _mend(more: dict[str, Any], folder: Path) -> str | None:
     for key in ("duration", "offset"):
         if key in more:
             seconds = _seconds(more[key])
-            if not math.isfinite(seconds) or seconds < 0:
+            if not 0 <= seconds <= MOST_SECONDS:  # NaN as well
                 return f'{key} is "{str(more[key])[:40]}", expected seconds (a number)'
             more[key] = seconds
     speaker = next((more[key] for key in SPEAKER_KEYS if key in more), None)
@@ -309,4 +312,4 @@ def _add_kaldi(path: Path, details: dict[str, dict[str, Any]]) -> None:
             problem = _mend(more, path.parent)
             if problem:
                 raise UsageError(f"{beside}:{number}: {problem}")
-            details.setdefault(normalize("NFC", cells[0]), {}).update(more)
+            details.setdefault(unicode_form("NFC", cells[0]), {}).update(more)

@@ -11,10 +11,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
+from asr.serve.access import add_access, check_key
 from asr.serve.documentation import ERRORS, SUCCESS, TRANSCRIPTIONS
 from asr.serve.errors import ApiError, as_unforeseen, speak_openai
 from asr.serve.fields import MODEL, check_model, read_fields
-from asr.serve.keys import check_key
 from asr.serve.metrics import CONTENT_TYPE
 from asr.serve.page_routes import add_page
 from asr.serve.replies import reply
@@ -40,6 +40,7 @@ def make_app(service: Service) -> FastAPI:
     _add_api(app, service)
     _add_health(app, service)
     add_page(app, service)
+    add_access(app, service.settings)
     return app
 
 
@@ -55,10 +56,9 @@ def _add_api(app: FastAPI, service: Service) -> None:
         status = 499  # the client is gone
         try:
             check_key(request, settings.api_key)
-            with service.admitted():
-                async with received(body, request, settings, service.folder) as upload:
-                    fields = read_fields(upload.fields, service.language)
-                    transcript = await outcome(request, service, service.submit(upload.path))
+            async with received(body, request, service) as upload:
+                fields = read_fields(upload.fields, service.language)
+                transcript = await outcome(request, service, service.submit(upload.recording))
             answer = reply(transcript, fields)
             status = 200
             service.metrics.seconds.observe(time.monotonic() - began)

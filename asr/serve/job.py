@@ -11,6 +11,7 @@ from pathlib import Path
 
 from asr.decode.attention import Look
 from asr.serve.fair_queue import Share
+from asr.serve.recordings import Recording
 from asr.transcript import HeldBack, Segment, Transcript
 
 
@@ -37,7 +38,8 @@ class Heard:
 class Job(Share):
     """`transcript` is set with the last segment, or to what is wrong with the recording. `tell` is called by other threads."""
 
-    path: Path = Path()
+    recording: Recording = field(default_factory=lambda: Recording(Path()))
+    """closed by the thread that reads it"""
     looks: bool = False
     """where the speller looked is wanted as well"""
     language: str = "en"

@@ -27,7 +27,7 @@ async def outcome(request: Request, service: Service, job: Job) -> Transcript:
     except (ApiError, ClientDisconnect, asyncio.CancelledError):
         raise
     except Exception as e:
-        raise as_api_error(e, job.path) from None
+        raise as_api_error(e, job.recording.path) from None
     finally:
         service.give_up(job)
         gone.cancel()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from asr.text.unicode_form import unicode_form
+
 APOSTROPHES = re.compile(r"[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07]")
 _SPELLED_OUT = str.maketrans(
     {"ß": "SS", "Æ": "AE", "æ": "AE", "Œ": "OE", "œ": "OE", "Ø": "O", "ø": "O", "Đ": "D", "đ": "D", "Ł": "L", "ł": "L"}
@@ -21,7 +23,7 @@ def fold_accents(text: str) -> str:
     """
     if text.isascii():  # most texts have nothing to take apart
         return text
-    decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED_OUT))
+    decomposed = unicode_form("NFKD", text.translate(_SPELLED_OUT))
     return "".join(c for c in decomposed if unicodedata.category(c) not in INVISIBLE)
 
 
