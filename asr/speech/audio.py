@@ -54,6 +54,8 @@ class AudioInfo:
     channels: int
     seconds: float
     """from the start of the container to the end of its sound"""
+    breaks_off: Gap | None = None
+    """the missing end, where the header or the last bytes show that the file is cut short"""
 
 
 def probe(path: Path, track: int | None = None) -> AudioInfo:
@@ -70,7 +72,13 @@ def probe(path: Path, track: int | None = None) -> AudioInfo:
         seconds = reader.seconds()
         if seconds <= 0:
             raise _no_sound(path)
-        return AudioInfo(reader.sample_rate, reader.channels, seconds)
+        stated = reader.stated_seconds()
+        gap = None
+        if stated - seconds > reader.tolerance:
+            gap = Gap(seconds, stated, "cut short")
+        elif reader.cut_short:
+            gap = Gap(seconds, None, "cut short")
+        return AudioInfo(reader.sample_rate, reader.channels, seconds, gap)
 
 
 def load_audio(
@@ -167,9 +175,11 @@ def _gaps(reader: Reader, start: int, stop: int | None, end: int) -> tuple[Gap, 
     rate = reader.sample_rate
     found = [Gap(first / rate, last / rate, "damaged") for first, last in reader.gaps]
     stated = round(reader.stated_seconds() * rate)
-    wanted = stated if stop is None else min(stated, stop)
+    # A manifest may have taken its durations from the bytes that are there: a part that ends where the file breaks off is cut short too.
+    whole = stop is None or (reader.truncated and stop >= end >= (reader.seconds() - reader.tolerance) * rate)
+    wanted = stated if whole or stop is None else min(stated, stop)
     if wanted - end > reader.tolerance * rate:
-        found.append(Gap(end / rate, stated / rate if stop is None else wanted / rate, "cut short"))
+        found.append(Gap(end / rate, wanted / rate, "cut short"))
     elif reader.cut_short and (stop is None or end < stop):
         found.append(Gap(end / rate, None, "cut short"))
     return joined(found)

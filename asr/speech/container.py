@@ -7,6 +7,7 @@ containers state another start, by up to 92 ms.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import sys
 from collections.abc import Iterator
@@ -115,11 +116,19 @@ class ContainerReader:
         stated = self._known_seconds()
         return stated or self._counted_seconds()
 
+    @functools.cached_property
+    def _beyond(self) -> float:
+        return share_beyond_end(self.file)
+
+    @property
+    def truncated(self) -> bool:
+        return self._beyond > 0
+
     def stated_seconds(self) -> float:
         if self.kinds == {"mp3"}:
             return mp3_seconds(self.file)
-        if share := share_beyond_end(self.file):
-            return (1 + share) * self.seconds()
+        if self.truncated:
+            return (1 + self._beyond) * self.seconds()
         return self._known_seconds()
 
     def _known_seconds(self) -> float:

@@ -21,6 +21,7 @@ class LinkedReader:
     """Links of an Ogg file as one recording, at the rate of the first."""
 
     tolerance = 0.05
+    truncated = False
 
     def __init__(self, path: Path, file: BinaryIO, links: Sequence[Link], track: int | None = None):
         """Open the first link; the others are opened when they are read."""

@@ -67,7 +67,7 @@ SHOWN = 3  # gaps that a message lists
 
 def clock(seconds: float) -> str:
     """A time as m:ss, or h:mm:ss from an hour on."""
-    whole = int(seconds)
+    whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 

@@ -40,6 +40,10 @@ class Reader(Protocol):
         """whether the file breaks off, though it states no length"""
 
     @property
+    def truncated(self) -> bool:
+        """whether the header states more bytes of sound than the file has"""
+
+    @property
     def tolerance(self) -> float:
         """seconds by which the stated length may be wrong"""
 

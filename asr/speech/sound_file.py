@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
@@ -49,8 +50,16 @@ class SoundFileReader:
     def seconds(self) -> float:
         return float(self.sound.frames / max(1, self.sample_rate))
 
+    @functools.cached_property
+    def _beyond(self) -> float:
+        return share_beyond_end(self.file)
+
+    @property
+    def truncated(self) -> bool:
+        return self._beyond > 0
+
     def stated_seconds(self) -> float:
-        return (1 + share_beyond_end(self.file)) * self.seconds()
+        return (1 + self._beyond) * self.seconds()
 
     def blocks(self, start: int, stop: int | None) -> Iterator[Samples]:
         end = self.sound.frames if stop is None else min(stop, self.sound.frames)
