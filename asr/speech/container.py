@@ -134,7 +134,9 @@ class ContainerReader:
     def _known_seconds(self) -> float:
         """Its length without a look at the packets; 0 for formats that state none: FFmpeg would guess it from the bit rate."""
         if self.end_tick is not None:
-            return max(0.0, self._time(self.end_tick) or 0.0)
+            # FFmpeg gives the first frame of a short Vorbis stream a stamp above 0, and does not trim the last.
+            begin = 0 if self._is_vorbis and 0 <= self.zero_tick * self.stream.time_base < JITTER_SECONDS else self.zero_tick
+            return float(max(0, self.end_tick - begin) * self.stream.time_base)
         if "mov" in self.kinds:
             start = self.stream.start_time or 0
             return max(0.0, self._time(start + self.stream.duration) or 0.0) if self.stream.duration else 0.0
@@ -143,6 +145,10 @@ class ContainerReader:
         if self.kinds == {"flac"} and self.zero_tick == 0 and self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         return 0.0
+
+    @property
+    def _is_vorbis(self) -> bool:
+        return self.stream.codec_context.name == "vorbis"
 
     def _timeline(self, expected: int | None = None, jitter: float | None = None) -> Timeline:
         length = self.container.duration  # of the longest track, if it is known
@@ -190,6 +196,8 @@ class ContainerReader:
         known = self._known_seconds()
         if known and start >= (known + MISSING_SECONDS) * self.sample_rate:
             return
+        if known and self._is_vorbis and self.end_tick is not None:
+            stop = min(stop, round(known * self.sample_rate))
         position = start
         for begin, decoded, lost in self._placed(start):
             if lost and position < min(begin, stop):
