@@ -73,12 +73,12 @@ def clock(seconds: float) -> str:
 
 
 def joined(gaps: list[Gap], tolerance: float = 0.001) -> tuple[Gap, ...]:
-    """Merge damaged gaps that touch each other (to `tolerance` seconds); expects them in order of time."""
+    """Merge damaged gaps that touch each other or a missing end (to `tolerance` seconds); expects them in order of time."""
     merged: list[Gap] = []
     for gap in gaps:
         last = merged[-1] if merged else None
-        if last and last.reason == gap.reason == "damaged" and last.end is not None and gap.start <= last.end + tolerance:
-            merged[-1] = Gap(last.start, max(last.end, gap.end or last.end), "damaged")
+        if last and last.end is not None and gap.start <= last.end + tolerance:
+            merged[-1] = Gap(last.start, None if gap.end is None else max(last.end, gap.end), gap.reason)
         else:
             merged.append(gap)
     return tuple(merged)

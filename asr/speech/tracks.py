@@ -29,7 +29,7 @@ def choose_track(path: Path, tracks: Sequence[Any], wanted: int | None) -> tuple
     check_track(path, len(tracks), wanted)
     if wanted is None:
         known = [i for i, track in enumerate(tracks) if track.codec_context is not None]
-        number = max(known, key=lambda i: (bool(tracks[i].disposition.default), tracks[i].channels, -i), default=0)
+        number = max(known, key=lambda i: (_is_default(tracks[i]), tracks[i].channels, -i), default=0)
     else:
         number = wanted - 1
     if tracks[number].codec_context is None:
@@ -47,7 +47,13 @@ def check_track(path: Path, count: int, wanted: int | None) -> None:
         raise AudioError(f"{path}: has {has}, and no track {wanted}")
 
 
+def _is_default(track: Any) -> bool:
+    from av.stream import Disposition
+
+    return bool(track.disposition & Disposition.default)
+
+
 def _described(track: Any) -> str:
     """Language, title and flag of a track in a few words."""
-    words = [track.metadata.get("language", ""), track.metadata.get("title", ""), "default" if track.disposition.default else ""]
+    words = [track.metadata.get("language", ""), track.metadata.get("title", ""), "default" if _is_default(track) else ""]
     return ", ".join(" ".join(word.split())[:40] for word in words if word and word != "und") or "no name"
