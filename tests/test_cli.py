@@ -255,6 +255,7 @@ def test_a_missing_model_file_is_named(tiny_folder: Path, good: Path, tmp_path: 
         (["--device", "gpu"], "device 'gpu' is not there"),
         (["--device", "meta"], "device 'meta' is not there, or cannot compute: use auto, cpu, or cuda on a machine with a GPU"),
         (["--device", "hpu"], "device 'hpu' is not there"),
+        (["--batch-seconds", "inf"], "--length-bonus and --batch-seconds are finite numbers"),
     ],
 )
 def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: list[str], expected: str) -> None:
@@ -265,7 +266,15 @@ def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: li
 
 
 @pytest.mark.parametrize(
-    "arguments", [["transcribe"], ["transcribe", "a.wav", "--beam-size", "0"], ["train", "a.yaml", "--nothing"], ["speak"]]
+    "arguments",
+    [
+        ["transcribe"],
+        ["transcribe", "a.wav", "--beam-size", "0"],
+        ["transcribe", "a.wav", "--beam-size", "1000000000"],
+        ["transcribe", "a.wav", "--threads", "1000000000"],
+        ["train", "a.yaml", "--nothing"],
+        ["speak"],
+    ],
 )
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
@@ -457,7 +466,13 @@ def test_a_reader_that_has_had_enough_costs_no_file(tiny_folder: Path, good: Pat
         (["--output", "folder"], "--output folder: is a folder: name a file, such as folder/hypotheses.json"),
         (["--output", "good.wav/hyp.json"], "--output good.wav/hyp.json: cannot be written: Not a directory"),
         (["--report", "good.wav/report.md"], "--report good.wav/report.md: cannot be written: Not a directory"),
-        (["--output", "./folder/../m.json"], "--output folder/../m.json: is the manifest itself: name another file"),
+        (["--output", "./folder/../m.json"], "--output folder/../m.json: would overwrite an input of this command: name another file"),
+        (["--output", "good.wav"], "--output good.wav: would overwrite an input of this command: name another file"),
+        (["--output", "names", "--hotwords", "names"], "--output names: would overwrite an input of this command: name another file"),
+        (
+            ["--report", "names.md", "--hotwords", "names.md"],
+            "--report names.md: would be written over names.md: name another file or folder",
+        ),
         (["--report", "m.json"], "--report m.json: would be written over m.json: name another file or folder"),
         (
             ["--output", "new.json", "--report", "./new.json"],
@@ -478,6 +493,8 @@ def test_evaluate_looks_at_where_it_shall_write_first(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
+    for names in ("names", "names.md"):
+        (tmp_path / names).write_text("RIVER\n", encoding="utf-8")
     (tmp_path / "letters.yaml").write_text("steps: [{replace: {pattern: '[A-Z]'}}]", encoding="utf-8")
     (tmp_path / "m.json").write_text(json.dumps({"audio_filepath": "good.wav", "text": "LOW"}), encoding="utf-8")
     result = run("evaluate", "--manifest", "m.json", "--model", "not-looked-at-yet", *arguments)

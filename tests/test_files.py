@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from asr.errors import UsageError
-from asr.files import HOST, atomic_file, atomic_folder, check_writable, clean_folder, recover_folder, write_atomically
+from asr.files import HOST, atomic_file, atomic_folder, check_writable, clean_folder, overwritten, recover_folder, write_atomically
 from asr.model.checkpoint import load_model
 
 
@@ -233,3 +233,16 @@ def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path, name: str) -
     with atomic_folder(tmp_path / "f" / name):
         pass
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [name]
+
+
+def test_a_file_is_known_by_whatever_name(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    (tmp_path / "soft").symlink_to("a")
+    os.link(tmp_path / "a", tmp_path / "hard")
+    outputs = [tmp_path / name for name in ("soft", "hard", "b", "x/../a", "new")]
+    inputs = [tmp_path / "a", tmp_path / "gone", Path("nul\0"), tmp_path / "new"]
+    assert overwritten(outputs, inputs) == [tmp_path / name for name in ("soft", "hard")]
+    (tmp_path / "x").mkdir()
+    assert overwritten(outputs, inputs) == [tmp_path / name for name in ("soft", "hard", "x/../a")]
+    assert overwritten([], inputs) == overwritten(outputs, []) == []

@@ -67,7 +67,7 @@ class SearchOptions:
     precision: Annotated[
         Literal["fp32", "bf16", "int8"] | None,
         typer.Option(
-            help="Numbers that the network works in; int8 is 1.4 × as fast on CPUs, and a text may depend a little on what is recognised beside it.",
+            help="Precision of the network. int8 is 1.4 times as fast as fp32 on CPUs; its texts can depend slightly on the batch.",
             show_default="fp32; int8 in --profile fast",
         ),
     ] = None
@@ -135,8 +135,8 @@ class SearchOptions:
             changes["beam"] = 1 if self.profile == "fast" else 2 * own.beam
         asked = {"beam": self.beam_size, "ctc_weight": self.ctc_weight, "lm_weight": self.lm_weight, "length_bonus": self.length_bonus}
         changes |= {key: value for key, value in asked.items() if value is not None}
-        if not all(map(math.isfinite, changes.values())):
-            raise UsageError("--ctc-weight, --lm-weight and --length-bonus are finite numbers")
+        if not all(map(math.isfinite, (*changes.values(), self.batch_seconds))):
+            raise UsageError("--ctc-weight, --lm-weight, --length-bonus and --batch-seconds are finite numbers")
         return own.model_copy(update=changes)
 
     def _hotwords(self, model: TrainedModel) -> Hotwords | None:

@@ -114,7 +114,7 @@ def transcribe(
         with open_inputs([job.recording for job in jobs]) as opened:
             jobs = [job._replace(recording=recording) for job, recording in zip(jobs, opened, strict=True)]
             _work(jobs, search, (channel, track), options, tally)
-    if len(recordings) > 1 and (tally["failed"] or output_dir):
+    if output_dir or (tally["failed"] and len(recordings) > 1):
         err.print(", ".join(f"{tally[what]} {what}" for what in ("transcribed", "already there", "failed") if tally[what]))
     if tally["held back"]:
         err.print(

@@ -1,4 +1,4 @@
-"""The addresses of OpenAI's audio API, and those that look after the server."""
+"""The addresses of OpenAI's audio API, and those for operators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DESCRIPTION = "Speech to text by Listen, Attend and Spell, in the manner of Open
 
 
 def make_app(service: Service) -> FastAPI:
-    """The server's application. It starts the service, and closes it when it ends itself."""
+    """The application of a server. It starts the service, and closes it at its own end."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

@@ -33,7 +33,6 @@ from typing import Any
 
 import h11
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from asr.serve.errors import ApiError
@@ -235,7 +234,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
         if self.lifespan.should_exit:
-            sys.exit(STARTUP_FAILURE)
+            sys.exit(1)
         self.servers: list[Any] = [Listener(one, self) for one in sockets or []]
         self.started = True
 

@@ -1,6 +1,6 @@
-"""The page, its files, and the address from which it has its transcripts.
+"""The page, its files, and the address that serves its transcripts.
 
-`POST /page/transcription` takes a form with a `file` and answers line by line, a JSON object each, as the work goes on:
+`POST /page/transcription` takes a form with a `file` and answers with one JSON object a line as the recognition proceeds:
 
 | `event` | |
 |---|---|
@@ -81,7 +81,7 @@ def add_page(app: FastAPI, service: Service) -> None:
 
 
 class _Lines(StreamingResponse):
-    """The answer, as the work goes on. It holds the request's place until it ends, even if the client leaves before it begins."""
+    """The lines of an answer. Holds the place of the request until the end, even if the client leaves before the first line."""
 
     def __init__(self, service: Service, recording: Recording, held: AsyncExitStack):
         super().__init__(_lines(service, recording), media_type="application/x-ndjson", headers={"X-Accel-Buffering": "no"})

@@ -1,4 +1,4 @@
-"""The model at work for many at once: a thread that recognises, and threads that read.
+"""Recognition for many requests at once: one thread runs the model, others read the recordings.
 
 While it loads, it is not `ready`. `places` bounds the requests it takes on.
 """
@@ -30,7 +30,7 @@ from asr.speech.segment import RATE, speech_segments
 from asr.transcribe import Transcriber
 from asr.transcript import HeldBack, Segment
 
-LOOK_SECONDS = 300.0  # of a job's speech of which it is shown where the speller looks: pictures of hours are of no use to anyone
+LOOK_SECONDS = 300.0  # of a job's speech that get attention pictures: those of hours are of no use
 LONGEST_WAIT = 60  # s; the most in a `Retry-After`
 
 log = logging.getLogger("uvicorn.error")
@@ -67,7 +67,7 @@ class Service:
 
     @property
     def language(self) -> str:
-        """the model's, once it is ready"""
+        """Code of the model's language, once it is ready."""
         assert self._transcriber is not None
         return self._transcriber.language
 
@@ -75,7 +75,7 @@ class Service:
         self._worker.start()
 
     def close(self) -> None:
-        """Recognise what has been read, drop the rest, and delete all recordings."""
+        """Recognise the segments in the queue, drop the rest, and delete all recordings. May be called again."""
         self.stopping = True
         self._queue.close()
         self._readers.shutdown(cancel_futures=True)
@@ -108,7 +108,7 @@ class Service:
         return min(LONGEST_WAIT, math.ceil(1 + self._queue.seconds / self._speed))
 
     def give_up(self, job: Job) -> None:
-        """Nobody waits for it any more. Of no effect on a job that is done."""
+        """Drop a job: its client has its answer or has left. No effect on a finished job."""
         self._queue.give_up(job)
 
     # ---------------------------------------------------------------- called by threads of the service
@@ -177,7 +177,7 @@ class Service:
                 log.exception("a segment of %.1f s could not be recognised", batch[0].speech.seconds)
                 self._lose(batch[0].job, e)
                 return
-            for item in batch:  # the others shall not suffer for the one
+            for item in batch:  # one bad segment must not cost the others their results
                 self._recognize(transcriber, [item])
             return
         for item, said in zip(batch, found, strict=True):
@@ -190,7 +190,7 @@ class Service:
         item.job.looked_seconds += item.speech.seconds
         try:
             return look(transcriber.model, transcriber.waveform(item.speech), said.readings[0].tokens)
-        except Exception:  # no reason to lose the words
+        except Exception:  # the text is worth more than its picture
             log.exception("no picture of a segment of %.1f s", item.speech.seconds)
             return None
 
@@ -212,7 +212,7 @@ class _Clock:
         self.job, self.limit, self.seconds = job, limit, 0.0
 
     def count(self, blocks: Iterator[Samples]) -> Iterator[Samples]:
-        """The same blocks. Raises GivenUp, and ApiError for a recording that is too long."""
+        """Pass the blocks through. Raises GivenUp, and ApiError for a recording that is too long."""
         for block in blocks:
             self.seconds += len(block) / RATE
             if self.job.given_up:

@@ -24,15 +24,34 @@ from asr.serve.settings import ServeSettings
 
 FIELDS = 64
 FIELD_BYTES = 64 * 1024
+HEADER_BYTES = 16 * 1024  # of a part
 SPOOL_BYTES = 64 * 1024  # of a file kept in memory; the rest goes to the disk as it arrives
 LINGER_SECONDS = 5.0  # for which the rest of a refused body is read and dropped: a client that is still sending would miss the answer
 TAIL = 1024  # bytes kept of the end of a body
 
 
 class FormParser(MultiPartParser):
-    """Starlette's parser, with less of each file in memory."""
+    """Starlette's parser, with less of each file in memory, and a limit on the headers of a part (older versions of the library have none)."""
 
     spool_max_size = SPOOL_BYTES
+    _header_bytes = 0
+
+    def on_part_begin(self) -> None:
+        self._header_bytes = 0
+        super().on_part_begin()
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
+        super().on_header_field(data, start, end)
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
+        super().on_header_value(data, start, end)
+
+    def _count_header(self, length: int) -> None:
+        self._header_bytes += length
+        if self._header_bytes > HEADER_BYTES:
+            raise MultiPartException(f"the headers of a part are longer than {HEADER_BYTES // 2**10} KiB")
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ STAMPED = frozenset({"mov", "matroska", "asf", "mpegts", "mpeg", "avi", "flv", "
 # Formats whose sound has no pauses: a step of their stamps is sound that was lost.
 CONTINUOUS = frozenset({"ogg", "flac", "mp3", "aac", "ac3", "eac3", "dts", "truehd", "wv", "tta", "ape", "tak", "mpc", "mpc8"})
 SEEKABLE = STAMPED | CONTINUOUS
+SHORTEST_GAP = 0.005  # s; below, it is the rounding of a time stamp
 
 
 class ContainerReader:
@@ -200,7 +201,7 @@ class ContainerReader:
             stop = min(stop, round(known * self.sample_rate))
         position = start
         for begin, decoded, lost in self._placed(start):
-            if lost and position < min(begin, stop):
+            if lost and min(begin, stop) - position > SHORTEST_GAP * self.sample_rate:
                 self.gaps.append((position, min(begin, stop)))
             while position < min(begin, stop):
                 silence = np.zeros((len(decoded), min(longest, min(begin, stop) - position)), np.float32)

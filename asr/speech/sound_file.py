@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from asr.errors import AudioError
 from asr.speech.headers import flac_first_sample, share_beyond_end
-from asr.speech.reader import Reader, Samples, Span, block_length
+from asr.speech.reader import MISSING_SECONDS, Reader, Samples, Span, block_length
 
 OTHERS = ("MP3", "OGG")  # formats that FFmpeg reads better, see `SoundFileReader.open`
 
@@ -17,7 +17,6 @@ OTHERS = ("MP3", "OGG")  # formats that FFmpeg reads better, see `SoundFileReade
 class SoundFileReader:
     """wav, flac, sph, aiff, au, caf, w64, ..., by libsndfile; from where it fails on, by FFmpeg."""
 
-    tolerance = 0.02
     note = None
     cut_short = False
 
@@ -28,6 +27,7 @@ class SoundFileReader:
         self.sample_rate: int = sound.samplerate
         self.channels: int = sound.channels
         self.gaps: list[Span] = []
+        self.tolerance = MISSING_SECONDS if sound.subtype.startswith("MPEG") else 0.02
 
     @classmethod
     def open(cls, file: BinaryIO, stack: contextlib.ExitStack, behind: Callable[[int], Reader]) -> SoundFileReader | None:

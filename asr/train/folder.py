@@ -42,6 +42,7 @@ class FolderLock:
         self.folder = folder
         self._is_main = accelerator.is_main_process
         self._lock: BaseFileLock | None = None
+        self.remarks: list[str] = []
 
     def acquire(self) -> None:
         """Lock the folder, which is made if it is not there. Raises AsrError if another process holds the lock."""
@@ -58,7 +59,8 @@ class FolderLock:
         except OSError as e:
             if e.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
                 raise
-            return  # the file system has no locks
+            self.remarks = [f"{self.folder}: its file system has no locks, so nothing keeps a second process out of the folder"]
+            return
         self._lock = lock
         with contextlib.suppress(OSError):
             path.write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")

@@ -52,32 +52,30 @@ class Learner:
         Rank 0 chooses it. A damaged checkpoint is reported, and set aside under the name `damaged-step-…`. Raises ModelError if all are
         damaged, or if one belongs to another config.
         """
-        place: Place | None = None
-
-        def newest() -> str | None:
-            nonlocal place
-            damaged: list[DamagedState] = []
-            for step, folder in reversed(step_folders(run / "states").items()):
-                try:
-                    place = self._load(folder, step)
-                except DamagedState as e:
-                    damaged.append(e)
-                    continue
-                for error, spoilt in zip(damaged, reversed(step_folders(run / "states").values()), strict=False):
-                    aside = spoilt.with_name(f"damaged-{spoilt.name}")
-                    shutil.rmtree(aside, ignore_errors=True)
-                    spoilt.rename(aside)
-                    say(f"{error}: damaged, now {aside.name}: going back to step {step}")
-                return folder.name
-            if damaged:
-                raise ModelError(f"{'; '.join(map(str, damaged))}: no whole checkpoint is left: put one back, or begin anew with --restart")
-            return None
-
-        name = from_main(accelerator, newest)
-        if name is not None and place is None:
-            folder = run / "states" / name
-            place = self._load(folder, int(name.removeprefix("step-")))
+        place = self._load_newest(run, say) if accelerator.is_main_process else None
+        step = from_main(accelerator, lambda: place.step if place else None)
+        if place is None and step is not None:
+            place = self._load(step_folders(run / "states")[step], step)
         return place
+
+    def _load_newest(self, run: Path, say: Callable[[str], None]) -> Place | None:
+        folders = step_folders(run / "states")
+        damaged: list[DamagedState] = []
+        for step, folder in reversed(folders.items()):
+            try:
+                place = self._load(folder, step)
+            except DamagedState as e:
+                damaged.append(e)
+                continue
+            for error, spoilt in zip(damaged, reversed(folders.values()), strict=False):
+                aside = spoilt.with_name(f"damaged-{spoilt.name}")
+                shutil.rmtree(aside, ignore_errors=True)
+                spoilt.rename(aside)
+                say(f"{error}: damaged, now {aside.name}: going back to step {step}")
+            return place
+        if damaged:
+            raise ModelError(f"{'; '.join(map(str, damaged))}: no whole checkpoint is left: put one back, or begin anew with --restart")
+        return None
 
     def _load(self, folder: Path, step: int) -> Place:
         place = load_state(folder, self.network, self.averaging.average, self.optimizer)

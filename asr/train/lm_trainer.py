@@ -130,6 +130,7 @@ class LMTrainer:
             f"training on {len(data)} sentences ({data.words / 1e6:.2f} M words, {data.total / 1e6:.2f} M tokens{cut}), "
             f"{millions:.1f} M parameters, {self.config.train.epochs} epochs",
             *remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator),
+            *self.lock.remarks,
         ]
 
     def _evaluate(self, average: LanguageModel, place: Place) -> None:

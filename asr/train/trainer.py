@@ -224,7 +224,7 @@ class Trainer:
             lines.append(f"on {processes} processes, {config.batch_seconds:g} s of audio a step over all of them")
         if self.taught:
             lines.append(f"{self.taught}, weight {config.teacher_weight:g}")
-        return lines + remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator)
+        return lines + remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator) + self.lock.remarks
 
     def _remember_audio(self) -> None:
         for what, data in (("data.train", self.data), ("data.dev", self.dev)):

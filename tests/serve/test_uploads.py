@@ -107,6 +107,13 @@ def test_forms_that_are_none(live: Live) -> None:
         refusal(httpx.post(url, content=body, headers={"Content-Type": "multipart/form-data; boundary=b"}), 400)
 
 
+@pytest.mark.parametrize("headers", [b"a: " + b"b" * 500_000, b"a: b\r\n" * 100_000, b"a" * 500_000])
+def test_endless_headers_of_a_part(live: Live, headers: bytes) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n' + headers + b"\r\n\r\n" + RIVER + b"\r\n--b--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert "form cannot be read" in refusal(httpx.post(live.url + "/v1/audio/transcriptions", content=body, headers=kind), 400)
+
+
 def raw(live: Live, head: str, body: bytes) -> bytes:
     """What the server answers to bytes after which nothing comes, though the line stays open."""
     address = urlsplit(live.url)

@@ -214,7 +214,6 @@ TRUNCATED: dict[str, Callable[[Path], Path]] = {
     "g722 wav": lambda path: encode(path, noise(), "g722", container="wav"),
     "mkv": lambda path: encode(path, noise(), "pcm_s16le", container="matroska"),
     "m4a": lambda path: encode(path, noise(), "aac", container="mp4", movflags="faststart"),
-    "wma": lambda path: encode(path, noise(), "wmav2", container="asf"),
 }
 
 

@@ -129,8 +129,8 @@ def test_a_file_system_without_locks_is_no_hindrance(tmp_path: Path, monkeypatch
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
-    with FolderLock(tmp_path / "run", RANK_0):
-        pass
+    with FolderLock(tmp_path / "run", RANK_0) as lock:
+        assert lock.remarks == [f"{tmp_path / 'run'}: its file system has no locks, so nothing keeps a second process out of the folder"]
 
 
 def test_only_dead_processes_leave_litter(one_epoch: Config) -> None:
@@ -162,6 +162,11 @@ def newest(run: Path) -> Path:
     return list(step_folders(run / "states").values())[-1]
 
 
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    """In memory of their own: `read_tensors` maps the file, which the tests write to."""
+    return {name: tensor.clone() for name, tensor in read_tensors(path).items()}
+
+
 def truncate(state: Path) -> None:
     path = state / "training.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
@@ -177,7 +182,7 @@ def flip(state: Path) -> None:
 def test_a_damaged_checkpoint_costs_no_bit(one_epoch: Config, capfd: pytest.CaptureFixture[str]) -> None:
     run = one_epoch.output
     model = Trainer(one_epoch).run()
-    before = read_tensors(model / "model.safetensors"), read_tensors(newest(run) / "training.safetensors")
+    before = tensors(model / "model.safetensors"), tensors(newest(run) / "training.safetensors")
     damaged = newest(run)
     flip(damaged)
     for junk in ("states/step-abc", "states/step-99999999.bak", "best/step-", "best/step-1x"):
@@ -193,7 +198,7 @@ def test_a_damaged_checkpoint_costs_no_bit(one_epoch: Config, capfd: pytest.Capt
         f"{damaged}: training.safetensors or training.json is not as it was written: damaged, now damaged-{damaged.name}: "
         f"going back to step {step - 1}"
     ]
-    after = read_tensors(model / "model.safetensors"), read_tensors(newest(run) / "training.safetensors")
+    after = tensors(model / "model.safetensors"), tensors(newest(run) / "training.safetensors")
     for one, other in zip(before, after, strict=True):
         assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
     records = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -94,17 +95,17 @@ def test_no_thread_takes_a_signal_in_the_midst_of_its_work(tone_config: Config, 
 def test_hundreds_of_signals_change_no_bit(tone_config: Config, tmp_path: Path) -> None:
     disturbed = tone_config.model_copy(update={"output": tmp_path / "disturbed"})
     (tmp_path / "run.py").write_text(NEVER_STOPPING, encoding="utf-8")
-    process = start(str(tmp_path / "run.py"), str(recipe(disturbed, tmp_path / "a.yaml", epochs=6)))
+    process = start(str(tmp_path / "run.py"), str(recipe(disturbed, tmp_path / "a.yaml", epochs=4)))
     wait_for(lambda: has_stepped(disturbed.output), process)
     for number in itertools.cycle([signal.SIGINT, signal.SIGTERM]):
         if process.poll() is not None:
             break
         process.send_signal(number)
-        time.sleep(0.003)
+        time.sleep(0.002)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert int(out) >= 200
-    whole = Trainer(tone_config.model_copy(update={"train": tone_config.train.model_copy(update={"epochs": 6})})).run()
+    whole = Trainer(tone_config.model_copy(update={"train": tone_config.train.model_copy(update={"epochs": 4})})).run()
     one, other = (read_tensors(run / "model" / "model.safetensors") for run in (whole.parent, disturbed.output))
     for name, tensor in one.items():
         assert torch.equal(tensor, other[name]), name
@@ -147,16 +148,17 @@ def test_a_signal_before_the_first_step_ends_in_one_line(tone_config: Config, tm
     config = tone_config.model_copy(update={"data": tone_config.data.model_copy(update={"train": (pipe,)})})
     process = start("-m", "asr", "train", str(recipe(config, tmp_path / "a.yaml")))
 
+    ends: list[int] = []
+
     def is_read() -> bool:
-        try:
-            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            return False
-        process.send_signal(number)
-        return True
+        with contextlib.suppress(OSError):  # it does not read yet
+            ends.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(ends)
 
     wait_for(is_read, process)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
+    os.close(ends[0])
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "error: stopped"
     assert "Traceback" not in err
