@@ -84,7 +84,7 @@ class ContainerReader:
         self.channels: int = self.stream.channels
         self.end_tick, self.cut_short = end_tick, cut_short
         self._jitter = 0.0 if self.kinds == {"flac"} else JITTER_SECONDS
-        self._decoder = Decoder(self.container, self.stream, self.sample_rate)
+        self._decoder = Decoder(self.container, self.stream, file, self.sample_rate)
         self._start: Iterator[Frame] | None = None  # all frames, while none but the first was asked for
         self.zero_tick = self._zero_tick()
 

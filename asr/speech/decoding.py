@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from asr.speech.file_part import FilePart
 from asr.speech.reader import Samples
 
 MOST_FAILURES = 10_000  # errors of the demuxer in one recording, after which it is given up
@@ -40,8 +41,9 @@ class Decoder:
         problem: the last error of a packet; None while there was none.
     """
 
-    def __init__(self, container: Any, stream: Any, rate: int):
-        self.container, self.stream, self.rate = container, stream, rate
+    def __init__(self, container: Any, stream: Any, file: FilePart, rate: int):
+        """`file` is that of the container; samples are given at `rate` (Hz)."""
+        self.container, self.stream, self.file, self.rate = container, stream, file, rate
         self.problem: Exception | None = None
         self._form: tuple[str, str, int] | None = None
         self._resampler: Any = None
@@ -90,7 +92,7 @@ class Decoder:
                 return
             except (av.FFmpegError, ValueError) as e:
                 self.problem = e
-                position = self.container.file.tell() if self.container.file else 0
+                position = self.file.tell()
                 if position <= furthest:
                     return
                 furthest = position
