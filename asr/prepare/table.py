@@ -16,25 +16,12 @@ from pathlib import Path
 from asr.errors import UsageError
 from asr.prepare.audio_files import AudioFinder
 from asr.prepare.listing import Listing, count_lines, numbered_lines
-from asr.prepare.table_lines import rows
 from asr.speech.audio import ENDINGS
 from asr.speech.manifest import OWN_KEYS, Utterance
+from asr.text.formats.cells import rows
+from asr.text.formats.columns import ROLES, best_delimiter, cells_of
+from asr.text.formats.record import shorten
 
-ROLES: dict[str, tuple[str, ...]] = {
-    "audio": (
-        "audio_filepath", "path", "file", "audio", "wav", "file_name", "filename", "filepath", "file_path",
-        "audio_path", "audio_file", "wav_path", "wav_filename",
-    ),
-    "text": ("text", "sentence", "transcript", "transcription"),
-    "speaker": ("speaker", "speaker_id", "client_id"),
-    "id": ("id", "utt_id", "utterance_id"),
-    "duration": ("duration",),
-    "offset": ("offset",),
-    "lang": ("lang", "language", "locale"),
-}  # fmt: skip
-"""what a column may be called by what it holds; of several, the first in this order is taken"""
-
-DELIMITERS = "\t,;|"
 FOLDERS = (".", "clips", "wavs", "wav", "audio")  # beside the table
 
 
@@ -54,8 +41,9 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folde
     first = next((line for _, line in numbered_lines(path) if line.strip()), None)
     if first is None:
         raise UsageError(f"{path}: the table is empty")
-    delimiter = _delimiter(path, first, named)
-    header = _cells(first, delimiter)
+    known = {name for names in ROLES.values() for name in names} | {name.lower() for name in named.values()}
+    delimiter = best_delimiter(first, known, ".tsv" if ".tsv" in path.suffixes else ".csv" if ".csv" in path.suffixes else "")
+    header = cells_of(first, delimiter)
     has_header, places = _places(path, header, delimiter, named)
     names = header if has_header else [str(i) for i in range(1, len(header) + 1)]
     folders = [path.parent / name for name in FOLDERS]
@@ -75,24 +63,6 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folde
 # ---------------------------------------------------------------- what the first line tells
 
 
-def _delimiter(path: Path, first: str, named: Mapping[str, str]) -> str:
-    """The one that gives the most columns a role; among equals `|`, which may lack a header, or what the file's ending tells."""
-    usual = "\t" if ".tsv" in path.suffixes else ",;" if ".csv" in path.suffixes else ""
-    known = {name for names in ROLES.values() for name in names} | {name.lower() for name in named.values()}
-
-    def merit(delimiter: str) -> tuple[int, bool, bool, int]:
-        cells = [cell.lower() for cell in _cells(first, delimiter)]
-        several = len(cells) > 1
-        return several * sum(cell in known for cell in cells), several and delimiter == "|", several and delimiter in usual, len(cells)
-
-    return max(DELIMITERS, key=merit)
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    _, cells = next(rows(iter([(1, line)]), delimiter), (1, [line]))
-    return [cell.strip() for cell in cells] if isinstance(cells, list) else line.split(delimiter)
-
-
 def _places(path: Path, header: list[str], delimiter: str, named: Mapping[str, str]) -> tuple[bool, dict[str, int]]:
     """Whether there is a header, and the place of each role's column."""
     has_header = True
@@ -108,7 +78,7 @@ def _places(path: Path, header: list[str], delimiter: str, named: Mapping[str, s
     for role, what in (("audio", "recordings"), ("text", "texts")):
         if role not in places:
             raise UsageError(
-                f"{path}:1: no column of {what} ({', '.join(ROLES[role])}): its columns are {', '.join(map(_short, header))}: "
+                f"{path}:1: no column of {what} ({', '.join(ROLES[role])}): its columns are {', '.join(map(shorten, header))}: "
                 f"say which with --columns {role}=NAME, or, if there is no header, all by their numbers (--columns audio=1,text=2)"
             )
     return has_header, places
@@ -126,10 +96,6 @@ def _named_places(path: Path, header: list[str], named: Mapping[str, str]) -> di
         if name:
             places[role] = lowered.index(name)
     return places
-
-
-def _short(cell: str) -> str:
-    return cell if len(cell) <= 40 else cell[:37] + "…"
 
 
 # ---------------------------------------------------------------- rows

@@ -104,6 +104,8 @@ def error_lines(system: SystemResult, named: bool) -> Iterator[str]:
 
 def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
     """What had no counterpart, and what became of it; and what normalisation did, or would do."""
+    if found.note:
+        yield found.note
     fate = "left out for all systems" if missing == "skip" else "their words count as deleted"
     for system in found.systems:
         if system.missing:

@@ -1,0 +1,54 @@
+"""One utterance a line, with its id in front or behind.
+
+    HELLO WORLD (anna-a1)                      trn, sclite's; lines that begin with ;; are comments
+    HELLO WORLD (a1 -7716)                     sphinx, the hypotheses of Sphinx and PocketSphinx: id and score
+    84-121123-0000 HELLO WORLD                 kaldi, the file `text`; the id may be a path: clips/a1.wav HELLO WORLD
+    HELLO WORLD                                lines, without ids
+"""
+
+from __future__ import annotations
+
+import re
+
+from asr.text.formats.marks import COMMENT
+from asr.text.formats.record import ID, TEXT, FormatProblem, Records, split_lines
+
+TRN = re.compile(r"(?P<text>.*\S)?\s*\((?P<id>[^()\s]+)\)\s*")
+SPHINX = re.compile(r"(?P<text>.*\S)?\s*\((?P<id>[^()\s]+)\s+-?\d+(?:\.\d+)?\)\s*")
+_SENTENCE = re.compile(r"^<s>\s|\s</s>$|^<s>$|^</s>$")
+
+
+def read_trn(content: str) -> Records:
+    """Raises FormatProblem."""
+    for number, line in enumerate(split_lines(content), start=1):
+        if not line.strip() or line.startswith(COMMENT):
+            continue
+        found = TRN.fullmatch(line)
+        if not found:
+            raise FormatProblem(number, "no id in parentheses at the end, expected `the words (speaker-utterance)`")
+        yield number, {ID: found["id"], TEXT: _SENTENCE.sub("", found["text"] or "").strip()}
+
+
+def read_sphinx(content: str) -> Records:
+    """Raises FormatProblem."""
+    for number, line in enumerate(split_lines(content), start=1):
+        if not line.strip():
+            continue
+        found = SPHINX.fullmatch(line) or TRN.fullmatch(line)
+        if not found:
+            raise FormatProblem(number, "no id and score in parentheses at the end, expected `the words (id -7716)`")
+        yield number, {ID: found["id"], TEXT: _SENTENCE.sub("", found["text"] or "").strip()}
+
+
+def read_kaldi(content: str) -> Records:
+    """The id is the first word of a line, whatever it is."""
+    for number, line in enumerate(split_lines(content), start=1):
+        name, *words = line.split(maxsplit=1) or [""]
+        if name:
+            yield number, {ID: name, TEXT: words[0].rstrip() if words else ""}
+
+
+def read_lines(content: str) -> Records:
+    """Blank lines are empty texts."""
+    for number, line in enumerate(split_lines(content), start=1):
+        yield number, {TEXT: line}
