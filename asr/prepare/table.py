@@ -9,20 +9,17 @@ Columns that have no role are kept as further keys of the manifest.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from asr.errors import UsageError
 from asr.prepare.audio_files import AudioFinder
+from asr.prepare.entries import EntryReader, finder_beside
 from asr.prepare.listing import Listing, count_lines, numbered_lines
-from asr.speech.audio import ENDINGS
 from asr.speech.manifest import OWN_KEYS, Utterance
 from asr.text.formats.cells import rows
 from asr.text.formats.columns import ROLES, best_delimiter, cells_of
 from asr.text.formats.record import shorten
-
-FOLDERS = (".", "clips", "wavs", "wav", "audio")  # beside the table
 
 
 def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folder: Path | None = None) -> Listing:
@@ -46,8 +43,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folde
     header = cells_of(first, delimiter)
     has_header, places = _places(path, header, delimiter, named)
     names = header if has_header else [str(i) for i in range(1, len(header) + 1)]
-    folders = [path.parent / name for name in FOLDERS]
-    finder = AudioFinder([*([audio_folder] if audio_folder else []), *folders, Path()], add_endings=True)
+    finder = finder_beside(path, audio_folder)
     reader = _TableReader(path, names, places, finder)
 
     def notes() -> list[str]:
@@ -103,8 +99,9 @@ def _named_places(path: Path, header: list[str], named: Mapping[str, str]) -> di
 
 class _TableReader:
     def __init__(self, path: Path, names: list[str], places: Mapping[str, int], finder: AudioFinder):
-        self.path, self.names, self.places, self.finder = path, names, places, finder
+        self.path, self.names, self.places = path, names, places
         self.further = [i for i, name in enumerate(names) if name and i not in places.values() and name not in OWN_KEYS]
+        self.entries = EntryReader(path, finder, {role: names[i] for role, i in places.items()})
 
     def utterance(self, row: tuple[int, list[str] | str]) -> Utterance | str:
         number, cells = row
@@ -115,52 +112,7 @@ class _TableReader:
             hint = " (a text that holds the delimiter needs quotation marks)" if len(cells) > len(self.names) else ""
             return f"{place}: {len(cells)} columns, expected {len(self.names)} as in the first line{hint}"
         told = {role: cells[i].strip() for role, i in self.places.items()}
-        if not told["audio"]:
-            return f"{place}: names no recording ({self.names[self.places['audio']]} is empty)"
-        audio = self.finder.find(told["audio"])
-        if audio is None:
-            return f"{place}: {self.finder.missing(told['audio'])}"
-        seconds: dict[str, float | None] = {}
-        for role in ("duration", "offset"):
-            try:
-                seconds[role] = _seconds(told.get(role, ""), role == "duration")
-            except ValueError as e:
-                return f"{place}: {self.names[self.places[role]]} is {told[role]!r}, expected seconds ({e})"
-        offset = seconds["offset"] or 0.0
-        return Utterance(
-            id=told.get("id") or self._id(told["audio"], offset),
-            audio_filepath=audio,
-            text=told["text"],
-            duration=seconds["duration"],
-            offset=offset,
-            speaker=told.get("speaker") or None,
-            lang=told.get("lang") or None,
-            extra={self.names[i]: cells[i].strip() for i in self.further if cells[i].strip()},
-            source=place,
-        )
-
-    def _id(self, name: str, offset: float) -> str:
-        """The recording's name with its folders, which tell apart recordings that are numbered anew in each."""
-        path = Path(name)
-        if path.is_absolute() and path.is_relative_to(self.path.parent.resolve()):
-            path = path.relative_to(self.path.parent.resolve())
-        parts = [part for part in path.parts if part not in (path.anchor, "..")]
-        stem = "/".join(parts)
-        return (stem.removesuffix(path.suffix) if path.suffix.lower() in ENDINGS else stem) + (f"-{offset:.2f}" if offset else "")
-
-
-def _seconds(cell: str, above_zero: bool) -> float | None:
-    """Raises ValueError with what was expected."""
-    expected = "a number > 0" if above_zero else "a number >= 0"
-    if not cell:
-        return None
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < 0 or (above_zero and value == 0):
-        raise ValueError(expected)
-    return value
+        return self.entries.utterance(told, {self.names[i]: cells[i].strip() for i in self.further if cells[i].strip()}, place)
 
 
 def parse_columns(told: str) -> dict[str, str]:

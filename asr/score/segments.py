@@ -11,9 +11,6 @@ import bisect
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from unicodedata import normalize
-
-from asr.text.formats.detection import spellings
 
 EQUAL = 0.011  # s by which times of the same segment may differ: formats round to 10 ms
 OVERLAP = 0.1  # s that two segments must have in common to be compared as one: no word is shorter
@@ -43,24 +40,6 @@ class Segment:
     @property
     def span(self) -> tuple[float, float]:
         return self.start or 0.0, self.end or 0.0
-
-
-def recording_name(name: str) -> str:
-    """The name of a recording, without its folders and its ending, composed.
-
-    >>> recording_name("audio/talk.wav")
-    'talk'
-    """
-    return normalize("NFC", spellings(name)[-1])
-
-
-def segment_id(recording: str, channel: str, start: float | None) -> str:
-    """An id as manifests give it, with the channel where there is one.
-
-    >>> segment_id("talk", "A", 2.5)
-    'talk-A-2.50'
-    """
-    return "-".join(part for part in (recording, channel, "" if start is None else f"{start:.2f}") if part)
 
 
 def joined(segments: Sequence[Segment]) -> str:

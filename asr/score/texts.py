@@ -18,11 +18,11 @@ from typing import Any, Literal, TypeAlias
 from unicodedata import normalize
 
 from asr.errors import UsageError
-from asr.score.segments import Segment, recording_name, segment_id
+from asr.score.segments import Segment
 from asr.text.encoding import encoding_of
 from asr.text.formats import FORMATS, ROLES, FormatProblem, UnclearFormat, detect, read_records
 from asr.text.formats.objects import SEGMENTS
-from asr.text.formats.record import CHANNEL, DURATION, ID, IGNORED, OFFSET, RECORDING, SPEAKER, TEXT, is_recording
+from asr.text.formats.record import CHANNEL, DURATION, ID, IGNORED, OFFSET, RECORDING, SPEAKER, TEXT, is_recording, recording_name, segment_id
 
 Role: TypeAlias = Literal["reference", "hypothesis"]
 
@@ -163,16 +163,15 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
     text_key = next((k for k in keys if any(k in record for _, record in records)), None if records else TEXT)
     if text_key is None:
         raise UsageError(_without_texts(path, role, chosen, keys, *records[0]))
-    if FORMATS[chosen].has_times or _is_one_transcript(records):
+    if FORMATS[chosen].has_times or (chosen == "json" and _is_one_transcript(records)):
         return _collect_segments(path, role, chosen, records, text_key)
     return _collect(path, role, chosen, records, text_key, known_ids or ())
 
 
 def _is_one_transcript(records: Sequence[tuple[int, dict[str, Any]]]) -> bool:
-    """Whether records are segments of a recording that is not named, as Whisper's JSON and TSV have them."""
-    return all(record.keys() <= {TEXT, OFFSET, DURATION, SPEAKER} and (OFFSET in record or len(records) == 1) for _, record in records) and any(
-        OFFSET in record for _, record in records
-    )
+    """Whether JSON is the transcript of a recording that it does not name, as Whisper's is."""
+    keys = {TEXT, OFFSET, DURATION, SPEAKER}
+    return any(OFFSET in record for _, record in records) and all(record.keys() <= keys for _, record in records)
 
 
 def _without_texts(path: Path, role: Role, form: str, keys: Sequence[str], line: int, record: Mapping[str, Any]) -> str:

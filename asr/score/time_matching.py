@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from asr.errors import UsageError
-from asr.score.segments import Pieces, Segment, joined, pieces_in_time, recording_name, segment_id
+from asr.score.segments import Pieces, Segment, joined, pieces_in_time
 from asr.score.texts import Texts
+from asr.text.formats.record import recording_name, segment_id
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ FORMATS: dict[str, Format] = {
     "ctm": Format(_without_columns(read_ctm), (".ctm",), has_times=True),
     "srt": Format(_without_columns(read_srt), (".srt",), has_times=True, names_utterances=False),
     "vtt": Format(_without_columns(read_vtt), (".vtt",), has_times=True, names_utterances=False),
+    "whisper": Format(_table("\t"), (".tsv",), has_times=True, names_utterances=False),
     "audacity": Format(_without_columns(read_track), (".txt",), has_times=True, names_utterances=False),
     "labels": Format(_without_columns(read_labels), (".lab", ".wrd", ".txt"), has_times=True, names_utterances=False),
     "mlf": Format(_without_columns(read_mlf), (".mlf",)),

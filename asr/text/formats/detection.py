@@ -13,17 +13,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import PurePosixPath
 
-from asr.text.formats.columns import ROLES, header_of, table_columns
+from asr.text.formats.columns import ROLES, WHISPER, cells_of, header_of, table_columns
 from asr.text.formats.labels import MLF_HEAD, PHONE_ENDINGS, is_labels, is_track
 from asr.text.formats.marks import COMMENT, share_ctm, share_stm
 from asr.text.formats.named_lines import SPHINX, TRN
 from asr.text.formats.objects import START as JSON_START
-from asr.text.formats.record import FormatProblem, is_recording, shorten, split_lines
+from asr.text.formats.record import FormatProblem, is_recording, shorten, spellings, split_lines
 from asr.text.formats.subtitles import has_cues
 
-LOOKED_AT = 20_000  # lines that decide on the format
+LOOKED_AT = 1_000_000  # characters at the beginning that decide on the format
 
 _MAY_BE_ID = re.compile(r"(?=.*\d)(?=.*[^\d.,])\S{2,}|\d{4,}")  # B52, COVID-19, 1984, and all of the next two; not 5, 1,000 or the
 _IS_ID = re.compile(
@@ -74,6 +73,30 @@ def detect(content: str, keys: Collection[str], known_ids: Collection[str] | Non
     >>> detect("HELLO WORLD (anna-a1)\\n", ["text"])
     'trn'
     """
+    content = _beginning(content)
+    if marked := _marked(content, ending):
+        return marked
+    placed = [(number, line) for number, line in enumerate(split_lines(content), start=1) if line.strip()]
+    lines = [line for _, line in placed]
+    if not lines:
+        return "lines"
+    return _timed(lines, ending) or _columns_or_ends(lines, keys, known_ids or (), ending) or _kaldi_or_lines(placed, known_ids)
+
+
+def detect_times(content: str, ending: str) -> str | None:
+    """The name of the format of the text of one recording if it is JSON or has times, else None. Raises FormatProblem."""
+    content = _beginning(content)
+    lines = [line for line in split_lines(content) if line.strip()]
+    return _marked(content, ending) or (_timed(lines, ending) if lines else None)
+
+
+def _beginning(content: str) -> str:
+    """As many whole lines as decide on the format, or all of one line."""
+    return content if len(content) <= LOOKED_AT else content[: content.rfind("\n", 0, LOOKED_AT) + 1] or content
+
+
+def _marked(content: str, ending: str) -> str | None:
+    """The format of a file that begins with a mark, has the times of subtitles, or has the ending of a format with a strict syntax."""
     for name, beginning, advice in REFUSED:
         if beginning.match(content):
             raise FormatProblem(1, f"{name}, which is not read: {advice}")
@@ -85,31 +108,28 @@ def detect(content: str, keys: Collection[str], known_ids: Collection[str] | Non
         return "vtt"
     if content.startswith(MLF_HEAD):
         return "mlf"
-    placed = [(number, line) for number, line in enumerate(split_lines(content)[:LOOKED_AT], start=1) if line.strip()]
-    lines = [line for _, line in placed]
-    if has_cues(lines):
+    if has_cues(split_lines(content)):
         return "vtt" if ending == ".vtt" else "srt"
-    if ending in (".srt", ".vtt", ".mlf", ".stm", ".ctm"):
-        return ending[1:]
-    if not lines:
-        return "lines"
-    return _columns_or_marks(lines, keys, known_ids or (), ending) or _kaldi_or_lines(placed, known_ids)
+    return ending[1:] if ending in (".srt", ".vtt", ".mlf", ".stm", ".ctm") else None
 
 
-def _columns_or_marks(lines: Sequence[str], keys: Collection[str], known: Collection[str], ending: str) -> str | None:
-    """The format of lines that have times, columns, or ids at their ends; None where they have none."""
+def _timed(lines: Sequence[str], ending: str) -> str | None:
+    """The format of lines with times."""
     entries = [line for line in lines if not line.startswith(COMMENT)]
     stm, ctm = share_stm(entries), share_ctm(entries)
     if max(stm, ctm) > 0.5:
         return "ctm" if ctm >= stm else "stm"
     if is_track(lines):
         return "audacity"
-    if found := _trn_or_sphinx(entries, known, ending):
+    return "labels" if is_labels(lines, ending) else None
+
+
+def _columns_or_ends(lines: Sequence[str], keys: Collection[str], known: Collection[str], ending: str) -> str | None:
+    """The format of lines that have columns, or ids at their ends; None where they have none."""
+    if found := _trn_or_sphinx([line for line in lines if not line.startswith(COMMENT)], known, ending):
         return found
-    if is_labels(lines, ending):
-        return "labels"
     if _is_tsv(lines, ending):
-        return "tsv"
+        return "whisper" if cells_of(lines[0], "\t") == WHISPER else "tsv"
     if _has_bars(lines, keys, known):
         return "bars"
     if _is_csv(lines, keys, known, ending):
@@ -166,17 +186,6 @@ def _is_csv(lines: Sequence[str], keys: Collection[str], known: Collection[str],
 def _is_known(name: str, known: Collection[str]) -> bool:
     """Whether a name is one of `known`, as it stands or as the name of a recording."""
     return bool(known) and any(spelling in known for spelling in spellings(name))
-
-
-def spellings(name: str) -> tuple[str, ...]:
-    """A name as ids may have it: as it stands, and without its folders or its ending.
-
-    >>> spellings("clips/a1.wav")
-    ('clips/a1.wav', 'clips/a1', 'a1.wav', 'a1')
-    """
-    path = PurePosixPath(name.replace("\\", "/"))
-    bare = str(path.with_suffix("")) if is_recording(name) else str(path)
-    return tuple(dict.fromkeys((name, bare, path.name, PurePosixPath(bare).name)))
 
 
 def _kaldi_or_lines(placed: Sequence[tuple[int, str]], known_ids: Collection[str] | None) -> str:

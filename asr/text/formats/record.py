@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
+from unicodedata import normalize
 
 Record: TypeAlias = tuple[int, dict[str, Any]]
 """(line, keys and values)"""
@@ -43,6 +44,35 @@ def is_recording(name: str) -> bool:
     (True, False)
     """
     return PurePosixPath(name).suffix.lower() in AUDIO_ENDINGS
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """A name as ids may have it: as it stands, and without its folders or its ending.
+
+    >>> spellings("clips/a1.wav")
+    ('clips/a1.wav', 'clips/a1', 'a1.wav', 'a1')
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    bare = str(path.with_suffix("")) if is_recording(name) else str(path)
+    return tuple(dict.fromkeys((name, bare, path.name, PurePosixPath(bare).name)))
+
+
+def recording_name(name: str) -> str:
+    """The name of a recording, without its folders and its ending, composed.
+
+    >>> recording_name("audio/talk.wav")
+    'talk'
+    """
+    return normalize("NFC", spellings(name)[-1])
+
+
+def segment_id(recording: str, channel: str, start: float | None) -> str:
+    """An id as manifests give it, with the channel where there is one.
+
+    >>> segment_id("talk", "A", 2.5)
+    'talk-A-2.50'
+    """
+    return "-".join(part for part in (recording, channel, "" if start is None else f"{start:.2f}") if part)
 
 
 def shorten(value: str, size: int = 40) -> str:

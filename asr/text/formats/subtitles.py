@@ -40,7 +40,7 @@ def read_srt(content: str) -> Records:
     for i, line in enumerate(lines[: starts[0]] if starts else lines):
         if line.strip():
             raise FormatProblem(i + 1, "text in front of the first cue, expected a number and `00:00:01,000 --> 00:00:02,500`")
-    for i, end in zip(times, [*starts[1:], len(lines)], strict=True):
+    for i, end in zip(times, [*starts[1:], len(lines)], strict=False):
         yield _cue(lines, i, end, escaped=False)
 
 
