@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ class Segment:
     speaker: str = ""
     id: str = ""
     is_word: bool = False
+    middle: float = 0.0
+    """s, of a word, as sclite reckons it: equal times must compare equal"""
     ignored: bool = False
     """excluded from scoring"""
 
@@ -95,13 +98,13 @@ def pieces_in_time(references: Sequence[Segment], system: Sequence[Segment], tra
 
 def _add_words(found: Pieces, references: Sequence[Segment], ours: Sequence[int], words: Sequence[Segment]) -> None:
     """A word belongs to the first segment that ends behind its middle, or to the last (sclite's `segment_hyp_for_utt`)."""
+    ends = array("f", (references[i].span[1] for i in ours))  # sclite reads them in single precision, and words in double
     at = 0
     for word in words:
-        start, end = word.span
-        while at < len(ours) - 1 and start + (end - start) / 2 >= references[ours[at]].span[1]:
+        while at < len(ours) - 1 and word.middle >= ends[at]:
             at += 1
         if not references[ours[at]].ignored:
-            found.add(start, word.text, [ours[at]])
+            found.add(word.span[0], word.text, [ours[at]])
 
 
 def _add_segments(found: Pieces, references: Sequence[Segment], ours: Sequence[int], theirs: Sequence[Segment]) -> None:

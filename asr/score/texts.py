@@ -22,7 +22,7 @@ from asr.score.segments import Segment
 from asr.text.encoding import encoding_of
 from asr.text.formats import FORMATS, ROLES, FormatProblem, UnclearFormat, detect, read_records
 from asr.text.formats.objects import SEGMENTS
-from asr.text.formats.record import CHANNEL, DURATION, ID, IGNORED, OFFSET, RECORDING, SPEAKER, TEXT, is_recording, recording_name, segment_id
+from asr.text.formats.record import CHANNEL, DURATION, END, ID, IGNORED, OFFSET, RECORDING, SPEAKER, TEXT, is_recording, recording_name, segment_id
 
 Role: TypeAlias = Literal["reference", "hypothesis"]
 
@@ -327,11 +327,10 @@ def _segments_of(records: Sequence[Mapping[str, Any]], own: str, role: Role, is_
     for record in records:
         recording = recording_name(str(record.get(RECORDING, own)))
         channel, start = str(record.get(CHANNEL, "")), record.get(OFFSET)
-        end = None if start is None else start + record.get(DURATION, 0.0)
-        text = _as_words(str(record.get(TEXT) or ""), role) or ""
-        found.append(
-            Segment(text, recording, channel, start, end, str(record.get(SPEAKER, "")), is_word=is_words, ignored=bool(record.get(IGNORED)))
-        )
+        length = record.get(DURATION, 0.0)
+        end, middle = (None, 0.0) if start is None else (record.get(END, start + length), start + length / 2)
+        text, speaker = _as_words(str(record.get(TEXT) or ""), role) or "", str(record.get(SPEAKER, ""))
+        found.append(Segment(text, recording, channel, start, end, speaker, "", is_words, middle, bool(record.get(IGNORED))))
     if is_words:
         return tuple(found)
     ids = _numbered([segment_id(one.recording, one.channel, one.start) for one in found])

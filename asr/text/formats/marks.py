@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from asr.text.formats.record import CHANNEL, DURATION, IGNORED, OFFSET, RECORDING, SPEAKER, TEXT, FormatProblem, Records, split_lines
+from asr.text.formats.record import CHANNEL, DURATION, END, IGNORED, OFFSET, RECORDING, SPEAKER, TEXT, FormatProblem, Records, split_lines
 
 COMMENT = ";;"
 
@@ -49,7 +49,7 @@ def read_stm(content: str) -> Records:
             raise FormatProblem(number, f"starts at {start} s and ends at {end} s, expected start <= end")
         text = (text or "").strip()
         record = {RECORDING: recording, CHANNEL: channel, SPEAKER: speaker, OFFSET: float(start), TEXT: text}
-        record[DURATION] = round(float(end) - float(start), 6)
+        record |= {DURATION: round(float(end) - float(start), 6), END: float(end)}
         yield number, record | ({IGNORED: True, TEXT: ""} if any(mark in text.upper() for mark in _OUT_OF_BOUNDS) else {})
 
 

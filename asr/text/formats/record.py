@@ -12,8 +12,8 @@ Record: TypeAlias = tuple[int, dict[str, Any]]
 Records: TypeAlias = Iterator[Record]
 
 ID, TEXT = "id", "text"
-RECORDING, CHANNEL, SPEAKER, OFFSET, DURATION = "recording", "channel", "speaker", "offset", "duration"
-"""keys of formats that name none themselves; offset and duration in seconds, absent where the file gives no times"""
+RECORDING, CHANNEL, SPEAKER, OFFSET, DURATION, END = "recording", "channel", "speaker", "offset", "duration", "end"
+"""keys of formats that name none themselves; times in seconds, absent where the file gives none; `end` only as the file has it"""
 IGNORED = "ignored"
 """true for a segment that is excluded from scoring"""
 
