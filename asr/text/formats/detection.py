@@ -35,13 +35,16 @@ _IS_ID = re.compile(
     re.VERBOSE,
 )
 _NUMBERED_NAME = re.compile(r"([^\W\d_]{3,}-?)\d+")  # utt1, anna-2
+_SIGN = re.compile(r"[^\w\s]{1,3}|-?\d+\.\d+")  # between an id and its words: a dash, or a score
+_ARROW = re.compile(r"[\[(]?[\d:.,]*\ds?\s*[-=–—]+>\s*\d")  # [00:00.000 --> 00:04.000] as Whisper prints it
+_CLOCK = re.compile(r"[\[(<]?(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?(?!\d)")
 _EDGE = "()[]{}<>|:;,\"'=*#"  # signs around an id
 
 REFUSED: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("a TextGrid of Praat's", re.compile(r'\s*File type = "ooTextFile"'), "save its tier of words as text, or convert it to SRT"),
     ("Advanced SubStation subtitles", re.compile(r"\s*\[Script Info\]"), "convert them to SRT: ffmpeg -i FILE.ass FILE.srt"),
     ("MicroDVD subtitles", re.compile(r"\{\d+\}\{\d+\}"), "convert them to SRT: ffmpeg -i FILE.sub FILE.srt"),
-    ("XML", re.compile(r"\s*<(?:\?xml|tt[\s>]|transcript[\s>]|!DOCTYPE|html[\s>])", re.IGNORECASE), "convert it to SRT or plain text"),
+    ("XML", re.compile(r"\s*<(?:\?xml|tt[\s>]|system[\s>]|transcript[\s>]|!DOCTYPE|html[\s>])", re.IGNORECASE), "convert it to SRT or plain text"),
     ("rich text", re.compile(r"\s*\{\\rtf"), "save it as plain text"),
     ("RTTM", re.compile(r"(?:\s*;.*\n)*\s*(?:SPEAKER|SPKR-INFO|LEXEME)\s+\S+\s+\S+\s+(?:[\d.]+|<NA>)\s+(?:[\d.]+|<NA>)\s"), "give CTM or STM"),
     ("a report of sclite's", re.compile(r"\s*(?:SYSTEM SUMMARY|DUMP OF SYSTEM|,-{20,})|[^\n]*\n*id: \([^\n]*\)\nScores:"), "give its input"),
@@ -129,6 +132,7 @@ def _columns_or_ends(lines: Sequence[str], keys: Collection[str], known: Collect
     if found := _trn_or_sphinx([line for line in lines if not line.startswith(COMMENT)], known, ending):
         return found
     if _is_tsv(lines, ending):
+        _check_first_column(lines, "\t", keys)
         return "whisper" if cells_of(lines[0], "\t") == WHISPER else "tsv"
     if _has_bars(lines, keys, known):
         return "bars"
@@ -201,6 +205,7 @@ def _kaldi_or_lines(placed: Sequence[tuple[int, str]], known_ids: Collection[str
         if unique:
             _check_ids(numbers, first, known)
         if unique or may_be_ids:
+            _check_second(placed)
             return "kaldi"
     sure = [bool(_IS_ID.fullmatch(word)) or is_recording(word) for word in first]
     if has_words and len(first) > 2 and not all(sure) and 2 * sum(sure) > len(first) and unique:
@@ -209,10 +214,12 @@ def _kaldi_or_lines(placed: Sequence[tuple[int, str]], known_ids: Collection[str
             raise FormatProblem(numbers[odd], f'no id in front: other lines begin with one ("{first[sure.index(True)]}")')
     names = Counter(found[1] if (found := _NUMBERED_NAME.fullmatch(word)) else "" for word in first)
     if has_words and unique and (all(sure) or (may_be_ids and "" not in names and min(names.values()) > 1)):
+        _check_second(placed)
         return "kaldi"
     if may_be_ids and known_ids is None:
         raise UnclearFormat(f'its lines may begin with ids or with words ("{first[0]}")', ("kaldi", "lines"))
     _check_no_ids(placed, known)
+    _check_no_times(placed)
     return "lines"
 
 
@@ -222,6 +229,33 @@ def _check_ids(numbers: Sequence[int], first: Sequence[str], known: Collection[s
     for number, word in zip(numbers, first, strict=True):
         if have_digits and not re.search(r"\d", word):
             raise FormatProblem(number, f'no id in front: other lines begin with one of the references\' ids, here is "{shorten(word)}"')
+
+
+def _check_second(placed: Sequence[tuple[int, str]]) -> None:
+    """Raises FormatProblem where a sign or a score stands between the id and the words of every line."""
+    second = [words[1] for _, line in placed if len(words := line.split(maxsplit=2)) > 1]
+    if len(second) > 1 and all(map(_SIGN.fullmatch, second)) and (len(set(second)) == 1 or any(map(str.isalnum, "".join(second)))):
+        raise FormatProblem(placed[0][0], f'"{second[0]}" between the id and the words: remove it from every line')
+
+
+def _check_first_column(lines: Sequence[str], delimiter: str, keys: Collection[str]) -> None:
+    """Raises FormatProblem where the first column of a table without a header holds sentences."""
+    if header_of(lines[0], delimiter, {*keys, *ROLES["id"], *ROLES["audio"]}):
+        return
+    first = [line.split(delimiter, 1)[0].strip() for line in lines if delimiter in line]
+    sentences = [cell for cell in first if re.search(r"\s", cell) and not is_recording(cell)]
+    if 2 * len(sentences) > len(first):
+        raise FormatProblem(1, f'the first column holds no ids ("{shorten(sentences[0])}"): expected an id and a text, or a header')
+
+
+def _check_no_times(placed: Sequence[tuple[int, str]]) -> None:
+    """Raises FormatProblem where plain lines begin with times: they would be counted as words."""
+    arrows = [number for number, line in placed if _ARROW.match(line.lstrip())]
+    clocks = [number for number, line in placed if _CLOCK.match(line.lstrip())]
+    if arrows or 4 * len(clocks) >= max(len(placed), 5):
+        number = min([*arrows, *clocks])
+        line = next(line for place, line in placed if place == number)
+        raise FormatProblem(number, f'times in no known format ("{shorten(line.strip(), 30)}"): convert the file to SRT')
 
 
 def _check_no_ids(placed: Sequence[tuple[int, str]], known: Collection[str]) -> None:
