@@ -27,7 +27,9 @@ NormalizerOption = Annotated[
 FailAboveOption = Annotated[float | None, typer.Option(min=0, help="Exit with 1 when the WER is above (%).", show_default=False)]
 
 
-FormatOption = Annotated[str | None, typer.Option(help="Format of the file: json, trn, stm, srt, …; see docs/text-formats.md.", show_default="detected")]
+FormatOption = Annotated[
+    str | None, typer.Option(help="Format of the file: json, trn, stm, srt, …; see docs/text-formats.md.", show_default="detected")
+]
 KeyOption = Annotated[str | None, typer.Option(help="Key or column of the text.", show_default="text, pred_text, …")]
 
 

@@ -3,6 +3,7 @@
     client_id<tab>path<tab>sentence<tab>gender            recordings in the folder `clips` beside it
     file,text,speaker                                     and other usual names (`ROLES`), in any order
     LJ001-0001|Printing, in 1836|Printing, in eighteen…   no header: the recording first, its text last; recordings in `wavs`
+    a1.wav<tab>HELLO WORLD                                no header: a recording and its text
 
 Columns that have no role are kept as further keys of the manifest.
 """
@@ -19,7 +20,7 @@ from asr.prepare.listing import Listing, count_lines, numbered_lines
 from asr.speech.manifest import OWN_KEYS, Utterance
 from asr.text.formats.cells import rows
 from asr.text.formats.columns import ROLES, best_delimiter, cells_of
-from asr.text.formats.record import shorten
+from asr.text.formats.record import is_recording, shorten
 
 
 def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folder: Path | None = None) -> Listing:
@@ -69,7 +70,7 @@ def _places(path: Path, header: list[str], delimiter: str, named: Mapping[str, s
                 raise UsageError(f"--columns: {role}={named[role]}, and {path} has the columns 1 to {len(header)}")
     else:
         places = _named_places(path, header, named)
-        if not places and delimiter == "|" and len(header) > 1:
+        if not places and len(header) > 1 and (delimiter == "|" or (len(header) == 2 and is_recording(header[0]))):
             has_header, places = False, {"audio": 0, "text": len(header) - 1}
     for role, what in (("audio", "recordings"), ("text", "texts")):
         if role not in places:

@@ -24,7 +24,20 @@ from asr.speech.manifest import OWN_KEYS, Utterance
 from asr.text.formats import FORMATS, ROLES, FormatProblem, read_records
 from asr.text.formats.detection import detect_times
 from asr.text.formats.objects import SEGMENTS, object_of
-from asr.text.formats.record import CHANNEL, DURATION, ID, IGNORED, OFFSET, RECORDING, SPEAKER, TEXT, Record, recording_name, segment_id
+from asr.text.formats.record import (
+    CHANNEL,
+    DURATION,
+    ID,
+    IGNORED,
+    OFFSET,
+    RECORDING,
+    SPEAKER,
+    TEXT,
+    Record,
+    recording_name,
+    segment_id,
+    shorten,
+)
 
 _TEXT_KEYS = ROLES["text"]
 
@@ -96,7 +109,9 @@ def _utterances(path: Path, form: str, finder: AudioFinder, skipped: list[int]) 
     reader = EntryReader(path, finder)
     channels = _channel_counter()
     try:
-        for line, told in _by_segment(_records(path, form), form, recording_name(path.name.removesuffix(".gz").rpartition(".")[0] or path.name)):
+        for line, told in _by_segment(
+            _records(path, form), form, recording_name(path.name.removesuffix(".gz").rpartition(".")[0] or path.name)
+        ):
             place = f"{path}:{line}"
             if isinstance(told, str):
                 yield f"{place}: {told}"
@@ -138,15 +153,16 @@ def _is_whole(line: str) -> bool:
 
 
 def _object_in(line: str, number: int) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    if line.lstrip().startswith("["):
+        yield number, f"is {shorten(line.strip())}, expected a JSON object"
+        return
     try:
         yield from ((number, record) for _, record in read_records(line, "json"))
     except FormatProblem as e:
         yield number, str(e)
 
 
-def _by_segment(
-    records: Iterable[tuple[int, dict[str, Any] | str]], form: str, own: str
-) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _by_segment(records: Iterable[tuple[int, dict[str, Any] | str]], form: str, own: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """Records with ids and recordings, or what is wrong with one. `own` is the name of the recording that a file does not name."""
     if form == "ctm":
         yield from _joined_words([(line, word) for line, word in records if isinstance(word, dict)])

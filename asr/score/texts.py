@@ -22,7 +22,20 @@ from asr.score.segments import Segment
 from asr.text.encoding import encoding_of
 from asr.text.formats import FORMATS, ROLES, FormatProblem, UnclearFormat, detect, read_records
 from asr.text.formats.objects import SEGMENTS
-from asr.text.formats.record import CHANNEL, DURATION, END, ID, IGNORED, OFFSET, RECORDING, SPEAKER, TEXT, is_recording, recording_name, segment_id
+from asr.text.formats.record import (
+    CHANNEL,
+    DURATION,
+    END,
+    ID,
+    IGNORED,
+    OFFSET,
+    RECORDING,
+    SPEAKER,
+    TEXT,
+    is_recording,
+    recording_name,
+    segment_id,
+)
 
 Role: TypeAlias = Literal["reference", "hypothesis"]
 

@@ -118,7 +118,9 @@ def _tracks(references: Texts, ours: Sequence[Segment], system: Texts) -> dict[t
         one_each = len(recordings) == len(channels) == 1 and (references.is_unnamed or system.is_unnamed)
         name = next(iter(channels)) if one_each else recording
         if name not in channels and system.is_unnamed:
-            raise UsageError(f"{system.file or 'hypotheses'}: names no recording, and the references are of {len(channels)}: {_few(channels)}")
+            raise UsageError(
+                f"{system.file or 'hypotheses'}: names no recording, and the references are of {len(channels)}: {_few(channels)}"
+            )
         if channel in channels.get(name, ()):
             found[recording, channel] = name, channel
         elif len(channels.get(name, ())) == 1 and sum(one == recording for one, _ in theirs) == 1:

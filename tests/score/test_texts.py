@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.errors import UsageError
-from asr.text.formats import FORMATS, detect
 from asr.score.matching import match, name_systems
 from asr.score.texts import Texts, read_sides, read_texts, texts_in_order
+from asr.text.formats import FORMATS, detect
 
 TEXTS = {"anna-1": "HELLO WORLD", "anna-2": 'SHE SAID "NO", TWICE', "bob-1": "", "bob-2": "GO"}
 

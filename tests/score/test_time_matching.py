@@ -96,3 +96,110 @@ def test_two_ctm_are_counted_as_by_sclite(tmp_path: Path) -> None:
         ("talk-a", 2, 1, 0, 0),
         ("talk-b", 2, 1, 0, 0),
     ]
+
+
+# ---------------------------------------------------------------- other segments
+
+REF = "1\n00:00:00,416 --> 00:00:04,321\nHELLO WORLD\n\n2\n00:00:05,000 --> 00:00:06,000\nFOO BAR\n"
+
+
+def test_equal_segments_are_compared_one_by_one(tmp_path: Path) -> None:
+    found = sides(tmp_path, ("ref.srt", REF), ("hyp.srt", REF.replace("WORLD", "WORD")))
+    assert (found.ids, found.references, found.hypotheses) == (
+        ["ref-0.42", "ref-5.00"],
+        ["HELLO WORLD", "FOO BAR"],
+        [["HELLO WORD", "FOO BAR"]],
+    )
+    assert (found.note, found.details[0]) == ("", {"offset": 0.416, "duration": 3.905})
+
+
+def test_segments_that_overlap_are_compared_as_one(tmp_path: Path) -> None:
+    vtt = "WEBVTT\n\n00:00.300 --> 00:02.000\nHELLO\n\n00:02.000 --> 00:05.500\nWORLD FOO\n\n00:05.500 --> 00:06.100\nBAR\n"
+    found = sides(tmp_path, ("ref.srt", REF), ("hyp.vtt", vtt))
+    assert (found.references, found.hypotheses) == (["HELLO WORLD FOO BAR"], [["HELLO WORLD FOO BAR"]])
+    assert found.note == "segments differ in their times: 2 of the references are compared as 1"
+    assert found.details == [{"offset": 0.416, "duration": 5.584}]
+
+
+def test_all_systems_are_measured_on_the_same_segments(tmp_path: Path) -> None:
+    one = "start\tend\ttext\n400\t6000\tHELLO WORLD FOO BAR\n"
+    found = sides(tmp_path, ("ref.srt", REF), ("a.srt", REF), ("b.tsv", one))
+    assert found.references == ["HELLO WORLD FOO BAR"]
+    assert found.hypotheses == [["HELLO WORLD FOO BAR"]] * 2
+
+
+def test_segments_beside_all_references_go_to_the_nearest(tmp_path: Path) -> None:
+    extra = REF + "\n3\n00:00:07,000 --> 00:00:08,000\nNOISE\n"
+    assert sides(tmp_path, ("ref.srt", REF), ("hyp.srt", extra)).hypotheses == [["HELLO WORLD", "FOO BAR NOISE"]]
+
+
+def test_plain_lines_are_compared_with_all_of_a_recording(tmp_path: Path) -> None:
+    found = sides(tmp_path, ("ref.srt", REF), ("hyp.txt", "HELLO\nWORLD\nFOO BAR\n"))
+    assert (found.references, found.hypotheses) == (["HELLO WORLD FOO BAR"], [["HELLO WORLD FOO BAR"]])
+    found = sides(tmp_path, ("ref.txt", "HELLO\nWORLD\nFOO BAR\n"), ("hyp.srt", REF))
+    assert (found.references, found.hypotheses) == (["HELLO WORLD FOO BAR"], [["HELLO WORLD FOO BAR"]])
+    assert found.note.endswith("has no times: all of the recording is compared as one")
+
+
+def test_excluded_segments_count_for_nothing(tmp_path: Path) -> None:
+    stm = "t A x 0.0 2.5 go on\nt A x 2.5 4.0 IGNORE_TIME_SEGMENT_IN_SCORING\nt A x 4.0 6.0 yes\n"
+    heard = "t A x 0.0 2.5 go on\nt A x 2.5 4.0 noise\nt A x 4.0 6.0 yes\n"
+    ctm = "t A 0.1 0.2 go\nt A 0.4 0.2 on\nt A 2.8 0.2 noise\nt A 4.1 0.2 yes\n"
+    for name, content in (("h.stm", heard), ("h.ctm", ctm)):
+        found = sides(tmp_path, ("ref.stm", stm), (name, content))
+        assert (found.ids, found.hypotheses) == (["t-A-0.00", "t-A-4.00"], [["go on", "yes"]])
+
+
+def test_recordings_that_a_system_lacks_are_told(tmp_path: Path) -> None:
+    stm = "t1 A x 0.0 2.5 go on\nt2 A x 0.0 2.5 yes\n"
+    found = sides(tmp_path, ("ref.stm", stm), ("h.ctm", "t1 1 0.1 0.2 go\nt3 1 0.1 0.2 no\n"))
+    assert (found.hypotheses, found.missing, found.extra) == ([["go", None]], [("t2-A-0.00",)], [("t3-1",)])
+
+
+def test_channels_matter_where_there_are_several(tmp_path: Path) -> None:
+    stm = "t A x 0.0 2.5 go on\nt B y 0.0 2.5 yes\n"
+    found = sides(tmp_path, ("ref.stm", stm), ("h.ctm", "t A 0.1 0.2 go\nt B 0.1 0.2 no\n"))
+    assert found.hypotheses == [["go", "no"]]
+
+
+def test_ids_of_segments_are_those_of_manifests(tmp_path: Path) -> None:
+    stm = "t A x 0.0 2.5 go on\nt A y 2.5 4.0 yes\n"
+    found = sides(tmp_path, ("ref.stm", stm), ("h.json", '{"id": "t-A-2.50", "pred_text": "no"}\n{"id": "t-A-0.00", "pred_text": "go"}\n'))
+    assert found.hypotheses == [["go", "no"]]
+    found = sides(tmp_path, ("ref.stm", stm), ("h.trn", "go on yes (t)\n"))
+    assert (found.references, found.hypotheses) == (["go on yes"], [["go on yes"]])
+
+
+def test_parts_of_recordings_in_a_manifest_are_matched_by_time(tmp_path: Path) -> None:
+    lines = [
+        f'{{"audio_filepath": "t.wav", "offset": {at}, "duration": 2.0, "text": "{text}"}}\n' for at, text in ((0.0, "go on"), (2.0, "yes"))
+    ]
+    found = sides(tmp_path, ("ref.json", "".join(lines)), ("h.ctm", "t 1 0.1 0.2 go\nt 1 1.8 0.2 on\nt 1 1.9 0.3 no\n"))
+    assert (found.ids, found.hypotheses) == (["t", "t-2.00"], [["go on", "no"]])
+
+
+def test_words_with_times_are_joined_by_recording_where_references_have_none(tmp_path: Path) -> None:
+    manifest = '{"audio_filepath": "a.wav", "text": "go on"}\n{"audio_filepath": "b.wav", "text": "yes"}\n'
+    found = sides(tmp_path, ("ref.json", manifest), ("h.ctm", "a 1 0.5 0.2 on\na 1 0.1 0.2 go\nb 1 0.1 0.2 no\n"))
+    assert found.hypotheses == [["go on", "no"]]
+
+
+def test_a_file_that_names_no_recording_fits_one_alone(tmp_path: Path) -> None:
+    manifest = "".join(f'{{"audio_filepath": "{name}.wav", "text": "HELLO WORLD FOO BAR"}}\n' for name in "abc")
+    with pytest.raises(UsageError, match=r"h\.srt: names no recording, and the references have 3 utterances: a, b, c"):
+        sides(tmp_path, ("ref.json", manifest), ("h.srt", REF))
+    assert sides(tmp_path, ("ref.json", manifest), ("b.srt", REF)).hypotheses == [[None, "HELLO WORLD FOO BAR", None]]
+    with pytest.raises(UsageError, match=r"h\.srt: names no recording, and the references are of 2: t1, t2"):
+        sides(tmp_path, ("ref.stm", "t1 A x 0.0 2.5 go\nt2 A x 0.0 2.5 on\n"), ("h.srt", REF))
+    with pytest.raises(UsageError, match="must have a line for each of the 2 segments"):
+        sides(tmp_path, ("ref.stm", "t1 A x 0.0 2.5 go\nt2 A x 0.0 2.5 on\n"), ("h.txt", "go\non\nyes\n"))
+
+
+def test_an_empty_hypothesis_of_a_recording_is_one(tmp_path: Path) -> None:
+    for name, content in (("h.srt", ""), ("h.vtt", "WEBVTT\n"), ("h.ctm", ";; nothing\n")):
+        assert sides(tmp_path, ("ref.srt", REF), (name, content)).hypotheses == [[None, None]]
+
+
+def test_marks_of_doubt_are_no_words(tmp_path: Path) -> None:
+    assert sides(tmp_path, ("ref.srt", REF), ("h.srt", REF.replace("FOO", "[?] FOO"))).hypotheses == [["HELLO WORLD", "FOO BAR"]]
+    assert sides(tmp_path, ("ref.txt", "GO ON\n"), ("h.txt", "[?] GO [?] ON\n")).hypotheses == [["GO  ON"]]

@@ -44,10 +44,22 @@ REFUSED: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("a TextGrid of Praat's", re.compile(r'\s*File type = "ooTextFile"'), "save its tier of words as text, or convert it to SRT"),
     ("Advanced SubStation subtitles", re.compile(r"\s*\[Script Info\]"), "convert them to SRT: ffmpeg -i FILE.ass FILE.srt"),
     ("MicroDVD subtitles", re.compile(r"\{\d+\}\{\d+\}"), "convert them to SRT: ffmpeg -i FILE.sub FILE.srt"),
-    ("XML", re.compile(r"\s*<(?:\?xml|tt[\s>]|system[\s>]|transcript[\s>]|!DOCTYPE|html[\s>])", re.IGNORECASE), "convert it to SRT or plain text"),
+    (
+        "XML",
+        re.compile(r"\s*<(?:\?xml|tt[\s>]|system[\s>]|transcript[\s>]|!DOCTYPE|html[\s>])", re.IGNORECASE),
+        "convert it to SRT or plain text",
+    ),
     ("rich text", re.compile(r"\s*\{\\rtf"), "save it as plain text"),
-    ("RTTM", re.compile(r"(?:\s*;.*\n)*\s*(?:SPEAKER|SPKR-INFO|LEXEME)\s+\S+\s+\S+\s+(?:[\d.]+|<NA>)\s+(?:[\d.]+|<NA>)\s"), "give CTM or STM"),
-    ("a report of sclite's", re.compile(r"\s*(?:SYSTEM SUMMARY|DUMP OF SYSTEM|,-{20,})|[^\n]*\n*id: \([^\n]*\)\nScores:"), "give its input"),
+    (
+        "RTTM",
+        re.compile(r"(?:\s*;.*\n)*\s*(?:SPEAKER|SPKR-INFO|LEXEME)\s+\S+\s+\S+\s+(?:[\d.]+|<NA>)\s+(?:[\d.]+|<NA>)\s"),
+        "give CTM or STM",
+    ),
+    (
+        "a report of sclite's",
+        re.compile(r"\s*(?:SYSTEM SUMMARY|DUMP OF SYSTEM|,-{20,})|[^\n]*\n*id: \([^\n]*\)\nScores:"),
+        "give its input",
+    ),
 )
 """formats that are known and not read: name, beginning of the file, advice"""
 
@@ -155,7 +167,10 @@ def _trn_or_sphinx(entries: Sequence[str], known: Collection[str], ending: str) 
 
 
 def _is_tsv(lines: Sequence[str], ending: str) -> bool:
-    return 2 * sum("\t" in line.strip("\r\n") for line in lines) > len(lines) or ending == ".tsv"
+    """Whether most lines have a tab; a recording alone may have lost the one at its end."""
+    tabs = sum("\t" in line for line in lines)
+    alone = sum("\t" not in line and len(line.split()) == 1 and is_recording(line.strip()) for line in lines)
+    return (tabs > 0 and 2 * (tabs + alone) > len(lines)) or ending == ".tsv"
 
 
 def _has_bars(lines: Sequence[str], keys: Collection[str], known: Collection[str]) -> bool:
@@ -174,8 +189,7 @@ def _is_csv(lines: Sequence[str], keys: Collection[str], known: Collection[str],
     """Whether there is a header, or an id of the references or a recording before the first comma of most lines."""
     if header := table_columns(lines, keys, ending):
         named = sum(name in keys for name in header.names), sum(name in (*ROLES["id"], *ROLES["audio"]) for name in header.names)
-        cells = [line.count(header.delimiter) + 1 for line in lines]
-        regular = 2 * sum(count == len(header.names) for count in cells) > len(cells)
+        regular = 2 * sum(line.count(header.delimiter) + 1 == len(header.names) for line in lines) > len(lines)
         if all(named) or sum(named) > 1 or ending == ".csv" or (regular and (named[1] or len(header.names) > 2)):
             return True
         if regular:
@@ -195,7 +209,7 @@ def _is_known(name: str, known: Collection[str]) -> bool:
 def _kaldi_or_lines(placed: Sequence[tuple[int, str]], known_ids: Collection[str] | None) -> str:
     """Whether an id stands in front of the words of the numbered lines."""
     known = known_ids or ()
-    numbers, lines = zip(*placed, strict=True)
+    numbers, lines = [number for number, _ in placed], [line for _, line in placed]
     first = [line.split(maxsplit=1)[0] for line in lines]
     unique = len(set(first)) == len(first)
     has_words = any(len(line.split()) > 1 for line in lines)
@@ -207,6 +221,7 @@ def _kaldi_or_lines(placed: Sequence[tuple[int, str]], known_ids: Collection[str
         if unique or may_be_ids:
             _check_second(placed)
             return "kaldi"
+    _check_no_times(placed)
     sure = [bool(_IS_ID.fullmatch(word)) or is_recording(word) for word in first]
     if has_words and len(first) > 2 and not all(sure) and 2 * sum(sure) > len(first) and unique:
         odd = sure.index(False)
@@ -219,7 +234,6 @@ def _kaldi_or_lines(placed: Sequence[tuple[int, str]], known_ids: Collection[str
     if may_be_ids and known_ids is None:
         raise UnclearFormat(f'its lines may begin with ids or with words ("{first[0]}")', ("kaldi", "lines"))
     _check_no_ids(placed, known)
-    _check_no_times(placed)
     return "lines"
 
 
@@ -275,4 +289,3 @@ def _id_at_an_edge(line: str, known: Collection[str]) -> str | None:
         if name:
             return name
     return None
-

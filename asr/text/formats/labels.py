@@ -13,6 +13,7 @@ Labels of phones are refused.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ def is_labels(lines: Sequence[str], ending: str) -> bool:
     if ending in LABEL_ENDINGS:
         return 2 * len(found) > len(lines)
     times = [(int(match[1]), int(match[2])) for match in found]
-    in_order = all(before[1] <= after[0] for before, after in zip(times, times[1:], strict=False))
+    in_order = all(before[1] <= after[0] for before, after in itertools.pairwise(times))
     return len(found) == len(lines) and times[0][0] == 0 and in_order and all(end - start >= _SHORTEST for start, end in times)
 
 

@@ -1,8 +1,8 @@
 """Segments and words with times: sclite's STM and CTM.
 
-    talk A anna 0.00 2.50 <O,F> go on          STM: recording, channel, speaker, start and end (s), labels if any, words
-    talk A 0.10 0.30 go 0.98                   CTM: recording, channel, start and duration (s), word, confidence if any
-    ;; a comment
+talk A anna 0.00 2.50 <O,F> go on          STM: recording, channel, speaker, start and end (s), labels if any, words
+talk A 0.10 0.30 go 0.98                   CTM: recording, channel, start and duration (s), word, confidence if any
+;; a comment
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ COMMENT = ";;"
 
 _NUMBER = r"\d{1,9}(?:\.\d*)?|\.\d+"
 _STM = re.compile(rf"\s*(\S+)\s+(\S+)\s+(\S+)\s+({_NUMBER})\s+({_NUMBER})(?:\s+<[^<>\s]*>)?(?:\s+(\S.*))?")
-_CTM = re.compile(rf"\s*(\S+)\s+(\S+)\s+({_NUMBER})\s+({_NUMBER})\s+(\S+)(?:\s+(?:-?(?:{_NUMBER})(?:[eE]-?\d+)?|NA)(?:\s+(\S+)\s+\S+)?)?\s*")
+_CTM = re.compile(
+    rf"\s*(\S+)\s+(\S+)\s+({_NUMBER})\s+({_NUMBER})\s+(\S+)(?:\s+(?:-?(?:{_NUMBER})(?:[eE]-?\d+)?|NA)(?:\s+(\S+)\s+\S+)?)?\s*"
+)
 _CTM_ALTERNATIVE = re.compile(r"\s*\S+\s+\S+\s+\*\s+\*\s+(<ALT\w*>)\s*", re.IGNORECASE)
 _OUT_OF_BOUNDS = ("IGNORE_TIME_SEGMENT_IN_SCORING", "IGNORETIMESEGMENTINSCORING")
 _SPOKEN = ("lex", "na", "fp", "frag", "un-lex", "for-lex")  # NIST's types of CTM entries that are words

@@ -1,9 +1,9 @@
 """One utterance a line, with its id in front or behind.
 
-    HELLO WORLD (anna-a1)                      trn, sclite's; lines that begin with ;; are comments
-    HELLO WORLD (a1 -7716)                     sphinx, the hypotheses of Sphinx and PocketSphinx: id and score
-    84-121123-0000 HELLO WORLD                 kaldi, the file `text`; the id may be a path: clips/a1.wav HELLO WORLD
-    HELLO WORLD                                lines, without ids
+HELLO WORLD (anna-a1)                      trn, sclite's; lines that begin with ;; are comments
+HELLO WORLD (a1 -7716)                     sphinx, the hypotheses of Sphinx and PocketSphinx: id and score
+84-121123-0000 HELLO WORLD                 kaldi, the file `text`; the id may be a path: clips/a1.wav HELLO WORLD
+HELLO WORLD                                lines, without ids
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from asr.text.formats.record import ID, TEXT, FormatProblem, Records, split_line
 
 TRN = re.compile(r"(?P<text>.*\S)?\s*\((?P<id>[^()\s]+)\)\s*")
 SPHINX = re.compile(r"(?P<text>.*\S)?\s*\((?P<id>[^()\s]+)\s+-?\d+(?:\.\d+)?\)\s*")
-_SENTENCE = re.compile(r"^<s>\s|\s</s>$|^<s>$|^</s>$")
+_SENTENCE = re.compile(r"^<s>(?!\S)|(?<!\S)</s>$")
 
 
 def read_trn(content: str) -> Records:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeGuard
 
 from asr.json_text import NotJsonError, array_elements, decode_json
 from asr.text.formats.columns import ROLES
@@ -105,5 +105,5 @@ def _segment(segment: Any, number: int) -> dict[str, Any]:
     return found | ({SPEAKER: speaker} if isinstance(speaker, str) else {})
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e9 and math.isfinite(value)
