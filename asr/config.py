@@ -7,6 +7,7 @@ model (`ModelFolderConfig`). Unknown keys and impossible values are refused by n
 from __future__ import annotations
 
 import re
+import reprlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,8 +20,17 @@ PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
+Units = Annotated[int, Field(ge=1, le=16_384)]  # dimension of a vector, so a matrix has at most 1 GiB
+Layers = Annotated[int, Field(ge=1, le=32)]
+Milliseconds = Annotated[float, Field(gt=0, le=200)]  # of a frame
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what fits into the 64 bits that torch has for it
 Paths = Annotated[tuple[Path, ...], BeforeValidator(lambda paths: [paths] if isinstance(paths, str | Path) else paths)]  # or one path alone
+
+MOST_BEAM = 1_000  # hypotheses of an utterance
+MOST_WEIGHT = 1_000.0  # of a term of the score
+MOST_REDUCTION = 64  # feature frames in one listener state
+
+Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT)]
 
 EMBEDDED = Path(str(files("asr") / "pretrained"))  # the model that comes with the package; its language model is in lm/
 
@@ -37,13 +47,13 @@ class Section(BaseModel):
 class FrontendConfig(Section):
     """Waveform to log-mel features."""
 
-    sample_rate: PositiveInt = 16_000
+    sample_rate: Annotated[int, Field(ge=1, le=192_000)] = 16_000
     """samples a second (Hz)"""
-    mels: PositiveInt = 80
+    mels: Annotated[int, Field(ge=1, le=1_024)] = 80
     """mel bands, the feature dimension F"""
-    window_ms: PositiveFloat = 25.0
+    window_ms: Milliseconds = 25.0
     """length of the Hann window (ms)"""
-    hop_ms: PositiveFloat = 10.0
+    hop_ms: Milliseconds = 10.0
     """from one frame to the next (ms)"""
     low_hz: NonNegativeFloat = 20.0
     """lower edge of the lowest band (Hz)"""
@@ -80,13 +90,13 @@ class FrontendConfig(Section):
 class ListenerConfig(Section):
     """Features to states: an optional convolutional stem, then BiLSTM layers of which some halve the frame rate."""
 
-    stem_channels: tuple[PositiveInt, ...] = (32, 32)
+    stem_channels: Annotated[tuple[Annotated[int, Field(ge=1, le=4_096)], ...], Field(max_length=8)] = (32, 32)
     """channels of each 3x3 convolution of the stem; empty for no stem"""
-    stem_strides: tuple[Literal[1, 2], ...] = (2, 1)
+    stem_strides: Annotated[tuple[Literal[1, 2], ...], Field(max_length=8)] = (2, 1)
     """stride in time of each convolution (the stride over mel bands is always 2)"""
-    hidden: PositiveInt = 256
+    hidden: Units = 256
     """units a direction in every BiLSTM layer"""
-    pyramid: tuple[Annotated[int, Field(ge=1, le=8)], ...] = (2, 1, 1)
+    pyramid: Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(max_length=32)] = (2, 1, 1)
     """for each BiLSTM layer, how many neighbouring frames are concatenated before it: 2 halves the rate (pBLSTM), 1 keeps it"""
     dropout: Fraction = 0.3
     """after every layer"""
@@ -97,6 +107,8 @@ class ListenerConfig(Section):
             raise ValueError(f"stem_channels and stem_strides differ in length: {len(self.stem_channels)} and {len(self.stem_strides)}")
         if not self.pyramid:
             raise ValueError("pyramid names no layer; at least one is needed")
+        if self.reduction > MOST_REDUCTION:
+            raise ValueError(f"stem_strides and pyramid put {self.reduction} frames into one state; at most {MOST_REDUCTION} can be")
         return self
 
     @property
@@ -114,13 +126,13 @@ class AttentionConfig(Section):
     kind: Literal["location", "multihead", "none"] = "location"
     """location: additive, aware of where it looked last (Chorowski et al. 2015); multihead: scaled dot products
     (Vaswani et al. 2017); none: no attention, only the listener's final state (Sutskever et al. 2014)"""
-    size: PositiveInt = 256
+    size: Units = 256
     """dimension in which queries and keys are compared, over all heads"""
-    heads: PositiveInt = 4
+    heads: Units = 4
     """multihead only; must divide size"""
-    location_channels: PositiveInt = 10
+    location_channels: Annotated[int, Field(ge=1, le=1_024)] = 10
     """location only: filters over the previous attention weights"""
-    location_width: PositiveInt = 31
+    location_width: Annotated[int, Field(ge=1, le=2_047)] = 31
     """location only: listener states that a filter spans; odd"""
 
     @model_validator(mode="after")
@@ -135,11 +147,11 @@ class AttentionConfig(Section):
 class SpellerConfig(Section):
     """States to tokens: an LSTM that is fed its own last word and what it last attended to."""
 
-    embedding: PositiveInt = 128
+    embedding: Units = 128
     """dimension of a token's embedding"""
-    hidden: PositiveInt = 256
+    hidden: Units = 256
     """units of each LSTM layer"""
-    layers: PositiveInt = 1
+    layers: Layers = 1
     dropout: Fraction = 0.3
     """on embeddings, between layers and before the output layer"""
     input_feeding: bool = True
@@ -179,7 +191,7 @@ class TokenizerConfig(Section):
     """The pieces that text is written in."""
 
     kind: Literal["char", "unigram", "bpe"] = "unigram"
-    vocab_size: Annotated[int, Field(ge=4)] = 128
+    vocab_size: Annotated[int, Field(ge=4, le=100_000)] = 128
     """pieces, the three special ones included; for `char` an upper bound"""
     model: Path | None = None
     """a trained SentencePiece model to use; without one it is trained on the training transcripts"""
@@ -188,21 +200,21 @@ class TokenizerConfig(Section):
 class DecodeConfig(Section):
     """How the best transcript is searched for."""
 
-    beam: PositiveInt = 8
+    beam: Annotated[int, Field(ge=1, le=MOST_BEAM)] = 8
     """hypotheses kept for an utterance; 1, without CTC, language model and bonuses, is greedy search"""
     ctc_weight: Fraction = 0.3
     """share of the CTC prefix score: (1 - w) log p_att + w log p_ctc; needs a model with a CTC head"""
-    lm_weight: NonNegativeFloat = 0.0
+    lm_weight: Weight = 0.0
     """share of the language model: + w log p_lm, end-of-sentence included (shallow fusion); needs a language model"""
     internal_lm: Fraction = 0.5
     """so much of the language model's weight goes to taking off the speller's own, learnt from its few transcripts: - w internal_lm log p_ilm"""
-    length_bonus: float = 0.0
+    length_bonus: Annotated[float, Field(ge=-MOST_WEIGHT, le=MOST_WEIGHT)] = 0.0
     """added to the score for every token (nats)"""
-    coverage_bonus: NonNegativeFloat = 0.0
+    coverage_bonus: Weight = 0.0
     """added for every listener state that has been attended to (nats); see Chorowski and Jaitly 2016"""
     eos_threshold: Annotated[float, Field(ge=1)] | None = None
     """end only where log p(eos) > threshold * log p(best other token); about 1.5 where transcripts end early (Hannun et al. 2019)"""
-    max_tokens_per_state: PositiveFloat = 1.0
+    max_tokens_per_state: Annotated[float, Field(gt=0, le=100)] = 1.0
     """longest transcript, in tokens for each listener state"""
     doubtful_below: float = -1.8
     """log p_ctc of a transcript, a token (nats), below which it is searched for again and, if need be, marked as doubtful. Of 100 transcripts of
@@ -247,7 +259,7 @@ class ModelFolderConfig(Section):
     def _is_a_code(cls, value: Any) -> Any:
         value = "no" if value is False else value  # Norwegian, as YAML reads it
         if not (isinstance(value, str) and re.fullmatch("[a-z]{2,3}", value)):
-            raise ValueError(f"expected the ISO 639 code of a language, such as en, de or fr, not {value!r}")
+            raise ValueError(f"expected the ISO 639 code of a language, such as en, de or fr, not {reprlib.repr(value)}")
         return value
 
 
@@ -269,6 +281,9 @@ class DataConfig(Section):
     workers: NonNegativeInt | None = None
     """processes that load audio beside each training process; by default as many as there are cores to spare, at most 12, where a GPU
     waits for them, and none on a CPU"""
+    teacher: Paths = ()
+    """folders of a teacher's targets for the utterances of `train`, by id (recipes/librispeech/teacher.py makes them); used where
+    train.teacher_weight is above 0. An utterance without targets is learnt from its transcript alone"""
 
 
 class AugmentConfig(Section):
@@ -286,7 +301,7 @@ class AugmentConfig(Section):
     noise_snr_db: tuple[float, float] = (0.0, 15.0)
     """signal-to-noise ratio, drawn evenly (dB)"""
     warp: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
-    """vocal tract length perturbation: the mel axis is stretched by up to this share (Jaitly and Hinton 2013)"""
+    """vocal tract length perturbation: frequencies are scaled by a factor within 1 - warp and 1 + warp, drawn evenly (Jaitly and Hinton 2013)"""
     frequency_masks: NonNegativeInt = 2
     frequency_width: NonNegativeInt = 27
     """mel bands, at most, that one mask hides (SpecAugment, Park et al. 2019)"""
@@ -314,7 +329,8 @@ class OptimizerConfig(Section):
     ema_decay: Fraction = 0.999
     """weights that are evaluated and kept are a moving average with this decay; 0 for the raw weights"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 where the GPU, or the CPU (AVX512-BF16, AMX), computes in it, fp32 elsewhere"""
+    """of the matrix products. auto: bf16 on a GPU that computes in it, fp32 elsewhere. The result depends on it: name it where a result must be
+    repeated on another machine. The run prints and logs the one it uses. bf16 on a CPU trains more slowly than fp32"""
     epochs: PositiveInt = 60
     minutes: PositiveFloat | None = None
     """time to train in (min): the learning rate falls as fast as it must to end in it, and so does the run, if its epochs are not over before.
@@ -329,7 +345,7 @@ class OptimizerConfig(Section):
     @classmethod
     def _names_a_model(cls, value: Any) -> Any:
         if value is not None and not isinstance(value, str | Path):
-            raise ValueError(f"expected a model's folder or `embedded`, not {value!r}")
+            raise ValueError(f"expected a model's folder or `embedded`, not {reprlib.repr(value)}")
         return value
 
     @property
@@ -356,6 +372,11 @@ class TrainConfig(OptimizerConfig):
     label_smoothing: Fraction = 0.1
     scheduled_sampling: Fraction = 0.0
     """share of target tokens replaced by the model's own while training (Bengio et al. 2015)"""
+    teacher_weight: NonNegativeFloat = 0.0
+    """weight of the distance to the targets of data.teacher, added to the loss of a token: for vectors the squared distance of a listener state,
+    in units of their variance; for codes the cross entropy of a state (nats), averaged over the code books"""
+    teacher_layer: PositiveInt | None = None
+    """listener layer whose states a linear head maps to the targets, from 1; by default the last. The finished model has no such head"""
     evaluate_epochs: PositiveInt = 5
     """epochs between two evaluations on the dev manifests"""
     keep_best: PositiveInt = 5
@@ -385,6 +406,17 @@ class Config(ModelFolderConfig):
             raise ValueError("train.scheduled_sampling goes token by token, so it needs model.speller.input_feeding")
         return self
 
+    @model_validator(mode="after")
+    def _teacher_is_there(self) -> Config:
+        layers = len(self.model.listener.pyramid)
+        if self.train.teacher_weight and not self.data.teacher:
+            raise ValueError("train.teacher_weight is above 0, and data.teacher names no targets: name a folder, or set the weight to 0")
+        if self.train.teacher_layer and self.train.teacher_layer > layers:
+            raise ValueError(
+                f"train.teacher_layer is {self.train.teacher_layer}, and the listener has {layers} layers (model.listener.pyramid)"
+            )
+        return self
+
     def folder_config(self) -> ModelFolderConfig:
         """The part that a finished model keeps."""
         pieces = self.tokenizer.model_copy(update={"model": None})
@@ -397,11 +429,11 @@ class Config(ModelFolderConfig):
 class LanguageModelConfig(Section):
     """An LSTM over the speller's pieces."""
 
-    embedding: PositiveInt = 256
+    embedding: Units = 256
     """dimension of a token's embedding"""
-    hidden: PositiveInt = 896
+    hidden: Units = 896
     """units of each LSTM layer"""
-    layers: PositiveInt = 1
+    layers: Layers = 1
     dropout: Fraction = 0.1
     """on embeddings, between layers and before the output layer"""
 

@@ -6,6 +6,7 @@ A recipe (`recipes/*/*.yaml`) is a `Config` or an `LMRecipe`; a model folder's `
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from asr.config import Config, LMRecipe, LMTrainConfig, Section, TrainConfig
 from asr.errors import ConfigError
+from asr.yaml_text import NotYamlError, decode_yaml, read_yaml
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -27,9 +29,9 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
     Raises ConfigError, naming every key at fault and the file, or the override, that has it.
     """
     try:
-        return kind.model_validate(_inherit(path, _tree(path, overrides)))
+        return kind.model_validate(_inherit(path, _tree(path, overrides), overrides))
     except ValidationError as e:
-        problems = [f"{_blamed(path, overrides or [], p['loc'])}: {_explain(p, kind)}" for p in e.errors()]
+        problems = [f"{_origin(kind, path, overrides or [], p)}: {_explain(p, kind)}" for p in e.errors()]
         raise ConfigError("\n".join(problems)) from None
 
 
@@ -56,7 +58,7 @@ def _is_lm(tree: dict[str, Any]) -> bool:
     return bool(tree.get("kind") == "language_model")
 
 
-def _inherit(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
+def _inherit(path: Path, tree: dict[str, Any], overrides: list[str] | None = None) -> dict[str, Any]:
     """A recipe's tree, filled up with the sections of the model that it starts from, as far as training takes them over."""
     train = tree.get("train")
     start = train.get("start_from") if isinstance(train, dict) else None
@@ -64,16 +66,18 @@ def _inherit(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
         return tree
     section = LMTrainConfig if _is_lm(tree) else TrainConfig
     folder = section.model_validate({"start_from": start}).start_folder
+    typed = [o for o in overrides or [] if _key(o) in ("train", "train.start_from")]
+    given = typed[-1] if typed else f"{path}: train.start_from"
     if folder is None or not (folder / "config.yaml").is_file():
-        raise ConfigError(f"{path}: train.start_from: {folder} is not a model's folder")
+        raise ConfigError(f"{given}: {folder} is not a model's folder")
     if holds_recipe(folder / "config.yaml"):
         made = folder / "model"
         advice = f"did you mean {made}?" if made.is_dir() else "let it end first, which makes its model"
-        raise ConfigError(f"{path}: train.start_from: {folder} is a training run, not a model: {advice}")
+        raise ConfigError(f"{given}: {folder} is a training run, not a model: {advice}")
     model = _tree(folder / "config.yaml")
     if _is_lm(model) != _is_lm(tree):
         kinds = ("a recogniser", "a language model")
-        raise ConfigError(f"{path}: train.start_from: {folder} is {kinds[_is_lm(model)]}, and this recipe trains {kinds[_is_lm(tree)]}")
+        raise ConfigError(f"{given}: {folder} is {kinds[_is_lm(model)]}, and this recipe trains {kinds[_is_lm(tree)]}")
     if train.get("start_with") == "listener":
         network = model.get("model", {})
         return _filled(tree, {"model": {name: network[name] for name in ("frontend", "listener") if name in network}})
@@ -91,15 +95,15 @@ def _filled(tree: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
 
 def _tree(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        tree, _ = read_yaml(path)
+    except NotYamlError as e:
+        raise ConfigError(f"{path}:{e.line}: {e}") from None
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path}: cannot be read: {e}") from None
-    try:
-        tree = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as e:  # ValueError: a date that no calendar has
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be read: {e.strerror}") from None
     tree = {} if tree is None else tree
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, found a {type(tree).__name__}")
@@ -108,14 +112,35 @@ def _tree(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
     return tree
 
 
-def _blamed(path: Path, overrides: Sequence[str], place: Sequence[int | str]) -> str:
-    """Where a value came from: the last override that gave it, as it was typed, or else the file; and its key, unless the override has it."""
-    key = ".".join(map(str, place))
-    for override in reversed(overrides):
-        given = override.partition("=")[0]
-        if key == given or key.startswith(f"{given}."):
-            return override if key == given else f"{override}: {key}"
-    return f"{path}: {key or 'config'}"
+def _origin(kind: type[Section], path: Path, overrides: list[str], problem: Any) -> str:
+    """Where a problem comes from: the overrides without which it would not be there, as they were typed, or else the file; and its key."""
+    key = ".".join(map(str, problem["loc"]))
+    guilty = [o for i, o in enumerate(overrides) if not _has_problem(kind, path, overrides[:i] + overrides[i + 1 :], problem)]
+    if not guilty and overrides and not _has_problem(kind, path, [], problem):  # any of several gives it
+        guilty = [o for o in overrides if f"{key}.".startswith(f"{_key(o)}.")][-1:] or overrides
+    if not guilty:
+        return f"{path}: {key or 'config'}"
+    given = " ".join(guilty)
+    return given if not key or key == _key(guilty[-1]) else f"{given}: {key}"
+
+
+def _has_problem(kind: type[Section], path: Path, overrides: list[str], problem: Any) -> bool:
+    """Whether a config has a problem with some of its overrides too."""
+
+    def sign(found: Any) -> tuple[Any, ...]:  # the input of a whole section differs with every override
+        return (found["loc"], found["type"], None if isinstance(found["input"], dict) else repr(found["input"]))
+
+    try:
+        kind.model_validate(_inherit(path, _tree(path, overrides), overrides))
+    except ValidationError as e:
+        return sign(problem) in map(sign, e.errors())
+    except ConfigError:
+        return False
+    return False
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0]
 
 
 def dump_config(config: Section) -> str:
@@ -128,9 +153,9 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"{override}: expected key=value, such as train.epochs=20")
     try:
-        parsed = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"{override}: the value is not valid YAML") from None
+        parsed, _ = decode_yaml(value)
+    except NotYamlError as e:
+        raise ConfigError(f"{override[:200]}: the value is {e}") from None
     *sections, name = key.split(".")
     for section in sections:
         child = tree.setdefault(section, {})
@@ -144,8 +169,10 @@ def _explain(problem: Any, kind: type[Section]) -> str:
     if problem["type"] == "extra_forbidden":
         meant = _alike(".".join(map(str, problem["loc"])), list(_keys(kind)))
         return "unknown key" + (f": did you mean {' or '.join(meant)}?" if meant else "")
+    if problem["type"] == "model_type":
+        return f"a section of keys, not {problem['input']!r}"
     message = problem["msg"].removeprefix("Value error, ")
-    return message if problem["type"] in ("value_error", "missing") else f"{message}, not {problem['input']!r}"
+    return message if problem["type"] in ("value_error", "missing") else f"{message}, not {reprlib.repr(problem['input'])}"
 
 
 def _alike(key: str, known: Sequence[str]) -> list[str]:

@@ -25,6 +25,7 @@ from asr.decode.examine import Examined, examine
 from asr.decode.hotwords import Hotwords
 from asr.decode.recognize import check_search
 from asr.errors import AudioError, UsageError
+from asr.memory import Trimmer
 from asr.model.checkpoint import TrainedModel
 from asr.model.checkpoint import load_model as load_folder
 from asr.speech.audio import stream_audio
@@ -69,13 +70,27 @@ class Transcriber:
         segment: SegmentConfig | None = None,
         batch_seconds: float = BATCH_SECONDS,
         hotwords: Hotwords | None = None,
+        nbest: int | None = None,
     ):
-        """`hotwords` are favoured, see `asr.load_hotwords`. Raises UsageError for a search that the model cannot do."""
+        """Prepare to transcribe.
+
+        Args:
+            model: a trained model.
+            decode: the search; default: the model's own.
+            segment: how speech is found; default: `SegmentConfig()`.
+            batch_seconds: speech recognised together (s).
+            hotwords: phrases that the search favours, see `asr.load_hotwords`.
+            nbest: readings kept of each segment; default: the whole beam, some 20 kB a segment for a beam of 16.
+
+        Raises:
+            UsageError: the model cannot do this search.
+        """
         if model.config.model.frontend.high_hz > RATE / 2:
             raise UsageError(
                 f"the model hears up to {model.config.model.frontend.high_hz:g} Hz, and speech is found in recordings at {RATE} Hz: use asr evaluate"
             )
-        self.model, self.batch_seconds, self.hotwords = model, batch_seconds, hotwords
+        self.model, self.batch_seconds, self.hotwords, self.nbest = model, batch_seconds, hotwords, nbest
+        self._trimmer = Trimmer()
         self.decode = decode or model.search
         self.segment = segment or SegmentConfig()
         check_search(model, self.decode, hotwords)
@@ -110,7 +125,7 @@ class Transcriber:
     def _transcribe(self, sources: Sequence[Source], on_progress: Callable[[float], None]) -> Iterator[tuple[int, Transcript | AudioError]]:
         stop = threading.Event()
         windows = read_windows(sources, self.segment, WINDOW_BATCHES * self.batch_seconds, stop)
-        found: dict[int, list[Segment | HeldBack | None]] = defaultdict(list)
+        found: dict[int, list[Segment | HeldBack]] = defaultdict(list)
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(next, windows, None)
             try:
@@ -124,15 +139,20 @@ class Transcriber:
             finally:
                 stop.set()
 
-    def _recognize(self, window: Window, found: dict[int, list[Segment | HeldBack | None]]) -> Iterator[float]:
-        """What is said in a window, added to `found` by recording; yields the share of the window that each batch was."""
+    def _recognize(self, window: Window, found: dict[int, list[Segment | HeldBack]]) -> Iterator[float]:
+        """Recognise a window, adding to `found` by recording; yields the share of the window that each batch was.
+
+        Free memory goes back to the system after each batch: the next has another shape, and would not fit into the gaps.
+        """
         seconds = [speech.seconds for _, speech in window.segments]
         if not seconds:
             yield 1.0
         for batch in by_length(seconds, self.batch_seconds):
             recognized = self.recognize([window.segments[i][1] for i in batch])
             for i, heard in zip(batch, recognized, strict=True):
-                found[window.segments[i][0]].append(heard)
+                if heard:
+                    found[window.segments[i][0]].append(heard)
+            self._trimmer.trim()
             yield sum(seconds[i] for i in batch) / sum(seconds)
 
     def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | HeldBack | None]:
@@ -153,7 +173,7 @@ class Transcriber:
     def _segment(self, speech: SpeechSegment, what: Examined) -> Segment:
         readings = tuple(
             Reading(r.text, tuple(h.tokens), h.score, h.attention_score, h.ctc_score, h.lm_score, h.internal_lm_score)
-            for r, h in ((r, r.hypothesis) for r in what.readings)
+            for r, h in ((r, r.hypothesis) for r in what.readings[: self.nbest])
         )
 
         timed = self.model.network.ctc is not None

@@ -24,11 +24,11 @@ import os
 import platform
 import random
 import shlex
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -116,22 +116,17 @@ def offline(transcriber: Transcriber, paths: list[Path], seconds: float) -> tupl
 @contextmanager
 def server(threads: int, *options: str) -> Iterator[tuple[str, int]]:
     """A server of its own process: its address and process number."""
-    with socket.socket() as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        port = probe_socket.getsockname()[1]
-    command = [sys.executable, "-m", "asr", "serve", "--port", str(port), "--threads", str(threads), *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "asr", "serve", "--port", "0", "--threads", str(threads), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
     try:
-        while True:
-            if process.poll() is not None:
-                raise AsrError(f"the server ended with exit code {process.returncode}: {shlex.join(command)} tells why")
-            try:
-                if httpx.get(f"{url}/readyz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.2)
+        url, ready = "", False
+        while not ready and (line := process.stderr.readline()):
+            url = line.split()[2] if line.startswith("listening on ") else url
+            ready = line.startswith("ready")
+        if not ready:
+            raise AsrError(f"the server ended with exit code {process.wait()}: {shlex.join(command)} tells why")
+        threading.Thread(target=process.stderr.read, daemon=True).start()  # or the pipe fills, and the server waits
         yield url, process.pid
     finally:
         process.terminate()

@@ -165,7 +165,7 @@ def train(model: TrainedModel, examples: list[Example], batch_seconds: float, st
             batch = data[share]
         with watch.stage("features"):
             features, frames = network.frontend(batch.waveforms.to(device), batch.samples.to(device))
-            features = augment_features(features, frames, batch.dice.to(device), config)
+            features = augment_features(features, frames, batch.dice.to(device), config, network.frontend.config)
         with watch.stage("forward"):
             losses = network(features, frames, batch.targets.to(device), batch.target_lengths.to(device), 0.1)
         with watch.stage("backward"):

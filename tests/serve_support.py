@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import uvicorn
 
 from asr.config import SegmentConfig
-from asr.serve.app import make_app
+from asr.serve.run import listen, make_server
 from asr.serve.service import Service
 from asr.serve.settings import ServeSettings
 from asr.speech.segment import SpeechSegment
@@ -30,35 +32,66 @@ class Live:
 
     service: Service
     url: str
+    others: set[str]
+    """temporary files of the test's own process"""
 
     def post(self, file: bytes | Path, url: str = "/v1/audio/transcriptions", name: str = "a.wav", **fields: str) -> httpx.Response:
         content = file.read_bytes() if isinstance(file, Path) else file
         return httpx.post(self.url + url, files={"file": (name, content)}, data=fields, timeout=120)
 
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+    def connect(self, source: str = "127.0.0.1") -> socket.socket:
+        """A connection from some loopback address."""
+        return socket.create_connection(self.address, timeout=30, source_address=(source, 0))
+
+    def figure(self, name: str) -> float:
+        """A value of /metrics."""
+        [line] = [line for line in self.service.metrics.text().decode().splitlines() if line.startswith(f"{name} ")]
+        return float(line.split()[1])
+
     def is_clean(self) -> bool:
-        """No recording is left on the disk and no request counts as under way, within a moment."""
+        """Within a moment, no recording is left on the disk, and no upload and no recording is under way."""
         for _ in range(100):
-            if not list(self.service.folder.iterdir()) and self.service.metrics.under_way._value.get() == 0:
+            busy = self.figure("asr_requests_under_way") + self.figure("asr_uploads_under_way")
+            if not busy and temporary_files() <= self.others:
                 return True
             time.sleep(0.05)
         return False
 
 
+def temporary_files() -> set[str]:
+    """Temporary files that this process holds open: anonymous ones (`/tmp/#123 (deleted)`), and those of a server's folder."""
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            name = str(descriptor.readlink())
+            if name.startswith(f"{tempfile.gettempdir()}/#") or "/asr-serve-" in name:
+                found.add(name)
+    return found
+
+
 @contextmanager
 def serving(load: Callable[[], Transcriber], settings: ServeSettings | None = None, wait: bool = True) -> Iterator[Live]:
     service = Service(load, settings or ServeSettings())
-    server = uvicorn.Server(uvicorn.Config(make_app(service), port=0, log_level="warning", timeout_graceful_shutdown=30))
-    thread = threading.Thread(target=server.run)
+    listeners, others = listen("127.0.0.1", 0), temporary_files()
+    server = make_server(service)
+    for name in ("uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    thread = threading.Thread(target=server.run, args=[listeners])
     thread.start()
     try:
+        url = f"http://127.0.0.1:{listeners[0].getsockname()[1]}"
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         while wait and not service.ready:
             assert service.failure is None, service.failure
             time.sleep(0.01)
-        yield Live(service, url)
+        yield Live(service, url, others)
     finally:
         server.should_exit = True
         thread.join(60)

@@ -123,14 +123,14 @@ def test_a_truncated_recording_is_heard_as_far_as_it_goes(tiny_folder: Path, tmp
 @pytest.mark.parametrize("samples", [1, 100, 399, 401])
 def test_a_moment_of_sound_is_transcribed(tiny_folder: Path, tmp_path: Path, samples: int) -> None:
     soundfile.write(tmp_path / "click.wav", np.full(samples, 0.1), RATE)
-    result = run("transcribe", tmp_path / "click.wav", "--model", tiny_folder)
+    result = run("transcribe", tmp_path / "click.wav", "--model", tiny_folder, "-f", "txt")
     assert result.exit_code == 0
     assert result.stdout == ""
 
 
 def test_the_wrong_ending_does_not_matter(tmp_path: Path) -> None:
     shutil.copy(SPEECH, tmp_path / "a.mp3")
-    plain, renamed = (run("transcribe", p).stdout for p in (SPEECH, tmp_path / "a.mp3"))
+    plain, renamed = (run("transcribe", p, "-f", "txt").stdout for p in (SPEECH, tmp_path / "a.mp3"))
     assert plain == renamed
     assert "RIVER" in plain
 
@@ -145,7 +145,7 @@ def strict(tmp_path: Path) -> Path:
 
 
 def test_speech_that_is_held_back_is_told(strict: Path, tmp_path: Path) -> None:
-    well = run("transcribe", SPEECH)
+    well = run("transcribe", SPEECH, "-f", "txt")
     assert (well.stderr, well.exit_code) == ("", 0)
     result = run("transcribe", "--model", strict, "--json", SPEECH)
     record = json.loads(result.stdout)
@@ -199,7 +199,7 @@ def test_files_are_written_and_not_made_again(tmp_path: Path) -> None:
         (["-f", "srt,json"], "only one can be printed"),
         (["-f", "pdf"], "pdf"),
         (["--skip-existing"], "--output-dir"),
-        (["-f", "srt", SPEECH.with_name("window.flac")], "one recording can be printed"),
+        (["-f", "srt", SPEECH.with_name("window.flac")], "is printed for a single recording"),
         (["--language-model", "none", "--lm-weight", "0.5"], "no language model"),
         (["--lm-weight", "inf"], "finite"),
         (["--profile", "fast", "--nbest", "3"], "--beam-size"),
@@ -216,7 +216,7 @@ def test_a_channel_is_picked(tmp_path: Path) -> None:
     samples, _ = soundfile.read(SPEECH)
     soundfile.write(tmp_path / "two.wav", np.stack([0.05 * np.random.default_rng(0).standard_normal(len(samples)), samples], axis=1), RATE)
     assert "RIVER" in run("transcribe", tmp_path / "two.wav", "--channel", 2).stdout
-    assert run("transcribe", tmp_path / "two.wav", "--channel", 1).stdout == ""
+    assert run("transcribe", tmp_path / "two.wav", "--channel", 1, "-f", "txt").stdout == ""
     result = run("transcribe", tmp_path / "two.wav", "--channel", 3)
     assert result.exit_code == 1
     assert "has 2 channels, and no channel 3" in complaints(result)[0]
@@ -255,6 +255,7 @@ def test_a_missing_model_file_is_named(tiny_folder: Path, good: Path, tmp_path: 
         (["--device", "gpu"], "device 'gpu' is not there"),
         (["--device", "meta"], "device 'meta' is not there, or cannot compute: use auto, cpu, or cuda on a machine with a GPU"),
         (["--device", "hpu"], "device 'hpu' is not there"),
+        (["--batch-seconds", "inf"], "--length-bonus and --batch-seconds are finite numbers"),
     ],
 )
 def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: list[str], expected: str) -> None:
@@ -265,7 +266,15 @@ def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: li
 
 
 @pytest.mark.parametrize(
-    "arguments", [["transcribe"], ["transcribe", "a.wav", "--beam-size", "0"], ["train", "a.yaml", "--nothing"], ["speak"]]
+    "arguments",
+    [
+        ["transcribe"],
+        ["transcribe", "a.wav", "--beam-size", "0"],
+        ["transcribe", "a.wav", "--beam-size", "1000000000"],
+        ["transcribe", "a.wav", "--threads", "1000000000"],
+        ["train", "a.yaml", "--nothing"],
+        ["speak"],
+    ],
 )
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
@@ -457,7 +466,13 @@ def test_a_reader_that_has_had_enough_costs_no_file(tiny_folder: Path, good: Pat
         (["--output", "folder"], "--output folder: is a folder: name a file, such as folder/hypotheses.json"),
         (["--output", "good.wav/hyp.json"], "--output good.wav/hyp.json: cannot be written: Not a directory"),
         (["--report", "good.wav/report.md"], "--report good.wav/report.md: cannot be written: Not a directory"),
-        (["--output", "./folder/../m.json"], "--output folder/../m.json: is the manifest itself: name another file"),
+        (["--output", "./folder/../m.json"], "--output folder/../m.json: would overwrite an input of this command: name another file"),
+        (["--output", "good.wav"], "--output good.wav: would overwrite an input of this command: name another file"),
+        (["--output", "names", "--hotwords", "names"], "--output names: would overwrite an input of this command: name another file"),
+        (
+            ["--report", "names.md", "--hotwords", "names.md"],
+            "--report names.md: would be written over names.md: name another file or folder",
+        ),
         (["--report", "m.json"], "--report m.json: would be written over m.json: name another file or folder"),
         (
             ["--output", "new.json", "--report", "./new.json"],
@@ -478,6 +493,8 @@ def test_evaluate_looks_at_where_it_shall_write_first(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
+    for names in ("names", "names.md"):
+        (tmp_path / names).write_text("RIVER\n", encoding="utf-8")
     (tmp_path / "letters.yaml").write_text("steps: [{replace: {pattern: '[A-Z]'}}]", encoding="utf-8")
     (tmp_path / "m.json").write_text(json.dumps({"audio_filepath": "good.wav", "text": "LOW"}), encoding="utf-8")
     result = run("evaluate", "--manifest", "m.json", "--model", "not-looked-at-yet", *arguments)

@@ -81,19 +81,68 @@ def test_one_path_needs_no_brackets(tmp_path: Path) -> None:
         ("model: {frontend: {window_ms: 0.02}}", [], r"model\.frontend: window_ms is 0\.02, which is no whole sample"),
         ("seed: 99999999999999999999", [], r"recipe\.yaml: seed: .*less than 9223372036854775808, not 99999999999999999999$"),
         ("train: {start_from: 5}", [], r"^\S+recipe\.yaml: train\.start_from: expected a model's folder or `embedded`, not 5$"),
-        ("seed: 2024-13-45", [], r"recipe\.yaml: not valid YAML: month must be in"),
-        ("", ["seed=2024-13-45"], "seed=2024-13-45: the value is not valid YAML"),
+        ("seed: 2024-13-45", [], r"recipe\.yaml:1: not YAML: 2024-13-45 cannot be read: month must be in"),
+        ("", ["seed=2024-13-45"], "seed=2024-13-45: the value is not YAML"),
         ("language: German", [], r"recipe\.yaml: language: expected the ISO 639 code of a language, such as en, de or fr, not 'German'$"),
         ("- a list", [], "expected `key: value` lines"),
-        ("a: [b", [], "not valid YAML"),
+        ("a: [b", [], "not YAML"),
         ("", ["epochs"], "epochs: expected key=value"),
         ("seed: 1", ["seed.x=2"], "seed is a value, not a section"),
-        ("", ["train.epochs=[1"], "not valid YAML"),
+        ("", ["train.epochs=[1"], "not YAML"),
+        ("", ["train.epochs=" + "[" * 100_000], r"^train\.epochs=\[{10,200}: the value is not YAML.*$"),
+        ("seed: 1", ["trian.epochs=3"], r"^trian\.epochs=3: trian: unknown key: did you mean train\?$"),
+        ("seed: 1", ["a.b.c="], r"^a\.b\.c=: a: unknown key$"),
+        ("", ["=3"], r"^=3: expected key=value"),
+        ("", ["train=3"], r"^train=3: a section of keys, not 3$"),
+        ("", ["train.epochs.x=3"], r"^train\.epochs\.x=3: train\.epochs: .*integer"),
+        ("", ["train.epochs="], r"^train\.epochs=: .*integer, not None$"),
+        ("train: {epochs: 9}", ["train.epochs=x", "train.epochs=x"], r"^train\.epochs=x: .*integer"),
+        ("train: {epochs: x}", ["seed=2"], r"recipe\.yaml: train\.epochs: .*integer"),
+        ("seed: 1", ["seed=2", "model.ctc_weight=0"], r"^model\.ctc_weight=0: decode\.ctc_weight needs a CTC head"),
+        ("model: {ctc_weight: 0}", ["seed=2"], r"recipe\.yaml: config: decode\.ctc_weight needs a CTC head"),
+        (
+            "seed: 1", ["model.frontend.low_hz=5000", "model.frontend.mels=40", "model.frontend.high_hz=4000"],
+            r"^model\.frontend\.low_hz=5000 model\.frontend\.high_hz=4000: model\.frontend: low_hz < high_hz",
+        ),
+        ("seed: 1", ["augment.noise_snr_db=[1]"], r"^augment\.noise_snr_db=\[1\]: augment\.noise_snr_db\.1: Field required$"),
+        ("seed: 1", ["train.start_from=nope"], r"^train\.start_from=nope: nope is not a model's folder$"),
+        ("seed: 1", ["train={start_from: nope}"], r"^train=\{start_from: nope\}: nope is not a model's folder$"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         load_config(Config, write(tmp_path, text), overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("model: {frontend: {mels: 10000000}}", "model.frontend.mels"),
+        ("model: {frontend: {sample_rate: 2000000000}}", "model.frontend.sample_rate"),
+        ("model: {frontend: {window_ms: 3600000}}", "model.frontend.window_ms"),
+        ("model: {frontend: {hop_ms: 1.0e+300}}", "model.frontend.hop_ms"),
+        ("model: {listener: {stem_channels: [1000000, 4]}}", "model.listener.stem_channels.0"),
+        ("model: {listener: {hidden: 1000000}}", "model.listener.hidden"),
+        ("model: {listener: {pyramid: [" + "1, " * 1000 + "1]}}", "model.listener.pyramid"),
+        ("model: {listener: {pyramid: [8, 8, 8]}}", "model.listener: stem_strides and pyramid put 1024 frames into one state; at most 64"),
+        ("model: {attention: {size: 1000000}}", "model.attention.size"),
+        ("model: {attention: {location_width: 1000001}}", "model.attention.location_width"),
+        ("model: {speller: {hidden: 1000000}}", "model.speller.hidden"),
+        ("model: {speller: {layers: 100000}}", "model.speller.layers"),
+        ("tokenizer: {vocab_size: 1000000000}", "tokenizer.vocab_size"),
+        ("decode: {beam: 1000000000}", "decode.beam"),
+        ("decode: {beam: .inf}", "decode.beam"),
+        ("decode: {max_tokens_per_state: 1.0e+9}", "decode.max_tokens_per_state"),
+        ("decode: {lm_weight: 1.0e+30}", "decode.lm_weight"),
+        ("1: 2", "1: Keys should be strings"),
+    ],
+)
+def test_absurd_sizes_are_refused(tmp_path: Path, text: str, key: str) -> None:
+    with pytest.raises(ConfigError) as e:
+        load_config(ModelFolderConfig, write(tmp_path, text))
+    assert str(e.value).startswith(f"{tmp_path / 'recipe.yaml'}: {key}")
+    assert "\n" not in str(e.value)
+    assert len(str(e.value)) < 400
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from asr.files import atomic_file, atomic_folder, check_writable, write_atomically
+from asr.errors import UsageError
+from asr.files import HOST, atomic_file, atomic_folder, check_writable, clean_folder, overwritten, recover_folder, write_atomically
+from asr.model.checkpoint import load_model
 
 
 def test_replaces_a_file(tmp_path: Path) -> None:
@@ -140,3 +146,103 @@ def test_a_folder_that_lets_nothing_in_is_told_before(tmp_path: Path, monkeypatc
     with pytest.raises(PermissionError, match="new"):
         check_writable(tmp_path / "new")
     tmp_path.chmod(0o700)
+
+
+@pytest.fixture(scope="module")
+def dead() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
+def test_a_folder_that_cannot_be_replaced_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    with atomic_folder(tmp_path / "f") as partial:
+        (partial / "a").write_text("one", encoding="utf-8")
+    replace = os.replace
+
+    def fail(source: Path, target: Path) -> None:
+        if source.name.endswith(".partial"):
+            raise error
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(type(error)), atomic_folder(tmp_path / "f") as partial:
+        (partial / "a").write_text("two", encoding="utf-8")
+    assert (tmp_path / "f" / "a").read_text(encoding="utf-8") == "one"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def killed_between_renames(folder: Path, process: str) -> None:
+    """Leave a folder as a process does that is killed between the two renames of its replacement."""
+    shutil.copytree(folder, folder.with_name(f".{folder.name}.{process}.partial"))
+    folder.rename(folder.with_name(f".{folder.name}.{process}.old"))
+
+
+@pytest.mark.parametrize("host", [HOST, "elsewhere"])
+def test_a_replacement_that_was_killed_is_undone_by_who_comes_next(tmp_path: Path, tiny_folder: Path, dead: int, host: str) -> None:
+    model = Path(shutil.copytree(tiny_folder, tmp_path / "a [model]"))
+    for come_next in (lambda: load_model(model), lambda: clean_folder(tmp_path, ".*"), lambda: recover_folder(model)):
+        killed_between_renames(model, f"{host}-{dead}")
+        come_next()
+        assert (model / "config.yaml").is_file()
+        shutil.rmtree(tmp_path / f".{model.name}.{host}-{dead}.partial", ignore_errors=True)
+        assert [path.name for path in tmp_path.iterdir()] == [model.name]
+    killed_between_renames(model, f"{host}-{dead}")
+    with atomic_folder(model) as partial:
+        (partial / "a").write_text("new", encoding="utf-8")
+    assert [path.name for path in model.iterdir()] == ["a"]
+
+
+def test_a_folder_that_was_never_there_is_not_made(tmp_path: Path) -> None:
+    recover_folder(tmp_path / "f")
+    recover_folder(tmp_path / "deep" / "f")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(UsageError, match="no such model folder"):
+        load_model(tmp_path / "f")
+
+
+def test_a_replacement_under_way_is_waited_for(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "f") as partial:
+        (partial / "a").write_text("one", encoding="utf-8")
+    old = tmp_path / f".f.{HOST}-{os.getppid()}.old"
+    (tmp_path / "f").rename(old)
+    second = threading.Timer(0.2, lambda: shutil.copytree(old, tmp_path / "f"))
+    second.start()
+    recover_folder(tmp_path / "f")
+    second.join()
+    assert (tmp_path / "f" / "a").is_file()
+    assert old.is_dir()
+
+
+def test_litter_of_living_processes_and_other_names_stays(tmp_path: Path, dead: int) -> None:
+    gone = [f".a.{HOST}-{dead}.partial", f".a.b.{HOST}-{dead}.old", f".a.elsewhere-{dead}.partial"]
+    kept = [f".a.{HOST}-{os.getppid()}.partial", f".c.{HOST}-{dead}.partial", f".b.elsewhere-{dead}.partial", ".a.partial", "a", "a.b"]
+    for name in [*gone, *kept]:
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    os.utime(tmp_path / gone[-1], (0, 0))
+    clean_folder(tmp_path, "a|a.b|b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    clean_folder(tmp_path / "nowhere", ".*")
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ö" * 120])
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path, name: str) -> None:
+    write_atomically(tmp_path / name, "one")
+    with atomic_folder(tmp_path / "f" / name):
+        pass
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [name]
+
+
+def test_a_file_is_known_by_whatever_name(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    (tmp_path / "soft").symlink_to("a")
+    os.link(tmp_path / "a", tmp_path / "hard")
+    outputs = [tmp_path / name for name in ("soft", "hard", "b", "x/../a", "new")]
+    inputs = [tmp_path / "a", tmp_path / "gone", Path("nul\0"), tmp_path / "new"]
+    assert overwritten(outputs, inputs) == [tmp_path / name for name in ("soft", "hard")]
+    (tmp_path / "x").mkdir()
+    assert overwritten(outputs, inputs) == [tmp_path / name for name in ("soft", "hard", "x/../a")]
+    assert overwritten([], inputs) == overwritten(outputs, []) == []

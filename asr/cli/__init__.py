@@ -1,7 +1,7 @@
 """The command line: one function a command, which parses, calls and prints.
 
 Results go to standard output; progress, notes and errors to standard error. Exit codes: 0 all went well, 1 something
-failed, 2 the request was wrong, 130 stopped by Ctrl-C.
+failed, 2 the request was wrong, 130 stopped by Ctrl-C (`asr train`: or SIGTERM).
 """
 
 from __future__ import annotations

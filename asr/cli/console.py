@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from asr.dependencies import naming_dependencies
 from asr.errors import AsrError
+from asr.terminal import SafeConsole
 
-out = Console(highlight=False, soft_wrap=True, emoji=False)  # line 100 of a file is FILE:100:, no emoji
-err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+out = SafeConsole()
+err = SafeConsole(stderr=True)
 
 
 def speaks_plainly(command: Callable[..., None]) -> Callable[..., None]:
@@ -36,7 +36,7 @@ def speaks_plainly(command: Callable[..., None]) -> Callable[..., None]:
             if sys.stdout is not None:  # None: it was closed before we began
                 sys.stdout.flush()
         except AsrError as e:
-            for line in str(e).splitlines():
+            for line in str(e).split("\n"):
                 complain(line)
             raise SystemExit(e.exit_code) from None
         except BrokenPipeError:

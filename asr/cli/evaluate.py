@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
 from asr.cli.score import ByOption, FailAboveOption, NormalizerOption, ReportOption, is_above, print_evaluation, write_report_files
 from asr.cli.search import SearchOptions, takes_search_options
 from asr.errors import AudioError, UsageError
-from asr.files import check_writable, is_same_file
+from asr.files import check_writable, refuse_inputs
 
 if TYPE_CHECKING:
     from asr.model.checkpoint import TrainedModel
@@ -59,8 +60,9 @@ def evaluate(
     ]
     change = load_normalizer(normalizer)
     check_words_left([u.text for u in utterances], change)
-    _check_output(output, manifest)
-    check_report_path(report, (manifest, output) if output else (manifest,))
+    other_inputs = {manifest, Path(normalizer), *search.files()}
+    _check_output(output, other_inputs | {u.audio_filepath for u in utterances})
+    check_report_path(report, (*other_inputs, *([output] if output else [])))
     check_keys(by or [], [{**known, "duration": 0.0} for known in details])
     model, decode, hotwords = search.load()
     texts: list[str | None] = [None] * len(utterances)
@@ -124,12 +126,11 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
     return pictures
 
 
-def _check_output(path: Path | None, manifest: Path) -> None:
-    """Raises UsageError where no manifest could be written, before hours are spent on what should go into it."""
+def _check_output(path: Path | None, inputs: Iterable[Path]) -> None:
+    """Raise UsageError where the hypotheses could not be written, or would replace an input, before hours are spent on them."""
     if path is None:
         return
-    if is_same_file(path, manifest):
-        raise UsageError(f"--output {path}: is the manifest itself: name another file")
+    refuse_inputs("--output", [path], inputs)
     try:
         check_writable(path)
     except IsADirectoryError:

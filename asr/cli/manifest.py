@@ -11,6 +11,7 @@ from rich.table import Table
 from asr.cli.console import err, out, speaks_plainly
 from asr.cli.manifest_from import manifest_from
 from asr.cli.manifest_split import manifest_split
+from asr.terminal import print_result
 
 app = typer.Typer(help="Make and look at manifests: files that list utterances, one JSON object a line.", no_args_is_help=True)
 app.command("from")(manifest_from)
@@ -33,7 +34,7 @@ def check(file: ManifestArgument) -> None:
     with err.status(f"checking {file} …"):
         report = check_manifest(file)
     for problem in report.problems:
-        print(problem)
+        print_result(problem)
     out.print(f"{file}: {report.utterances} utterances, {report.hours:.2f} h, {len(report.problems)} problems", markup=False)
     if report.problems:
         raise typer.Exit(1)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
 from asr.errors import UsageError
+from asr.files import refuse_inputs
 
 if TYPE_CHECKING:
     from asr.prepare.conversion import Converted
@@ -76,8 +77,9 @@ def manifest_from(
     from asr.text.normalizer import load_normalizer
 
     normalizer = load_normalizer(normalize)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise UsageError(f"--output {output}: is the source itself: name another file")
+    refuse_inputs("--output", [output], [source])
+    if output.suffix.lower() not in (".json", ".jsonl") and not output.is_dir():  # files of the source have other endings
+        raise UsageError(f"--output {output}: expected a file name that ends in .json or .jsonl")
     if audio_folder and not audio_folder.is_dir():
         raise UsageError(f"--audio-folder {audio_folder}: no such folder")
     layout, listing = open_source(source, None if format is Format.auto else format.value, parse_columns(columns), audio_folder)

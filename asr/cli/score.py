@@ -76,7 +76,7 @@ def score(
     from asr.text.normalizer import load_normalizer
 
     change = load_normalizer(normalizer)
-    check_report_path(report, (reference, *(hypotheses or ())))
+    check_report_path(report, (reference, *(hypotheses or ()), Path(normalizer)))
     with err.status("scoring …"):
         references, systems = read_sides(reference, hypotheses or [], (ref_format, hyp_format), (ref_key, hyp_key))
         check_words_left(references.texts.values(), change)

@@ -43,7 +43,7 @@ class SearchOptions:
         ),
     ] = "balanced"
     beam_size: Annotated[
-        int | None, typer.Option(min=1, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")
+        int | None, typer.Option(min=1, max=1_000, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")
     ] = None
     ctc_weight: Annotated[
         float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
@@ -67,11 +67,11 @@ class SearchOptions:
     precision: Annotated[
         Literal["fp32", "bf16", "int8"] | None,
         typer.Option(
-            help="Numbers that the network works in; int8 is 1.4 × as fast on CPUs, and a text may depend a little on what is recognised beside it.",
+            help="Precision of the network. int8 is 1.4 times as fast as fp32 on CPUs; its texts can depend slightly on the batch.",
             show_default="fp32; int8 in --profile fast",
         ),
     ] = None
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for the network.", show_default="all cores")] = None
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads for the network.", show_default="all cores")] = None
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto"
 
     def load(self) -> Loaded:
@@ -83,18 +83,20 @@ class SearchOptions:
             import torch
 
             from asr.config import EMBEDDED
-            from asr.decode.precision import in_precision
+            from asr.decode.precision import computes_int8, in_precision
             from asr.decode.recognize import check_search
+            from asr.memory import keep_memory_flat
             from asr.model.checkpoint import load_model
             from asr.transcribe import pick_device
 
+            keep_memory_flat()
             if self.threads:
                 torch.set_num_threads(self.threads)
             device = pick_device(self.device)
             model = load_model(self.model or EMBEDDED, device)
             if self.language_model is not None:
                 model = model.with_lm(None if self.language_model == "none" else Path(self.language_model))
-            quick = self.profile == "fast" and device.type == "cpu"
+            quick = self.profile == "fast" and computes_int8(device)
             model = in_precision(model, self.precision or ("int8" if quick else "fp32"))
         if self.lm_weight and model.lm is None:
             raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")
@@ -103,12 +105,25 @@ class SearchOptions:
         check_search(model, decode, hotwords)
         return Loaded(model, decode, hotwords.to(device) if hotwords else None)
 
-    def transcriber(self) -> Transcriber:
-        """`load`, ready for recordings."""
+    def transcriber(self, nbest: int = 1) -> Transcriber:
+        """`load`, ready for recordings; of each segment the `nbest` readings are kept."""
         model, decode, hotwords = self.load()
         from asr.transcribe import Transcriber
 
-        return Transcriber(model, decode, batch_seconds=self.batch_seconds, hotwords=hotwords)
+        return Transcriber(model, decode, batch_seconds=self.batch_seconds, hotwords=hotwords, nbest=nbest)
+
+    def files(self) -> set[Path]:
+        """Files that are read for these options, as far as they exist: outputs must not overwrite them."""
+        folders = [Path(name) for name in (self.model, self.language_model) if name is not None]
+        found = {file for folder in folders for depth in ("*", "*/*") for file in folder.glob(depth)}
+        return found | ({Path(self.hotwords)} if self.hotwords is not None and self._hotwords_are_a_file else set())
+
+    @property
+    def _hotwords_are_a_file(self) -> bool:
+        """A name that exists, or looks like a path; else it is a list of phrases, parted by commas."""
+        named = self.hotwords or ""
+        is_there = os.path.isfile(named)  # noqa: PTH113 - Path.is_file raises for a long list
+        return is_there or ("," not in named and ("/" in named or named.endswith(".txt")))
 
     def _search(self, own: DecodeConfig) -> DecodeConfig:
         """The model's own search, changed by the profile, and then by what was asked for."""
@@ -120,20 +135,17 @@ class SearchOptions:
             changes["beam"] = 1 if self.profile == "fast" else 2 * own.beam
         asked = {"beam": self.beam_size, "ctc_weight": self.ctc_weight, "lm_weight": self.lm_weight, "length_bonus": self.length_bonus}
         changes |= {key: value for key, value in asked.items() if value is not None}
-        if not all(map(math.isfinite, changes.values())):
-            raise UsageError("--ctc-weight, --lm-weight and --length-bonus are finite numbers")
+        if not all(map(math.isfinite, (*changes.values(), self.batch_seconds))):
+            raise UsageError("--ctc-weight, --lm-weight, --length-bonus and --batch-seconds are finite numbers")
         return own.model_copy(update=changes)
 
     def _hotwords(self, model: TrainedModel) -> Hotwords | None:
-        """Of a file, where there is one of that name or it looks like a path; else phrases parted by commas."""
         from asr.decode.hotwords import WEIGHT, load_hotwords
 
-        named = self.hotwords
-        if named is None:
+        if self.hotwords is None:
             return None
-        is_there = os.path.isfile(named)  # noqa: PTH113 - Path.is_file raises for a long list
-        is_file = is_there or ("," not in named and ("/" in named or named.endswith(".txt")))
-        return load_hotwords(Path(named) if is_file else named.split(","), model.tokenizer, self.hotword_weight or WEIGHT)
+        phrases = Path(self.hotwords) if self._hotwords_are_a_file else self.hotwords.split(",")
+        return load_hotwords(phrases, model.tokenizer, self.hotword_weight or WEIGHT)
 
 
 def takes_search_options(command: Callable[..., None]) -> Callable[..., None]:

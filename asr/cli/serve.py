@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import os
 from typing import Annotated
@@ -18,20 +19,36 @@ from asr.errors import UsageError
 def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 for any free one.")] = 8000,
     api_key: Annotated[
-        str | None, typer.Option(envvar="ASR_API_KEY", help="Ask it of every request for a transcript.", show_default=False)
+        str | None, typer.Option(envvar="ASR_API_KEY", help="Require this key in each request for a transcript.", show_default=False)
     ] = None,
     max_upload: Annotated[int, typer.Option(min=1, help="Largest request (MiB).")] = 100,
     max_seconds: Annotated[float, typer.Option(min=1, help="Longest recording (s).")] = 7200.0,
-    max_requests: Annotated[int, typer.Option(min=1, max=1000, help="Most requests under way; more are told to come again.")] = 64,
+    max_requests: Annotated[int, typer.Option(min=1, max=1000, help="Most recordings in recognition; further requests get 429.")] = 64,
+    max_requests_per_client: Annotated[int, typer.Option(min=1, max=1000, help="Most of them from one address.")] = 32,
     timeout: Annotated[float, typer.Option(min=1, help="Longest time to an answer (s).")] = 600.0,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="Accept this name in the Host header, too; repeatable.", metavar="NAME", show_default=False)
+    ] = None,
+    allowed_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Let pages of this site use the server; repeatable.", metavar="https://SITE", show_default=False),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Take the client's address from X-Forwarded-For of this proxy; repeatable.", metavar="ADDRESS", show_default=False
+        ),
+    ] = None,
     search: SearchOptions,
 ) -> None:
     """Serve the model over HTTP: OpenAI's audio API at /v1, a page at /, documentation at /docs.
 
-    Requests that come together are recognised together. /healthz, /readyz and /metrics are for whoever looks after the server. Needs
-    pip install 'las-asr\\[serve]'. SIGTERM or Ctrl-C: what is under way is finished first.
+    Requests that come together are recognised together. /healthz, /readyz and /metrics serve operators. Prints `listening on URL` and
+    `ready` to standard error. SIGTERM or Ctrl-C: finish the requests under way, then stop. Needs pip install 'las-asr\\[serve]'.
+
+    Without a key, pages of other sites are refused: see --allowed-host and --allowed-origin.
 
       asr serve
       asr serve --host 0.0.0.0 --port 80 --profile fast
@@ -41,13 +58,19 @@ def serve(
     if api_key is None and "ASR_API_KEY" in os.environ:
         raise UsageError("ASR_API_KEY is set and empty: give it a key, or unset it to serve whoever asks")
     if not (math.isfinite(timeout) and math.isfinite(max_seconds)):
-        raise UsageError("--timeout and --max-seconds are finite numbers")
+        raise UsageError("--timeout and --max-seconds must be finite numbers")
     if api_key is not None and not (api_key.strip() and api_key.isascii() and api_key.isprintable()):
         raise UsageError("--api-key must be of ASCII characters, one at least, for it is sent in a header")
+    for name in allowed_host or ():
+        _check_host(name)
+    for origin in allowed_origin or ():
+        _check_origin(origin)
+    for proxy in trusted_proxy or ():
+        _check_proxy(proxy)
     with err.status("starting …"):
-        from asr.serve.memory import keep_few_kernels
+        from asr.memory import keep_memory_flat
 
-        keep_few_kernels()
+        keep_memory_flat()
         try:
             from asr.serve.run import run
         except ModuleNotFoundError as e:
@@ -58,10 +81,37 @@ def serve(
 
     settings = ServeSettings(
         api_key=api_key.strip() if api_key else None,
+        host=host,
+        allowed_hosts=tuple(allowed_host or ()),
+        allowed_origins=tuple(allowed_origin or ()),
+        trusted_proxies=tuple(trusted_proxy or ()),
         upload_bytes=max_upload * 2**20,
         audio_seconds=max_seconds,
         requests=max_requests,
+        requests_per_client=max_requests_per_client,
         timeout_seconds=timeout,
         batch_seconds=search.batch_seconds,
     )
-    run(search.transcriber, settings, host, port)
+    run(search.transcriber, settings, port, _announce, str(search.model or "las-asr (embedded)"))
+
+
+def _announce(line: str) -> None:
+    err.print(line, markup=False)
+
+
+def _check_host(name: str) -> None:
+    if not name or any(c in name for c in "/ @?#") or (":" in name and name.count(":") < 2):
+        raise UsageError(f"--allowed-host {name}: expected a name or address alone, without scheme and port: asr.example.com")
+
+
+def _check_origin(origin: str) -> None:
+    scheme, _, site = origin.partition("://")
+    if origin not in ("*", "null") and (scheme not in ("http", "https") or not site or any(c in site for c in "/ @?#")):
+        raise UsageError(f"--allowed-origin {origin}: expected scheme, name and perhaps port, nothing after: https://asr.example.com")
+
+
+def _check_proxy(proxy: str) -> None:
+    try:
+        ipaddress.ip_network(proxy, strict=False)
+    except ValueError:
+        raise UsageError(f"--trusted-proxy {proxy}: expected an address or a network: 127.0.0.1, 10.0.0.0/8") from None

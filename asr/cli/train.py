@@ -25,7 +25,7 @@ def train(
     """Train a recogniser or a language model by a recipe, or go on with a run that was stopped.
 
     Everything lands in the folder `output`: checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, which
-    `asr transcribe --model` takes. Ctrl-C leaves a checkpoint; the same command goes on from there.
+    `asr transcribe --model` takes. Ctrl-C leaves a checkpoint, and the same command goes on from there. A second Ctrl-C stops at once.
 
       asr train recipes/an4/las.yaml
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
@@ -35,10 +35,17 @@ def train(
       torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
       tensorboard --logdir runs/
     """
+    from asr.train.signals import signal_thread
+
+    with signal_thread():  # before torch is imported
+        _train(config, overrides, restart)
+
+
+def _train(recipe: Path, overrides: list[str] | None, restart: bool) -> None:
     from asr.config import LMRecipe
     from asr.config_file import load_recipe
 
-    settings = load_recipe(config, overrides)
+    settings = load_recipe(recipe, overrides)
     if isinstance(settings, LMRecipe):
         with err.status("starting …"):
             from asr.train.lm_trainer import LMTrainer
@@ -86,12 +93,13 @@ def info(
     from asr.config import EMBEDDED
     from asr.config_file import dump_config
     from asr.model.checkpoint import load_model
+    from asr.terminal import harmless
 
     folder = model or EMBEDDED
     loaded = load_model(folder)
     parts = {name: _millions(part) for name, part in loaded.network.named_children()}
     if out.is_terminal:
-        out.print(Markdown(loaded.card))
+        out.print(Markdown(harmless(loaded.card)))
     else:
         print(loaded.card)
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6

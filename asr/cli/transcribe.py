@@ -7,19 +7,28 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from asr.cli.console import Pace, audio_progress, clock, complain, err, speaks_plainly
 from asr.cli.search import SearchOptions, takes_search_options
 from asr.errors import AudioError, UsageError
-from asr.files import check_writable
+from asr.terminal import print_result
 
 if TYPE_CHECKING:
     from asr.inputs import Recording
     from asr.output import OutputOptions
     from asr.transcript import Transcript
+
+
+class _Job(NamedTuple):
+    """A recording, and the files to write for it."""
+
+    recording: Recording
+    base: Path | None
+    """of its output files, without ending; None: print it"""
+    formats: list[str]
 
 
 @speaks_plainly
@@ -31,83 +40,78 @@ def transcribe(
         typer.Argument(metavar="INPUT…", help="Recordings or videos, folders, globs, manifests (.json), - for stdin.", show_default=False),
     ],
     output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", "-o", help="Write files here; without it, print.", show_default=False)
+        Path | None, typer.Option("--output-dir", "-o", help="Write files into this folder.", show_default="print to standard output")
     ] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", "-f", help="txt, srt, vtt, tsv, json, all; several: srt,json.", show_default="txt", metavar="FORMAT"),
+        typer.Option(
+            "--format",
+            "-f",
+            help="lines (file<tab>text), txt, srt, vtt, tsv, json; for files also all, or several: srt,json.",
+            show_default="lines; txt for files",
+            metavar="FORMAT",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out recordings whose files are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Keep existing output files, and write only the others.")] = False,
+    full_names: Annotated[
+        bool, typer.Option("--full-names", help="Name output files talks/a.mp3.srt, not a.srt, after talks/a.mp3.")
+    ] = False,
     nbest: Annotated[int, typer.Option(min=1, help="In json: so many readings of each segment.")] = 1,
     word_times: Annotated[bool, typer.Option("--word-times", help="In vtt: a time stamp before each word.")] = False,
-    channel: Annotated[int | None, typer.Option(min=1, help="Channel to hear, 1 for the first.", show_default="the mean of all")] = None,
+    channel: Annotated[int | None, typer.Option(min=1, help="Channel to transcribe, 1 for the first.", show_default="mean of all")] = None,
     search: SearchOptions,
 ) -> None:
-    """Write down what is said in recordings, of any length and format.
+    """Transcribe recordings of any length and format.
 
-    One recording gives its text, a line a stretch of speech; several give `file<tab>text` lines, in the order asked for. With
-    --output-dir each gets files of its own. A recording that cannot be read is reported, and the others go on. `[?]` marks words
-    that the sound hardly bears out; those that it does not bear out at all are held back, and --json alone shows them.
+    Prints one `file<tab>text` line a recording, in the order of the inputs, however many there are. --format txt prints the text
+    alone, a line a segment; json prints one JSON object a line; srt, vtt and tsv are printed for a single recording named by itself.
+
+    With --output-dir each recording gets files of its own, named after it alone: talks/a.mp3 gives a.srt, and folders below a named
+    folder are kept. Existing files are not replaced without --overwrite, inputs never.
+
+    A recording that cannot be read is reported, and the others go on. `[?]` marks words with little evidence in the CTC head. Words
+    with none are held back; json has them.
 
       asr transcribe talk.flac
       asr transcribe *.wav > texts.tsv
+      asr transcribe talk.flac -f txt
       asr transcribe lectures/ -o out/ -f srt,json       subtitles and words with times; again with --skip-existing to go on
       asr transcribe --json --nbest 3 talk.flac
-      ffmpeg -i … -f wav - | asr transcribe -
+      ffmpeg -i … -f wav - | asr transcribe -f txt -
     """
-    from asr.inputs import STANDARD_INPUT, open_inputs
-    from asr.output import OutputOptions, all_written, choose_formats
+    from asr.inputs import expand, names_one_recording, open_inputs
+    from asr.output import PRINTED, OutputOptions, choose_formats
 
-    chosen = choose_formats([*(formats or []), *(["json"] if json else [])] or ["txt"])
+    asked = [*(formats or []), *(["json"] if json else [])]
     options = OutputOptions(nbest=nbest, word_times=word_times)
-    if output_dir is None and len(chosen) > 1:
-        raise UsageError("--format: only one can be printed: name a folder with --output-dir for several")
-    if skip_existing and output_dir is None:
-        raise UsageError("--skip-existing looks into --output-dir: name that folder")
-    if output_dir is not None:
-        try:
-            output_dir.mkdir(parents=True, exist_ok=True)
-            check_writable(output_dir / chosen[0])  # as any name would do
-        except OSError as e:
-            raise UsageError(f"--output-dir {output_dir}: cannot be written to: {e.strerror}") from None
-    with open_inputs(inputs) as recordings:
-        if output_dir is None and len(recordings) > 1 and chosen[0] not in ("txt", "json"):
+    if output_dir is None:
+        chosen = choose_formats(asked or ["lines"], PRINTED)
+        if len(chosen) > 1:
+            raise UsageError("--format: only one can be printed: name a folder with --output-dir for several")
+        for option, given in {"--overwrite": overwrite, "--skip-existing": skip_existing, "--full-names": full_names}.items():
+            if given:
+                raise UsageError(f"{option} is about files in --output-dir: name that folder")
+        if chosen[0] in ("srt", "vtt", "tsv") and not names_one_recording(inputs):
             raise UsageError(
-                f"--format {chosen[0]}: one recording can be printed so; for {len(recordings)}, name a folder with --output-dir"
+                f"--format {chosen[0]} is printed for a single recording named by itself: for several, a folder, a glob or a manifest, "
+                "name a folder with --output-dir"
             )
-        waiting = [r for r in recordings if not (skip_existing and output_dir and all_written(output_dir / r.name, chosen))]
-        tally = Counter({"already there": len(recordings) - len(waiting)})
-        if waiting:
-            transcriber = search.transcriber()
-            if nbest > transcriber.decode.beam:
-                raise UsageError(f"--nbest {nbest}: the search keeps {transcriber.decode.beam}: raise --beam-size as well")
-            total = _seconds(waiting) if err.is_terminal else 0.0
-            try:
-                with audio_progress(total) as pace:
-                    results = transcriber.transcribe_many([r.utterance for r in waiting], channel, pace.advance)
-                    for i, result in results:
-                        if isinstance(result, AudioError):
-                            tally["failed"] += 1
-                            complain(_failure(waiting[i], result))
-                            continue
-                        if result.missing:
-                            whole = clock(result.duration + result.missing)
-                            err.print(f"note: {waiting[i].label}: breaks off at {clock(result.duration)} of {whole}", markup=False)
-                        if waiting[i].label == STANDARD_INPUT:
-                            result = replace(result, audio_filepath=STANDARD_INPUT)
-                        if output_dir is None:
-                            _show(result, waiting[i], chosen[0], options, alone=len(recordings) == 1)
-                        else:
-                            _store(result, waiting[i], output_dir, chosen, options, pace)
-                        tally["transcribed"] += 1
-                        tally["held back"] += len(result.held_back)
-                        tally["stretches"] += len(result.segments) + len(result.held_back)
-            except KeyboardInterrupt:
-                done = f"stopped: {tally['transcribed']} of {len(waiting)} are done"
-                complain(f"{done} and whole; the same command with --skip-existing goes on" if output_dir else done)
-                raise typer.Exit(130) from None
-    if len(recordings) > 1 and (tally["failed"] or output_dir):
+        recordings = expand(inputs)
+        jobs = [_Job(recording, None, chosen) for recording in recordings]
+    else:
+        chosen = choose_formats(asked or ["txt"])
+        if overwrite and skip_existing:
+            raise UsageError("--overwrite and --skip-existing contradict each other: choose one")
+        recordings = expand(inputs)
+        jobs = _plan_files(recordings, output_dir, chosen, full_names, overwrite, skip_existing, search.files())
+    tally = Counter({"already there": len(recordings) - len(jobs)})
+    if jobs:
+        with open_inputs([job.recording for job in jobs]) as opened:
+            jobs = [job._replace(recording=recording) for job, recording in zip(jobs, opened, strict=True)]
+            _work(jobs, search, channel, options, tally)
+    if output_dir or (tally["failed"] and len(recordings) > 1):
         err.print(", ".join(f"{tally[what]} {what}" for what in ("transcribed", "already there", "failed") if tally[what]))
     if tally["held back"]:
         err.print(
@@ -117,6 +121,63 @@ def transcribe(
         )
     if tally["failed"]:
         raise typer.Exit(1)
+
+
+def _plan_files(
+    recordings: Sequence[Recording],
+    folder: Path,
+    formats: list[str],
+    full_names: bool,
+    overwrite: bool,
+    skip_existing: bool,
+    other_inputs: set[Path],
+) -> list[_Job]:
+    """The files still to write, by recording. Raises UsageError where two are the same, or one would be lost."""
+    from asr.inputs import input_files, output_names
+    from asr.output import check_targets, output_path, unwritten
+
+    bases = [folder / name for name in output_names(recordings, full_names)]
+    planned = [
+        _Job(recording, base, unwritten(base, formats) if skip_existing else formats)
+        for recording, base in zip(recordings, bases, strict=True)
+    ]
+    jobs = [job for job in planned if job.formats]
+    files = [output_path(job.base, form) for job in jobs if job.base for form in job.formats]
+    check_targets(files, input_files(recordings) | other_inputs, overwrite)
+    return jobs
+
+
+def _work(jobs: Sequence[_Job], search: SearchOptions, channel: int | None, options: OutputOptions, tally: Counter[str]) -> None:
+    """Transcribe, and print or write each recording as soon as it is done; `tally` counts."""
+    transcriber = search.transcriber(options.nbest)
+    if options.nbest > transcriber.decode.beam:
+        raise UsageError(f"--nbest {options.nbest}: the search keeps {transcriber.decode.beam}: raise --beam-size as well")
+    total = _seconds([job.recording for job in jobs]) if err.is_terminal else 0.0
+    try:
+        with audio_progress(total) as pace:
+            results = transcriber.transcribe_many([job.recording.utterance for job in jobs], channel, pace.advance)
+            for i, result in results:
+                recording, base, formats = jobs[i]
+                if isinstance(result, AudioError):
+                    tally["failed"] += 1
+                    complain(_failure(recording, result))
+                    continue
+                if result.missing:
+                    whole = clock(result.duration + result.missing)
+                    err.print(f"note: {recording.label}: breaks off at {clock(result.duration)} of {whole}", markup=False)
+                if recording.is_standard_input:
+                    result = replace(result, audio_filepath=recording.label)
+                if base is None:
+                    _show(result, recording, formats[0], options)
+                else:
+                    _store(result, recording, base, formats, options, pace)
+                tally["transcribed"] += 1
+                tally["held back"] += len(result.held_back)
+                tally["stretches"] += len(result.segments) + len(result.held_back)
+    except KeyboardInterrupt:
+        done = f"stopped: {tally['transcribed']} of {len(jobs)} are done"
+        complain(f"{done} and whole; the same command with --skip-existing goes on" if jobs[0].base else done)
+        raise typer.Exit(130) from None
 
 
 def _seconds(recordings: Sequence[Recording]) -> float:
@@ -135,30 +196,28 @@ def _seconds(recordings: Sequence[Recording]) -> float:
 
 
 def _failure(recording: Recording, error: AudioError) -> str:
-    """What is wrong with it, under the name that the user knows."""
-    from asr.inputs import STANDARD_INPUT
-
+    """The error under the name that the user knows."""
     message, path = str(error), str(recording.utterance.audio_filepath)
-    if recording.label == STANDARD_INPUT:
-        return message.replace(path, STANDARD_INPUT)
+    if recording.is_standard_input:
+        return message.replace(path, recording.label)
     return message if message.startswith(f"{recording.label}:") else f"{recording.label}: {message}"
 
 
-def _show(transcript: Transcript, recording: Recording, form: str, options: OutputOptions, alone: bool) -> None:
+def _show(transcript: Transcript, recording: Recording, form: str, options: OutputOptions) -> None:
     from asr.output import FORMATS, json_line, named_line
 
     if form == "json":
-        print(json_line(transcript, options, {"id": recording.utterance.id}), flush=True)
-    elif alone:
-        print(FORMATS[form](transcript, options), end="", flush=True)
+        print_result(json_line(transcript, options, {"id": recording.utterance.id}))
+    elif form == "lines":
+        print_result(named_line(recording.label, transcript, options))
     else:
-        print(named_line(recording.label, transcript, options), flush=True)
+        print_result(FORMATS[form](transcript, options), end="")
 
 
-def _store(transcript: Transcript, recording: Recording, folder: Path, formats: list[str], options: OutputOptions, pace: Pace) -> None:
+def _store(transcript: Transcript, recording: Recording, base: Path, formats: list[str], options: OutputOptions, pace: Pace) -> None:
     from asr.output import write_formats
 
-    paths = write_formats(transcript, folder / recording.name, formats, options)
+    paths = write_formats(transcript, base, formats, options)
     doubtful, held_back = sum(segment.doubtful for segment in transcript.segments), len(transcript.held_back)
     notes = [
         clock(transcript.duration),

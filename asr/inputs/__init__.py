@@ -1,12 +1,12 @@
 """What the user names, and what is to be transcribed: files, folders, globs, manifests, standard input.
 
->>> from asr.inputs import open_inputs
->>> with open_inputs(["talks/", "more/*.mp3", "-"]) as recordings:
+>>> from asr.inputs import expand, open_inputs
+>>> with open_inputs(expand(["talks/", "more/*.mp3", "-"])) as recordings:
 ...     for recording in recordings:
-...         print(recording.label, recording.utterance.audio_filepath, recording.name)
+...         print(recording.label, recording.utterance.audio_filepath, recording.name.short)
 """
 
-from asr.inputs.expand import Recording, expand, open_inputs
+from asr.inputs.expand import Recording, expand, input_files, names_one_recording, open_inputs, output_names
 from asr.inputs.standard_input import STANDARD_INPUT
 
-__all__ = ["STANDARD_INPUT", "Recording", "expand", "open_inputs"]
+__all__ = ["STANDARD_INPUT", "Recording", "expand", "input_files", "names_one_recording", "open_inputs", "output_names"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.errors import UsageError
-from asr.inputs.names import Name, distinct_names
+from asr.inputs.names import Name, are_distinct, check_distinct, folders_of
 from asr.inputs.standard_input import NAME as COPY_NAME
 from asr.inputs.standard_input import STANDARD_INPUT, copied_standard_input
 from asr.speech.audio import ENDINGS
@@ -24,25 +24,33 @@ class Recording:
     """One thing to transcribe."""
 
     utterance: Utterance
-    """its file, and the part of it; `id` is the manifest's, or else `name`"""
+    """its file, and the part of it; `id` is the manifest's, or else its short name"""
     label: str
-    """what it is called in messages and in `label<tab>text` lines: the path as it was named, a manifest's id, or `-`"""
-    name: str
-    """of its output files: a path below the output folder, without ending; no other recording has it"""
+    """its name in messages and in `label<tab>text` lines: the path as it was named, a manifest's id, or `-`"""
+    name: Name
+    """of its output files"""
+
+    @property
+    def place(self) -> str:
+        """where it was named: `label`, or a line of a manifest, as FILE:LINE"""
+        return self.utterance.source or self.label
+
+    @property
+    def is_standard_input(self) -> bool:
+        return self.utterance.source == STANDARD_INPUT
 
 
 @contextmanager
-def open_inputs(arguments: Sequence[str]) -> Iterator[list[Recording]]:
-    """`expand`, with standard input for `-`: it is copied to a file that is there as long as the block.
+def open_inputs(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
+    """The same recordings, with a file for standard input, if it is among them, for as long as the block runs.
 
-    Raises what `expand` and `copied_standard_input` raise.
+    Raises what `copied_standard_input` raises.
     """
-    recordings = expand(arguments)
-    if STANDARD_INPUT not in arguments:
-        yield recordings
+    if not any(r.is_standard_input for r in recordings):
+        yield list(recordings)
         return
     with copied_standard_input() as copy:
-        yield [replace(r, utterance=replace(r.utterance, audio_filepath=copy)) if _is_standard_input(r) else r for r in recordings]
+        yield [replace(r, utterance=replace(r.utterance, audio_filepath=copy)) if r.is_standard_input else r for r in recordings]
 
 
 def expand(arguments: Sequence[str]) -> list[Recording]:
@@ -60,15 +68,44 @@ def expand(arguments: Sequence[str]) -> list[Recording]:
     for argument in arguments:
         for one in _named(argument):
             found.setdefault(one.key, one)
-    names = distinct_names([one.name for one in found.values()])
-    return [
-        Recording(replace(one.utterance, id=one.utterance.id or name), one.label, name)
-        for one, name in zip(found.values(), names, strict=True)
-    ]
+    return [Recording(replace(one.utterance, id=one.utterance.id or one.name.short), one.label, one.name) for one in found.values()]
 
 
-def _is_standard_input(recording: Recording) -> bool:
-    return recording.utterance.source == STANDARD_INPUT
+def names_one_recording(arguments: Sequence[str]) -> bool:
+    """Whether the only argument is a recording's own name, or `-`: not a folder, a glob or a manifest, however little they hold."""
+    if len(arguments) != 1:
+        return False
+    [argument] = arguments
+    return argument == STANDARD_INPUT or not (_is_folder(argument) or _is_manifest(argument) or _is_glob(argument))
+
+
+def output_names(recordings: Sequence[Recording], full: bool = False) -> list[str]:
+    """Names of output files, short or full: paths below the output folder, without a format's ending.
+
+    Raises UsageError where two recordings have the same.
+    """
+    full_names = [r.name.full for r in recordings]
+    names = full_names if full else [r.name.short for r in recordings]
+    advice = "transcribe them one after the other, each with an --output-dir of its own"
+    if any(r.utterance.source for r in recordings):
+        advice = f"give each utterance of a manifest an id of its own, or {advice}"
+    if not full and are_distinct(full_names):
+        advice = "add --full-names, which keeps the folders and endings of their recordings"
+    check_distinct(names, [r.place for r in recordings], advice)
+    return names
+
+
+def input_files(recordings: Iterable[Recording]) -> set[Path]:
+    """Every file that is read for some recordings: they themselves, manifests, and standard input where that is a file."""
+    files = set()
+    for recording in recordings:
+        if recording.is_standard_input:
+            files.add(Path("/dev/stdin"))
+            continue
+        files.add(recording.utterance.audio_filepath)
+        if recording.utterance.source:
+            files.add(Path(recording.utterance.source.rpartition(":")[0]))
+    return files
 
 
 @dataclass(frozen=True)
@@ -76,7 +113,7 @@ class _Found:
     key: tuple[str, int]
     """absolute path, and the number within it: the same for what is named twice"""
     utterance: Utterance
-    """its id is empty where it is to be named after the output files"""
+    """its id is empty where a manifest gives none"""
     label: str
     name: Name
 
@@ -93,10 +130,18 @@ def _named(argument: str) -> Iterator[_Found]:
         if not recordings:
             raise UsageError(f"{argument}: holds no recordings; looked for {', '.join(sorted(ENDINGS))}")
         yield from recordings
-    elif os.path.lexists(argument) or not glob.has_magic(argument):
-        yield from _file(argument)
-    else:
+    elif _is_glob(argument):
         yield from _glob(argument)
+    else:
+        yield from _file(argument)
+
+
+def _is_glob(argument: str) -> bool:
+    return glob.has_magic(argument) and not os.path.lexists(argument)
+
+
+def _is_manifest(argument: str) -> bool:
+    return Path(argument).suffix.lower() in MANIFEST_ENDINGS
 
 
 def _glob(pattern: str) -> Iterator[_Found]:
@@ -111,11 +156,11 @@ def _glob(pattern: str) -> Iterator[_Found]:
 def _file(argument: str) -> Iterator[_Found]:
     path = Path(argument)
     whole = _absolute(path)
-    if path.suffix.lower() in MANIFEST_ENDINGS:
+    if _is_manifest(argument):
         for number, u in enumerate(read_manifest(path)):
-            yield _Found((str(whole), number), u, u.id, Name(_absolute(u.audio_filepath).parts[1:-1], (), u.id))
+            yield _Found((str(whole), number), u, u.id, Name(folders_of(u.audio_filepath), (), u.id, u.audio_filepath.suffix))
     else:
-        yield _Found((str(whole), 0), Utterance("", path), argument, Name(whole.parts[1:-1], (), path.stem, path.suffix))
+        yield _Found((str(whole), 0), Utterance("", path), argument, Name(folders_of(path), (), path.stem, path.suffix))
 
 
 def _folder(folder: Path) -> list[_Found]:
@@ -130,7 +175,7 @@ def _folder(folder: Path) -> list[_Found]:
         searched |= unseen.keys()
         folders[:] = unseen.values()
         files += [Path(place, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS]
-    outer = _absolute(folder).parts[1:]
+    outer = folders_of(folder / "recording")
     return [
         _Found((str(_absolute(f)), 0), Utterance("", f), str(f), Name(outer, f.relative_to(folder).parts[:-1], f.stem, f.suffix))
         for f in sorted(files, key=lambda file: file.parts)

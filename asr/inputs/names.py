@@ -1,92 +1,87 @@
-"""Names of output files: short where that is enough, longer where two would be the same; never outside the output folder.
+"""Names of output files. Each follows from its own input alone, whatever else is transcribed with it.
 
-A recording's files are named after it, without its ending: `talks/a.mp3` gives `a`. Where two recordings would have the same name,
-more of what they are called is kept, for these and no others:
+| input | short name | full name |
+|---|---|---|
+| `talks/a.mp3`, by its name or a pattern | `a` | `talks/a.mp3` |
+| the folder `talks/`, with `mon/a.mp3` in it | `mon/a` | `talks/mon/a.mp3` |
+| an utterance `u1` of a manifest, in `talks/a.mp3` | `u1` | `talks/u1.mp3` |
+| standard input | `standard-input` | `standard-input` |
 
-1. the ending, where it differs: `a.mp3` and `a.wav` give `a.mp3` and `a.wav`;
-2. the folders, as many as are needed: `mon/a.mp3` and `tue/a.mp3` give `mon/a` and `tue/a`;
-3. a number, where all is the same (two utterances of a manifest with one id): `a`, `a-2`.
-
-Names hang on nothing but what is named and its order, so that the same command finds its files again.
+A full path starts at the working folder, or, outside it, at the root. Two inputs of one command with the same name are refused.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-LONGEST_BYTES = 200  # of a part of a path; most systems allow 255, and an ending and a mark for unfinished files are to come
+from asr.errors import UsageError
+
+LONGEST_BYTES = 200  # of a part of a path; most systems allow 255, and a format's ending and a mark for unfinished files are to come
 UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\]")
+SHOWN = 3  # clashes in an error message
 
 
-@dataclass
+@dataclass(frozen=True)
 class Name:
-    """What a recording is called, and how much of it is used."""
+    """The parts of an output file's name."""
 
     outer: tuple[str, ...]
-    """folders around it, outermost first; used where they are needed"""
+    """folders of a full name alone, outermost first"""
     inner: tuple[str, ...]
-    """folders below the one that the user named; always kept"""
+    """folders below the folder that the user named"""
     stem: str
     ending: str = ""
-    """with its dot"""
-    folders_used: int = 0
-    ending_used: bool = False
+    """of the recording, with its dot; of a full name alone"""
 
-    def __str__(self) -> str:
-        used = self.outer[len(self.outer) - self.folders_used :]
-        file = self.stem + (self.ending if self.ending_used else "")
-        return "/".join(safe_part(part) for part in (*used, *self.inner, file))
+    @property
+    def short(self) -> str:
+        """A relative path below the output folder, `/` between folders, without the ending of a format."""
+        return _joined(*self.inner, self.stem)
 
-
-def distinct_names(names: list[Name]) -> list[str]:
-    """Relative paths without the ending of an output file, `/` between folders; no two alike, even where case does not count."""
-    changed = True
-    while changed:
-        changed = False
-        for group in _groups(names):
-            changed |= len(group) > 1 and _lengthen(group)
-    taken: set[str] = set()
-    found = []
-    for name in map(str, names):
-        number, candidate = 1, name
-        while _key(candidate) in taken:
-            number += 1
-            candidate = f"{name}-{number}"
-        taken.add(_key(candidate))
-        found.append(candidate)
-    return found
+    @property
+    def full(self) -> str:
+        """As `short`, with the recording's folders and its ending."""
+        return _joined(*self.outer, *self.inner, self.stem + self.ending)
 
 
-def _groups(names: Iterable[Name]) -> list[list[Name]]:
-    groups: dict[str, list[Name]] = defaultdict(list)
-    for name in names:
-        groups[_key(str(name))].append(name)
-    return list(groups.values())
+def folders_of(path: Path) -> tuple[str, ...]:
+    """Folders from the working folder to `path`, or from the root where `path` is outside it; links stay as they are."""
+    whole = Path(os.path.abspath(path))  # noqa: PTH100
+    here = Path.cwd()
+    return whole.relative_to(here).parts[:-1] if whole.is_relative_to(here) else whole.parts[1:-1]
+
+
+def check_distinct(names: Sequence[str], labels: Sequence[str], advice: str) -> None:
+    """Raise UsageError if two names are the same, where case does not count; `labels` name the inputs in the message."""
+    first: dict[str, int] = {}
+    clashes: list[str] = []
+    for i, name in enumerate(names):
+        other = first.setdefault(_key(name), i)
+        if other != i:
+            clashes.append(f"{labels[other]} and {labels[i]} ({name})")
+    if clashes:
+        more = f" and {len(clashes) - SHOWN:,} more" if len(clashes) > SHOWN else ""
+        raise UsageError(f"output files of the same name for {', '.join(clashes[:SHOWN])}{more}: {advice}")
+
+
+def are_distinct(names: Sequence[str]) -> bool:
+    """Whether no two names are the same, where case does not count."""
+    return len({_key(name) for name in names}) == len(names)
 
 
 def _key(name: str) -> str:
-    """The same for what some file systems hold to be the same."""
+    """Equal for names that some file systems take for one."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _lengthen(group: list[Name]) -> bool:
-    """Use more of names that are alike; False where there is no more."""
-    short_of_ending = [name for name in group if name.ending and not name.ending_used]
-    if short_of_ending and len({_key(name.ending) for name in group}) > 1:
-        for name in short_of_ending:
-            name.ending_used = True
-        return True
-    if len({name.outer for name in group}) == 1:
-        return False
-    short_of_folders = [name for name in group if name.folders_used < len(name.outer)]
-    for name in short_of_folders:
-        name.folders_used += 1
-    return bool(short_of_folders)
+def _joined(*parts: str) -> str:
+    return "/".join(map(safe_part, parts))
 
 
 def safe_part(part: str) -> str:
@@ -97,9 +92,8 @@ def safe_part(part: str) -> str:
     if _bytes(part) <= LONGEST_BYTES:
         return part
     mark = hashlib.sha256(part.encode("utf-8", "surrogatepass")).hexdigest()[:8]  # keeps long names apart that begin alike
-    while _bytes(part) + 1 + len(mark) > LONGEST_BYTES:
-        part = part[:-1]
-    return f"{part}-{mark}"
+    kept = part.encode("utf-8", "ignore")[: LONGEST_BYTES - len(mark) - 1].decode("utf-8", "ignore")
+    return f"{kept}-{mark}"
 
 
 def _bytes(text: str) -> int:

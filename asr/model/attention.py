@@ -67,12 +67,14 @@ class LocationAttention(nn.Module):
 
     def forward(self, query: Tensor, previous: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         b, k, t = previous.shape
-        # The convolution and the projection U after it are both linear: one kernel (A, width), applied to every window of
-        # the weights and added to the rest in one call. Over (B, K, T, A) the memory's speed counts, so in place from there.
-        kernel = self.place.weight @ self.location.weight.squeeze(1)
-        windows = nn.functional.pad(previous, (kernel.shape[1] // 2,) * 2).unfold(2, kernel.shape[1], 1)  # (B, K, T, width)
+        # The convolution F and the projection U after it are both linear: U applied to F's filters is one kernel (width, A), which
+        # is applied to every window of the weights and added to the rest in one call. U is called, not read: in int8 it has no
+        # weight tensor. Over (B, K, T, A) the memory's speed counts, so in place from there.
+        kernel = self.place(self.location.weight.squeeze(1).T)
+        width = len(kernel)
+        windows = nn.functional.pad(previous, (width // 2,) * 2).unfold(2, width, 1)  # (B, K, T, width)
         rest = memory.keys[:, None] + self.query(query)[:, :, None]  # (B, K, T, A)
-        hidden = torch.addmm(rest.flatten(0, 2), windows.flatten(0, 2), kernel.T).tanh_()
+        hidden = torch.addmm(rest.flatten(0, 2), windows.flatten(0, 2), kernel).tanh_()
         energy = self.energy(hidden).reshape(b, k, t)
         weights = energy.float().masked_fill(~memory.mask[:, None], float("-inf")).softmax(2).to(query.dtype)
         return weights @ memory.values, weights

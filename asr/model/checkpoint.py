@@ -5,19 +5,21 @@ A recogniser's folder may hold a language model in `lm/`, a folder of the same k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from asr.config import DecodeConfig, LMFolderConfig, ModelFolderConfig
 from asr.config_file import describes_lm, dump_config, load_config
 from asr.errors import ModelError, UsageError
-from asr.files import atomic_folder
+from asr.files import atomic_folder, recover_folder
 from asr.model.las import LAS
 from asr.model.lm import LanguageModel
 from asr.text.tokenizer import Tokenizer
@@ -25,6 +27,8 @@ from asr.text.tokenizer import Tokenizer
 WEIGHTS, CONFIG, TOKENIZER, CARD = "model.safetensors", "config.yaml", "tokenizer.model", "README.md"
 LM = "lm"
 LM_WEIGHT = 0.5  # of a language model that is named, where the recogniser was made without one
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
         raise UsageError(f"{folder}: is a language model, not a recogniser: --language-model takes it")
     config = load_config(ModelFolderConfig, folder / CONFIG)
     tokenizer = Tokenizer.load(folder / TOKENIZER)
-    network = LAS(config.model, len(tokenizer))
-    load_weights(network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    network = _read_network(lambda: LAS(config.model, len(tokenizer)), folder / WEIGHTS)
     model = TrainedModel(network.to(device).eval(), tokenizer, config, _card(folder))
     return model.with_lm(folder / LM) if (folder / LM).is_dir() else model
 
@@ -120,12 +123,12 @@ def load_lm(folder: Path, device: torch.device | str = "cpu") -> TrainedLM:
         raise UsageError(f"{folder}: is a recogniser, not a language model: {own}")
     config = load_config(LMFolderConfig, folder / CONFIG)
     tokenizer = Tokenizer.load(folder / TOKENIZER)
-    network = LanguageModel(len(tokenizer), config.model)
-    load_weights(network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    network = _read_network(lambda: LanguageModel(len(tokenizer), config.model), folder / WEIGHTS)
     return TrainedLM(network.to(device).eval(), tokenizer, config, _card(folder))
 
 
 def _check_whole(folder: Path) -> None:
+    recover_folder(folder)
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such model folder")
     missing = [name for name in (WEIGHTS, CONFIG, TOKENIZER) if not (folder / name).is_file()]
@@ -136,24 +139,81 @@ def _check_whole(folder: Path) -> None:
 
 
 def _card(folder: Path) -> str:
-    return (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+    try:
+        return (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+    except UnicodeDecodeError as e:
+        raise ModelError(f"{folder / CARD}: not UTF-8 text (byte {e.start}): save it as UTF-8, or remove it") from None
+    except OSError as e:
+        raise ModelError(f"{folder / CARD}: cannot be read: {e.strerror}") from None
 
 
-def load_weights(network: torch.nn.Module, weights: dict[str, Tensor], path: Path, parts: Sequence[str] | None = None) -> None:
+# ---------------------------------------------------------------- weights
+
+
+class _Unfilled(TorchFunctionMode):
+    """A context in which new layers skip the initialisation of their weights, which are about to be read."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def _read_network(build: Callable[[], Network], path: Path) -> Network:
+    """Build a network with the weights of a safetensors file.
+
+    The network is laid out on the meta device, without memory, and its shapes are compared with the file's header: a config.yaml of
+    absurd sizes costs nothing. Raises as `read_tensors` and `load_weights` do.
+    """
+    with torch.device("meta"), _Unfilled():
+        network = build()
+    own = network.state_dict()
+    try:
+        with safe_open(path, framework="pt") as file:
+            _check_shapes(own, {name: torch.Size(file.get_slice(name).get_shape()) for name in file.keys()}, path)  # noqa: SIM118
+            weights = {name: _checked(file.get_tensor(name), name, path) for name in own}
+    except (SafetensorError, OSError) as e:
+        raise _damaged(path, e) from None
+    network.load_state_dict({name: weight.to(own[name].dtype, copy=True) for name, weight in weights.items()}, assign=True)
+    return network
+
+
+def load_weights(network: nn.Module, weights: dict[str, Tensor], path: Path, parts: Sequence[str] | None = None) -> None:
     """Fill the network, or those of its parts (its attributes' names) alone, and leave the rest as it is.
 
-    Raises ModelError naming `path` and the first tensor that is missing, left over or of another shape.
+    Raises ModelError naming `path` and the first tensor that is missing, left over, of another shape, not finite or all zero.
     """
     own, weights = ({n: w for n, w in ws.items() if parts is None or n.split(".")[0] in parts} for ws in (network.state_dict(), weights))
-    for name in sorted(own.keys() | weights.keys()):
-        if name not in weights or name not in own:
+    _check_shapes(own, {name: tensor.shape for name, tensor in weights.items()}, path)
+    weights = {name: _checked(tensor, name, path) for name, tensor in weights.items()}
+    network.load_state_dict(weights, strict=parts is None)  # converts 16-bit floats to the network's own
+
+
+def _check_shapes(own: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], path: Path) -> None:
+    for name in sorted(own.keys() | shapes.keys()):
+        if name not in shapes or name not in own:
             raise ModelError(f"{path}: {name} is {'missing' if name in own else 'unknown'}: the weights belong to another config.yaml")
-        if own[name].shape != weights[name].shape:
-            found, expected = tuple(weights[name].shape), tuple(own[name].shape)
+        if own[name].shape != shapes[name]:
+            found, expected = tuple(shapes[name]), tuple(own[name].shape)
             raise ModelError(
                 f"{path}: {name} has shape {found}, expected {expected}: the weights belong to another config.yaml or tokenizer.model"
             )
-    network.load_state_dict(weights, strict=parts is None)  # converts 16-bit floats to the network's own
+
+
+def _checked(tensor: Tensor, name: str, path: Path) -> Tensor:
+    """A tensor that a network can compute with. Biases and means may be zero, weights not all of them."""
+    if not tensor.is_floating_point():
+        problem = f"is {str(tensor.dtype).removeprefix('torch.')}, expected floats"
+    elif not tensor.float().isfinite().all():
+        problem = "has values that are not finite"
+    elif "weight" in name.rpartition(".")[2] and not tensor.any():
+        problem = "is all zeros"
+    elif name == "frontend.deviation" and not (tensor > 0).all():
+        problem = "has values that are not above 0"
+    else:
+        return tensor
+    raise ModelError(f"{path}: {name} {problem}: copy or train the model anew")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -161,7 +221,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as e:
-        raise ModelError(f"{path}: damaged or not a safetensors file ({e}): copy or train it anew") from None
+        raise _damaged(path, e) from None
+
+
+def _damaged(path: Path, e: Exception) -> ModelError:
+    return ModelError(f"{path}: damaged or not a safetensors file ({' '.join(str(e).split())}): copy or train it anew")
 
 
 def tensor_bytes(tensors: dict[str, Tensor]) -> bytes:

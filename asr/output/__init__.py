@@ -5,19 +5,22 @@
 [PosixPath('out/talk.txt'), PosixPath('out/talk.srt')]
 """
 
-from asr.output.formats import FORMATS, all_written, choose_formats, output_path, write_formats
+from asr.output.formats import FORMATS, PRINTED, choose_formats, output_path, unwritten, write_formats
 from asr.output.json_form import json_line
 from asr.output.options import OutputOptions
+from asr.output.targets import check_targets
 from asr.output.text import named_line, one_line
 
 __all__ = [
     "FORMATS",
+    "PRINTED",
     "OutputOptions",
-    "all_written",
+    "check_targets",
     "choose_formats",
     "json_line",
     "named_line",
     "one_line",
     "output_path",
+    "unwritten",
     "write_formats",
 ]

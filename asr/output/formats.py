@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from asr.errors import UsageError
@@ -23,15 +23,20 @@ FORMATS: dict[str, Callable[[Transcript, OutputOptions], str]] = {
 }
 
 
-def choose_formats(asked: Iterable[str]) -> list[str]:
-    """`["srt,vtt", "json"]`, or `["all"]`, to names of formats, each once, as ordered. Raises UsageError for an unknown one, or none."""
+PRINTED = ("lines", *FORMATS)
+"""forms of standard output; `lines` is one `name<tab>text` line a recording (`named_line`)"""
+
+
+def choose_formats(asked: Iterable[str], known: Collection[str] = FORMATS) -> list[str]:
+    """`["srt,vtt", "json"]`, or `["all"]`, to the names of formats, each once, in the order given. Raises UsageError for one not `known`, or none."""
     chosen: list[str] = []
     for name in (part.strip().lower().removeprefix(".") for one in asked for part in one.split(",")):
-        if name and name != "all" and name not in FORMATS:
-            raise UsageError(f"format {name!r} is not known: choose of {', '.join(FORMATS)}, or all")
-        chosen += FORMATS if name == "all" else [name] if name else []
+        if name and name != "all" and name not in known:
+            problem = "is for standard output alone" if name in PRINTED else "is not known"
+            raise UsageError(f"format {name!r} {problem}: choose of {', '.join(known)}, or all")
+        chosen += known if name == "all" else [name] if name else []
     if not chosen:
-        raise UsageError(f"no format is named: choose of {', '.join(FORMATS)}, or all")
+        raise UsageError(f"no format is named: choose of {', '.join(known)}, or all")
     return list(dict.fromkeys(chosen))
 
 
@@ -51,6 +56,6 @@ def write_formats(transcript: Transcript, base: Path, formats: Iterable[str], op
     return list(contents)
 
 
-def all_written(base: Path, formats: Iterable[str]) -> bool:
-    """Whether every file that `write_formats` would write is there. Raises UsageError for a format that is unknown."""
-    return all(output_path(base, form).is_file() for form in choose_formats(formats))
+def unwritten(base: Path, formats: Iterable[str]) -> list[str]:
+    """Those of the formats whose file `write_formats` has still to write. Raises UsageError for a format that is unknown."""
+    return [form for form in choose_formats(formats) if not output_path(base, form).is_file()]

@@ -12,10 +12,10 @@ from pathlib import Path
 from asr.errors import AudioError, UsageError
 from asr.speech.audio import probe
 from asr.speech.manifest import Utterance, write_manifest
+from asr.text.lines import split_trn
 
 ENDINGS = (".sph", ".wav", ".flac", ".opus", ".ogg", ".mp3")
-TRANSCRIPT = re.compile(r"^(?P<text>.*?)\s*\((?P<id>[^()\s]+)\)\s*$")  # HELLO WORLD (an406-fcaw-b)
-MARKS = re.compile(r"</?s>|<sil>|\+\+\S*\+\+|\[[^\]]*\]")  # sentence bounds and noises
+MARKS = re.compile(r"</?s>|<sil>|\+\+\S*\+\+|\[[^\[\]]*\]")  # sentence bounds and noises
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def prepare_an4(data: Path, output: Path, dev_speakers: int = 7) -> Prepared:
 def _read_part(corpus: Path, part: str, problems: list[str]) -> list[Utterance]:
     texts: dict[str, str] = {}
     for number, line in enumerate(_lines(corpus / "etc" / f"{part}.transcription"), start=1):
-        match = TRANSCRIPT.match(line)
-        if match:
-            texts[match["id"]] = " ".join(MARKS.sub(" ", match["text"]).upper().split())
+        found = split_trn(line)  # HELLO WORLD (an406-fcaw-b)
+        if found:
+            texts[found[1]] = " ".join(MARKS.sub(" ", found[0]).upper().split())
         elif line.strip():
             problems.append(f"etc/{part}.transcription:{number}: expected `TEXT (id)`, found {line.strip()[:40]!r}")
     utterances = []

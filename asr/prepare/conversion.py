@@ -6,7 +6,6 @@ import functools
 import itertools
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from asr.prepare.listing import Listing
 from asr.prepare.progress import Progress, no_progress
 from asr.speech.audio import probe
 from asr.speech.manifest import Utterance, part_seconds, write_manifest
+from asr.text.unicode_form import unicode_form
 
 AT_ONCE = 1024  # utterances whose recordings are looked at together
 SHOWN = 5  # problems that are remembered; all of them are in the file
@@ -133,7 +133,7 @@ def _finished(
     u: Utterance, normalize: Callable[[str], str], name_speaker: Callable[[Path], str | None] | None, ids: set[str], done: Converted
 ) -> Utterance | str:
     """The utterance as it goes into the manifest, counted; a problem if it cannot."""
-    said = unicodedata.normalize("NFC", u.text or "")
+    said = unicode_form("NFC", u.text or "")
     u = replace(u, text=" ".join(normalize(said).split()), speaker=name_speaker(u.audio_filepath) if name_speaker else u.speaker)
     text = u.text or ""
     if not text:

@@ -43,7 +43,7 @@ class Unusable(ValueError):
 
 def parse_entry(entry: str) -> Source:
     """Raises Unusable with the reason."""
-    if re.search(r"\.ark:\d+(\[.*\])?$", entry):
+    if re.search(r"\.ark:\d+(\[[^\[\]]*\])?$", entry):
         raise Unusable(f"{entry}: is part of a Kaldi archive, expected a recording: write the archive's recordings to files first")
     if not entry.endswith("|"):
         if entry.startswith("|"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -17,6 +16,7 @@ from asr.prepare.texts import read_text_file
 from asr.speech.audio import ENDINGS
 from asr.text.formats import ROLES, FormatProblem, UnclearFormat, detect
 from asr.text.formats.detection import LOOKED_AT
+from asr.text.unicode_form import unicode_form
 
 Layout: TypeAlias = Literal["kaldi", "table", "pairs", "lhotse", "texts"]
 LAYOUTS: tuple[Layout, ...] = ("kaldi", "table", "pairs", "lhotse", "texts")
@@ -91,7 +91,7 @@ def _form(source: Path) -> str:
     content = "\n".join([*lines, ""])
     ending = Path(source.name.lower().removesuffix(".gz")).suffix
     try:
-        return detect(unicodedata.normalize("NFC", content), ROLES["text"], ending=ending)
+        return detect(unicode_form("NFC", content), ROLES["text"], ending=ending)
     except UnclearFormat as e:
         return e.choices[0]  # a list without ids could not be used
     except FormatProblem as e:

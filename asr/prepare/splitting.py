@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.errors import ManifestError, UsageError
+from asr.files import refuse_inputs
 from asr.speech.audio import probe
 from asr.speech.manifest import Utterance, parse_manifest, write_manifest
 
@@ -93,6 +94,8 @@ def split_manifest(
     part_of = _assign(path, groups, {"test": test, "dev": dev}, by, seed)
     folder = path.parent if output is None else output
     parts = [Part(name, folder / f"{path.stem}.{name}.json") for name in PARTS if name == "train" or name in part_of.values()]
+
+    refuse_inputs("part", [part.path for part in parts], [path])
 
     def part(u: Utterance) -> str:
         return part_of.get(_group(u, by), "train")

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from asr.score.alignment import Row
 
+NEAR = 50  # words: a compound has at most so many, and its two sides are no further apart in a stretch of errors
+
 
 def find_compounds(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
     """Pairs (words of the reference, words of the hypothesis) within stretches of errors that are equal but for their spaces.
@@ -47,8 +49,9 @@ def _in_stretch(reference: Sequence[str], hypothesis: Sequence[str]) -> Iterator
     start = 0  # hypothesis words before this are taken
     i = 0
     while i < len(reference):
-        for j in range(start, len(hypothesis)):
-            lengths = _same_letters(reference[i:], hypothesis[j:])
+        opposite = i * len(hypothesis) // len(reference)
+        for j in range(max(start, opposite - NEAR), min(len(hypothesis), opposite + NEAR + 1)):
+            lengths = _same_letters(reference[i : i + NEAR], hypothesis[j : j + NEAR])
             if lengths:
                 yield " ".join(reference[i : i + lengths[0]]), " ".join(hypothesis[j : j + lengths[1]])
                 i, start = i + lengths[0] - 1, j + lengths[1]

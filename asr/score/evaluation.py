@@ -20,7 +20,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeAlias, get_args
-from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +34,7 @@ from asr.score.matching import Matched, Missing, match, name_systems
 from asr.score.texts import Texts
 from asr.score.wer import ErrorCounts
 from asr.text.normalizer import Normalizer, load_normalizer
+from asr.text.unicode_form import unicode_form
 
 TextsLike: TypeAlias = Texts | Mapping[str, str | None] | Sequence[str | None]
 """texts by id, or in order; None for a hypothesis that is missing"""
@@ -230,7 +230,7 @@ def _normalize(texts: Sequence[str | None], normalizer: Normalizer) -> list[str]
 
     A missing text is an empty one.
     """
-    return [" ".join(normalizer(normalize("NFC", text)).split()) if text else "" for text in texts]
+    return [" ".join(normalizer(unicode_form("NFC", text)).split()) if text else "" for text in texts]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ import math
 import unicodedata
 from collections.abc import Iterator
 
-from rich.markup import escape
 from rich.table import Table
 
 from asr.score.evaluation import Evaluation, SystemResult
@@ -35,9 +34,9 @@ def error_table(found: Evaluation, title: str) -> Table:
 
 def _table(title: str, names: list[str]) -> Table:
     """Numbers are never cut, whatever the width; the first column is folded."""
-    table = Table(title=escape(title), title_justify="left", title_style="")
+    table = Table(title=title, title_justify="left", title_style="")
     for i, name in enumerate(names):
-        table.add_column(escape(name), justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
+        table.add_column(name, justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
     return table
 
 
@@ -60,7 +59,7 @@ def _systems(found: Evaluation, title: str) -> Table:
         width = [f"{100 * one.low:.2f} to {100 * one.high:.2f}"] if one else [""] * len(heading)
         rates = (percent(system.characters), f"{100 * system.sentence_error_rate:.2f}")
         numbers = map(str, (words.substitutions, words.deletions, words.insertions))
-        table.add_row(escape(system.name), *(c.removesuffix(" %") for c in (percent(words), *width, *numbers, *rates)))
+        table.add_row(system.name, *(c.removesuffix(" %") for c in (percent(words), *width, *numbers, *rates)))
     return table
 
 
@@ -79,7 +78,7 @@ def group_table(found: Evaluation, key: str) -> Table:
     table = _table("", [key, "utterances", "words", *(system.name if len(tables) > 1 else "WER" for system in found.systems)])
     for group in found.systems[0].groups[key]:
         cells = [_group_rate(one[group.value], len(tables) == 1) for one in tables]
-        table.add_row(escape(group.value), str(group.utterances), str(group.words.reference_length), *cells)
+        table.add_row(group.value, str(group.utterances), str(group.words.reference_length), *cells)
     return table
 
 

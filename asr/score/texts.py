@@ -7,6 +7,7 @@ the order of their lines. Files with times are matched by time (`time_matching.p
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import sys
@@ -15,7 +16,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
-from unicodedata import normalize
 
 from asr.errors import UsageError
 from asr.score.segments import Segment
@@ -36,6 +36,7 @@ from asr.text.formats.record import (
     recording_name,
     segment_id,
 )
+from asr.text.unicode_form import unicode_form
 
 Role: TypeAlias = Literal["reference", "hypothesis"]
 
@@ -47,11 +48,12 @@ TEXT_KEYS: dict[Role, tuple[str, ...]] = {
 """Keys under which a text is looked for, the first that the file has; so one file may hold both sides."""
 _BESIDE_REFERENCES = tuple(key for key in TEXT_KEYS["hypothesis"] if key not in TEXT_KEYS["reference"])
 
-_ALTERNATIVES = re.compile(r"\{[^{}]*/[^{}]*\}")
+_BRACES = re.compile(r"\{[^{}]*\}")
 _OPTIONAL_WORD = re.compile(r"(?<!\S)\([^()\s]+\)(?!\S)")
 _DOUBT = re.compile(r"(?<!\S)\[\?\](?!\S)")  # `asr transcribe` writes it in front of words in doubt
 _WITH_MARKUP = ("trn", "stm", "ctm")
 _PROBLEMS_SHOWN = 20
+MOST_SECONDS = 1e8  # three years: no recording is as long
 _SCALARS = (str, int, float)
 
 
@@ -164,7 +166,7 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
     columns = {*keys, *TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"]}
     option = "--ref-format" if role == "reference" else "--hyp-format"
     try:
-        chosen = form or detect(normalize("NFC", content), columns, known_ids, path.suffix.lower())
+        chosen = form or detect(unicode_form("NFC", content), columns, known_ids, path.suffix.lower())
         records = list(read_records(content, chosen, columns))
     except UnclearFormat as e:
         first, second = e.choices
@@ -232,13 +234,13 @@ def _collect(
     folder = path.parent
     for i, (line, record) in enumerate(records):
         given = names[i] if names else str(i + 1)
-        name = given and normalize("NFC", given)
+        name = given and unicode_form("NFC", given)
         text = record.get(text_key)
         more = {k: v for k, v in record.items() if k not in sides and isinstance(v, _SCALARS)} if has_details else {}
         if name is None:
             problem: str | None = "no id: expected id or audio_filepath"
         elif name in texts:
-            problem = f'id "{name}" is also that of line {lines[name]}'
+            problem = f"id {json.dumps(name, ensure_ascii=False)} is also that of line {lines[name]}"
         else:
             problem = _problem_of(text, text_key, role, form) or (_mend(more, folder) if more else None)
         if problem or name is None:
@@ -365,7 +367,8 @@ def _is_broken(text: str) -> bool:
 
 def _sclite_markup(text: str, role: Role) -> str | None:
     """What is wrong with a text that sclite would read in more than one way: its signs must not count as words."""
-    if found := _ALTERNATIVES.search(text):
+    found = next((braces for braces in _BRACES.finditer(text) if "/" in braces[0]), None)
+    if found:
         return f"{found[0]}: sclite's alternatives are not understood: write the text in one reading"
     if role == "reference" and (found := _OPTIONAL_WORD.search(text)):
         return f"{found[0]}: sclite's words that may be left out are not understood: write it without the parentheses, or leave it out"
@@ -385,7 +388,7 @@ def _mend(more: dict[str, Any], folder: Path) -> str | None:
     for key in ("duration", "offset"):
         if key in more:
             seconds = _seconds(more[key])
-            if not math.isfinite(seconds) or seconds < 0:
+            if not 0 <= seconds <= MOST_SECONDS:  # NaN as well
                 return f'{key} is "{str(more[key])[:40]}", expected seconds (a number)'
             more[key] = seconds
     speaker = next((more[key] for key in ROLES["speaker"] if key in more), None)
@@ -412,4 +415,4 @@ def _add_kaldi(path: Path, details: dict[str, dict[str, Any]]) -> None:
             problem = _mend(more, path.parent)
             if problem:
                 raise UsageError(f"{beside}:{number}: {problem}")
-            details.setdefault(normalize("NFC", cells[0]), {}).update(more)
+            details.setdefault(unicode_form("NFC", cells[0]), {}).update(more)

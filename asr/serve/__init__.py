@@ -1,5 +1,6 @@
 """The model as a service: OpenAI's audio API over HTTP, and a page to hear and see it work. `asr serve` starts it.
 
-A request's way: its body to a file (`uploads`), the file to segments of speech, by a thread of its own, and the segments of all requests
-into one queue (`fair_queue`), from which one thread takes batches for the model (`service`). `app` and `page_routes` have the addresses.
+A request arrives at a connection with deadlines (`connections`) and is checked (`access`). Its body becomes a temporary file (`uploads`,
+`recordings`) within limits per client (`places`). A thread per recording finds the segments of speech and puts them into one queue
+(`fair_queue`), from which another takes batches for the model (`service`). `app` and `page_routes` have the addresses, `run` the process.
 """

@@ -1,4 +1,4 @@
-"""The addresses of OpenAI's audio API, and those that look after the server."""
+"""The addresses of OpenAI's audio API, and those for operators."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
+from asr.serve.access import add_access, check_key
 from asr.serve.documentation import ERRORS, SUCCESS, TRANSCRIPTIONS
 from asr.serve.errors import ApiError, as_unforeseen, speak_openai
 from asr.serve.fields import MODEL, check_model, read_fields
-from asr.serve.keys import check_key
 from asr.serve.metrics import CONTENT_TYPE
 from asr.serve.page_routes import add_page
 from asr.serve.replies import reply
@@ -26,7 +26,7 @@ DESCRIPTION = "Speech to text by Listen, Attend and Spell, in the manner of Open
 
 
 def make_app(service: Service) -> FastAPI:
-    """The server's application. It starts the service, and closes it when it ends itself."""
+    """The application of a server. It starts the service, and closes it at its own end."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -40,6 +40,7 @@ def make_app(service: Service) -> FastAPI:
     _add_api(app, service)
     _add_health(app, service)
     add_page(app, service)
+    add_access(app, service.settings)
     return app
 
 
@@ -55,10 +56,9 @@ def _add_api(app: FastAPI, service: Service) -> None:
         status = 499  # the client is gone
         try:
             check_key(request, settings.api_key)
-            with service.admitted():
-                async with received(body, request, settings, service.folder) as upload:
-                    fields = read_fields(upload.fields, service.language)
-                    transcript = await outcome(request, service, service.submit(upload.path))
+            async with received(body, request, service) as upload:
+                fields = read_fields(upload.fields, service.language)
+                transcript = await outcome(request, service, service.submit(upload.recording))
             answer = reply(transcript, fields)
             status = 200
             service.metrics.seconds.observe(time.monotonic() - began)

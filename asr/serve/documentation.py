@@ -28,11 +28,12 @@ def _error(description: str) -> dict[str, Any]:
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: _error("A field, the form or the recording cannot be used; the message names it"),
     401: _error("The API key is missing or wrong"),
+    403: _error("The name in Host, or the site in Origin, may not use this server"),
     404: _error("There is no such model"),
-    408: _error("The body did not arrive in time"),
+    408: _error("The body arrives too slowly"),
     413: _error("The request is too large, or the recording too long"),
     415: _error("The body is not multipart/form-data"),
-    429: _error("Too many requests are under way: Retry-After says when to try again"),
+    429: _error("Too many requests are under way, in all or from this client: Retry-After says when to try again"),
     503: _error("The model is being loaded, or the server is stopping"),
     504: _error("The transcript was not ready in time"),
 }

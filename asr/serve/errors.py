@@ -1,4 +1,4 @@
-"""What goes wrong, as OpenAI's error object, so that their clients raise the exceptions that their users expect."""
+"""Errors as OpenAI's error object, so that their clients raise the exceptions that their users expect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 DO_NOT_RETRY = {"x-should-retry": "false"}
-"""OpenAI's clients send again what was answered with 408 or 500 and above, unless told not to: it would fail again, at full cost"""
+"""OpenAI's clients repeat a request answered with 408 or with 500 and above, unless this header forbids it: it would fail again, at full cost."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+OUT_OF_RESOURCES = (*DISK_FULL, errno.EMFILE, errno.ENFILE)
+"""Errors of the operating system that pass by themselves."""
 
 
 class ApiError(Exception):
@@ -33,14 +36,16 @@ class ApiError(Exception):
 
 
 def as_unforeseen(error: Exception) -> ApiError:
-    """What the sender is told of an error that is none of theirs."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    """The answer to a request that failed through no fault of its sender."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
         return ApiError(503, "the server's disk is full: try again later", code="disk_full", headers={"Retry-After": "60"})
+    if isinstance(error, OSError) and error.errno in OUT_OF_RESOURCES:
+        return ApiError(503, "the server has too many files open: try again later", code="too_many_files", headers={"Retry-After": "10"})
     return ApiError(500, "the server failed at this request; its log says how", code="internal_error", headers=DO_NOT_RETRY)
 
 
 def speak_openai(app: FastAPI) -> None:
-    """Every error of an app, also those of the framework, in the one form."""
+    """Answer every error of an app in that form, the framework's own included."""
 
     @app.exception_handler(ApiError)
     def ours(request: Request, error: ApiError) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""A recording on its way to its transcript: read by one thread, recognised by another, awaited by a third."""
+"""A recording on its way to its transcript: one thread reads it, another recognises it, a third waits for the result."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pathlib import Path
 
 from asr.decode.attention import Look
 from asr.serve.fair_queue import Share
+from asr.serve.recordings import Recording
 from asr.transcript import HeldBack, Segment, Transcript
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is: seconds of the recording that are read and, of its speech, found and recognised."""
+    """Progress of a job: seconds of the recording read, of speech found in it, and of speech recognised."""
 
     read: float
     speech: float
@@ -25,27 +26,28 @@ class Progress:
 
 @dataclass(frozen=True)
 class Heard:
-    """A segment is recognised."""
+    """The result of a segment."""
 
     number: int
     said: Segment | HeldBack | None
     look: Look | None
-    """where the speller looked, if that was asked for"""
+    """The attention weights, if the job wants them."""
 
 
 @dataclass(eq=False)
 class Job(Share):
-    """`transcript` is set with the last segment, or to what is wrong with the recording. `tell` is called by other threads."""
+    """`transcript` is set with the last segment, or to the error of the recording. Other threads call `tell`."""
 
-    path: Path = Path()
+    recording: Recording = field(default_factory=lambda: Recording(Path()))
+    """Closed by the thread that reads it."""
     looks: bool = False
-    """where the speller looked is wanted as well"""
+    """The attention weights are wanted, too."""
     language: str = "en"
-    """of the model that hears it"""
+    """Code of the model's language."""
     tell: Callable[[Progress | Heard], None] = lambda _: None
     transcript: Future[Transcript] = field(default_factory=Future)
     looked_seconds: float = 0.0
-    """of speech for which it has been told where the speller looked"""
+    """Seconds of speech with attention weights so far."""
     _read: float = 0.0
     _speech: float = 0.0
     _recognized: float = 0.0
@@ -54,20 +56,20 @@ class Job(Share):
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reading(self, seconds: float, speech: float) -> None:
-        """So much has been read, with so much speech."""
+        """Report the seconds read, and the seconds of speech found in them."""
         with self._lock:
             self._read, self._speech = seconds, speech
             progress = Progress(self._read, self._speech, self._recognized)
         self.tell(progress)
 
     def all_read(self, segments: int) -> None:
-        """There are so many segments."""
+        """Set the number of segments."""
         with self._lock:
             self._segments = segments
             self._finish()
 
     def hear(self, number: int, seconds: float, said: Segment | HeldBack | None, look: Look | None) -> None:
-        """What a segment of so many seconds says."""
+        """Take the result of a segment of so many seconds."""
         self.tell(Heard(number, said, look))
         with self._lock:
             self._recognized += seconds

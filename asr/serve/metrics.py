@@ -19,7 +19,8 @@ class Metrics:
             buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
         )  # fmt: skip
         self.refused = Counter("asr_requests_refused", "Requests that were refused for too many were under way", registry=r)
-        self.under_way = Gauge("asr_requests_under_way", "Requests that are received, wait or run", registry=r)
+        self.under_way = Gauge("asr_requests_under_way", "Recordings that wait for recognition or are being recognised", registry=r)
+        self.uploads = Gauge("asr_uploads_under_way", "Uploads in progress", registry=r)
         self.audio_seconds = Counter("asr_audio_seconds", "Recordings that were read to their end (s)", registry=r)
         self.waiting_seconds = Gauge("asr_waiting_speech_seconds", "Speech that waits for the model (s)", registry=r)
         self.batch_segments = Histogram(

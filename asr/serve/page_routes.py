@@ -1,6 +1,6 @@
-"""The page, its files, and the address from which it has its transcripts.
+"""The page, its files, and the address that serves its transcripts.
 
-`POST /page/transcription` takes a form with a `file` and answers line by line, a JSON object each, as the work goes on:
+`POST /page/transcription` takes a form with a `file` and answers with one JSON object a line as the recognition proceeds:
 
 | `event` | |
 |---|---|
@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from asr.output import FORMATS, OutputOptions
+from asr.serve.access import check_key
 from asr.serve.errors import ApiError
 from asr.serve.job import Heard, Progress
-from asr.serve.keys import check_key
 from asr.serve.pictures import picture
+from asr.serve.recordings import Recording
 from asr.serve.replies import verbose
 from asr.serve.service import Service, as_api_error
 from asr.serve.uploads import Body, received
@@ -64,8 +65,7 @@ def add_page(app: FastAPI, service: Service) -> None:
         async with AsyncExitStack() as stack:
             try:
                 check_key(request, service.settings.api_key)
-                stack.enter_context(service.admitted())
-                upload = await stack.enter_async_context(received(body, request, service.settings, service.folder))
+                upload = await stack.enter_async_context(received(body, request, service))
             except ApiError as e:
                 service.metrics.requests.labels(str(e.status)).inc()
                 await body.linger()
@@ -73,41 +73,52 @@ def add_page(app: FastAPI, service: Service) -> None:
             except ClientDisconnect:
                 service.metrics.requests.labels("499").inc()
                 return Response(status_code=499)
-            held = stack.pop_all()  # until the last line is sent
-        return StreamingResponse(_lines(service, upload.path, held), media_type="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
+            held = stack.pop_all()
+        return _Lines(service, upload.recording, held)
 
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
     app.mount("/swagger", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path), name="swagger")
-    app.add_middleware(_Careful)
 
 
-async def _lines(service: Service, path: Path, held: AsyncExitStack) -> AsyncIterator[str]:
-    """The answer, as the work goes on. Where the client goes away, the job is given up."""
+class _Lines(StreamingResponse):
+    """The lines of an answer. Holds the place of the request until the end, even if the client leaves before the first line."""
+
+    def __init__(self, service: Service, recording: Recording, held: AsyncExitStack):
+        super().__init__(_lines(service, recording), media_type="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            await super().__call__(scope, receive, send)
+
+
+async def _lines(service: Service, recording: Recording) -> AsyncIterator[str]:
+    """Lines of the answer. Gives the job up if the client leaves."""
     loop = asyncio.get_running_loop()
     told: asyncio.Queue[Progress | Heard | None] = asyncio.Queue()
 
     def tell(what: Progress | Heard | None) -> None:
-        loop.call_soon_threadsafe(told.put_nowait, what)
+        with suppress(RuntimeError):  # the loop is closed: the server was stopped by force
+            loop.call_soon_threadsafe(told.put_nowait, what)
 
-    async with held:
-        job = service.submit(path, looks=True, tell=tell)
-        job.transcript.add_done_callback(lambda _: tell(None))
-        until = loop.time() + service.settings.timeout_seconds
-        status = 499  # the client is gone
-        try:
-            while (what := await asyncio.wait_for(told.get(), until - loop.time())) is not None:
-                if (event := _event(what)) is not None:
-                    yield _line(event)
-            done = _line(_done(job.transcript.result()))
-            status = 200
-            yield done
-        except Exception as e:
-            error = too_late(service) if isinstance(e, asyncio.TimeoutError) else as_api_error(e, job.path)
-            status = error.status
-            yield _line({"event": "error", **error.body})
-        finally:
-            service.metrics.requests.labels(str(status)).inc()
-            service.give_up(job)
+    job = service.submit(recording, looks=True, tell=tell)
+    job.transcript.add_done_callback(lambda _: tell(None))
+    until = loop.time() + service.settings.timeout_seconds
+    status = 499  # the client is gone
+    try:
+        while (what := await asyncio.wait_for(told.get(), until - loop.time())) is not None:
+            if (event := _event(what)) is not None:
+                yield _line(event)
+        done = _line(_done(job.transcript.result()))
+        status = 200
+        yield done
+    except Exception as e:
+        error = too_late(service) if isinstance(e, asyncio.TimeoutError) else as_api_error(e, recording.path)
+        status = error.status
+        yield _line({"event": "error", **error.body})
+    finally:
+        service.metrics.requests.labels(str(status)).inc()
+        service.give_up(job)
 
 
 def _line(event: dict[str, Any]) -> str:
@@ -138,22 +149,3 @@ def _done(transcript: Transcript) -> dict[str, Any]:
         "duration": transcript.duration,
         "files": {form: FORMATS[form](transcript, OutputOptions()) for form in DOWNLOADS},
     }
-
-
-class _Careful:
-    """Headers for every answer: a browser shall take nothing for what it is not, and tell nobody where it comes from."""
-
-    def __init__(self, app: ASGIApp):
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"no-referrer"),
-                ]
-            await send(message)
-
-        await self.app(scope, receive, sent if scope["type"] == "http" else send)

@@ -1,63 +1,173 @@
-"""The server's process: from its first line to its last."""
+"""The server's process, from its first line to its last."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import logging
 import signal
 import socket
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import uvicorn
 
-from asr.errors import AsrError, UsageError
+from asr.errors import AsrError
 from asr.serve.app import make_app
+from asr.serve.connections import Connection, Server, fit_descriptors
 from asr.serve.service import Service
 from asr.serve.settings import ServeSettings
 from asr.transcribe import Transcriber
 
-KEEP_ALIVE_SECONDS = 65  # longer than a reverse proxy's usual 60: it shall be the one that hangs up
+KEEP_ALIVE_SECONDS = 65  # longer than the usual 60 of a reverse proxy, which then is the one to close
+STOP_SECONDS = 30.0  # for uploads in progress to finish once the server stops
+LOG_SECONDS, LOG_RECORDS = 10.0, 5  # a message is logged so many times in that time
+
+log = logging.getLogger("uvicorn.error")
 
 
-def run(load: Callable[[], Transcriber], settings: ServeSettings, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what is under way. Raises UsageError where the address cannot be had, and what `load` raises."""
-    listener = _listen(host, port)
+def run(load: Callable[[], Transcriber], settings: ServeSettings, port: int, announce: Callable[[str], None], model: str) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests under way.
+
+    Args:
+        load: loads the model; called by a thread of the service.
+        port: 0 for any free one.
+        announce: called with a line for the user: once with the address, once when the model is ready.
+        model: its name, for that line.
+
+    Raises:
+        AsrError: if the address cannot be used. Whatever `load` raises.
+    """
+    listeners = listen(settings.host, port)
+    settings = replace(settings, loopback=all(_is_loopback(one) for one in listeners))
 
     def stop() -> None:
         server.should_exit = True
 
-    service = Service(load, settings, on_failure=stop)
-    config = uvicorn.Config(
-        make_app(service),
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=round(settings.timeout_seconds + settings.upload_seconds),
-        server_header=False,
-    )
-    server = _Server(config, service)
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the one that stopped it again, once all is done
+    def ready(seconds: float) -> None:
+        announce(f"ready: model {model}, loaded in {seconds:.1f} s")
+
+    service = Service(load, settings, on_failure=stop, on_ready=ready)
+    server = make_server(service, lambda: announce(f"listening on {describe(settings.host, listeners)}"))
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the one that stopped it again, at the end
         signal.signal(number, lambda *_: stop())
-    server.run([listener])
+    try:
+        server.run(listeners)
+    finally:
+        service.close()  # for a stop by force
     if service.failure is not None:
         raise service.failure if isinstance(service.failure, AsrError) else AsrError(f"the model cannot be loaded: {service.failure}")
 
 
-class _Server(uvicorn.Server):
-    """Says that it is stopping as soon as it is told to."""
+def make_server(service: Service, on_listening: Callable[[], None] = lambda: None) -> Server:
+    """The server of a service, to be run with its sockets."""
+    settings = service.settings
+    most = fit_descriptors(settings)
+    service.places.most_uploads = max(1, min(settings.uploads, 3 * most // 4))  # the rest of the connections for requests and refusals
+    config = uvicorn.Config(
+        make_app(service),
+        http=Connection,
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=round(settings.timeout_seconds + STOP_SECONDS),
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+    )
+    if not any(isinstance(one, Sparing) for one in log.filters):
+        log.addFilter(Sparing())
+    return _Server(config, most, service, on_listening)
 
-    def __init__(self, config: uvicorn.Config, service: Service):
-        super().__init__(config)
-        self._service = service
+
+class _Server(Server):
+    """Reports when it listens, and tells the service when it stops."""
+
+    def __init__(self, config: uvicorn.Config, most: int, service: Service, on_listening: Callable[[], None]):
+        super().__init__(config, most)
+        self._service, self._on_listening = service, on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.stopping = True
+        asyncio.get_running_loop().call_later(STOP_SECONDS, self._service.stop_uploads)
         await super().shutdown(sockets)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+class Sparing(logging.Filter):
+    """Passes LOG_RECORDS records of a message in LOG_SECONDS, then counts the rest in one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[str, tuple[float, int]] = {}
+        """message, without its arguments -> when the current interval began, and records in it"""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message, now = str(record.msg), time.monotonic()
+        began, count = self._seen.get(message, (now, 0))
+        if now - began > LOG_SECONDS:
+            if count > LOG_RECORDS:
+                record.msg = f"{message.rstrip()} (and {count - LOG_RECORDS} more times before)"
+            began, count = now, 0
+        self._seen[message] = began, count + 1
+        return count < LOG_RECORDS
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets at every address of a host, all at one port. Raises AsrError."""
+    listeners: list[socket.socket] = []
+    absent: OSError | None = None
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, address in dict.fromkeys(found):
+            chosen = listeners[0].getsockname()[1] if listeners else port
+            try:
+                listeners.append(_bound(family, (address[0], chosen, *address[2:])))
+            except OSError as e:
+                if e.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                    raise
+                absent = e  # of a name with several addresses, this machine may lack one: ::1
+        if absent is not None and not listeners:
+            raise absent
+    except (OSError, UnicodeError) as e:  # UnicodeError: a label of the name is empty or too long
+        for one in listeners:
+            one.close()
+        reason = (isinstance(e, OSError) and e.strerror) or "not a host name"
+        raise AsrError(f"--host {host} --port {port}: cannot listen there: {reason}") from None
+    return listeners
+
+
+def _bound(family: int, address: tuple[str | int, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(2048)
-    except OSError as e:
-        raise UsageError(f"--host {host} --port {port}: cannot listen there: {e.strerror or e}") from None
+    except OSError:
+        listener.close()
+        raise
     return listener
+
+
+def describe(host: str, listeners: list[socket.socket]) -> str:
+    """A URL that works on this machine, and a remark if the server can be reached at other addresses, too."""
+    address, port = listeners[0].getsockname()[:2]
+    everywhere = ipaddress.ip_address(address.partition("%")[0]).is_unspecified
+    if everywhere:
+        name = "[::1]" if ":" in address else "127.0.0.1"
+    elif host.strip("[]") != address and ":" not in host:
+        name = host  # it may stand for several addresses
+    else:
+        name = f"[{address}]" if ":" in address else address
+    return f"http://{name}:{port}" + (" (and at every other address of this machine)" if everywhere else "")
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
+    return False

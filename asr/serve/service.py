@@ -1,27 +1,27 @@
-"""The model at work for many at once: a thread that recognises, and threads that read.
+"""Recognition for many requests at once: one thread runs the model, others read the recordings.
 
-While it loads, it is not `ready`; what it can take on is limited, and `admitted` says when that is reached.
+While it loads, it is not `ready`. `places` bounds the requests it takes on.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from asr.decode.attention import Look, look
 from asr.errors import AudioError
+from asr.memory import Trimmer
 from asr.serve.errors import DO_NOT_RETRY, ApiError
 from asr.serve.fair_queue import FairQueue, GivenUp, Waiting
 from asr.serve.job import Heard, Job, Progress
-from asr.serve.memory import Trimmer
 from asr.serve.metrics import Metrics
+from asr.serve.places import Places
+from asr.serve.recordings import Recording, Recordings
 from asr.serve.settings import ServeSettings
 from asr.speech.audio import probe, stream_audio
 from asr.speech.reader import Samples
@@ -29,37 +29,36 @@ from asr.speech.segment import RATE, speech_segments
 from asr.transcribe import Transcriber
 from asr.transcript import HeldBack, Segment
 
-LOOK_SECONDS = 300.0  # of a job's speech of which it is shown where the speller looks: pictures of hours are of no use to anyone
-LONGEST_WAIT = 60  # seconds that a client is told to wait before it tries again
+LOOK_SECONDS = 300.0  # of a job's speech that get attention pictures: those of hours are of no use
+LONGEST_WAIT = 60  # s; the most in a `Retry-After`
 
 log = logging.getLogger("uvicorn.error")
 
 
 class Service:
-    """`load` is called by a thread of its own; what it raises is in `failure`, and `on_failure` is told."""
+    """A thread of the service calls `load`, then `on_ready` with the seconds that it took. An exception goes to `failure`, then `on_failure` is called."""
 
-    def __init__(self, load: Callable[[], Transcriber], settings: ServeSettings, on_failure: Callable[[], None] = lambda: None):
+    def __init__(
+        self,
+        load: Callable[[], Transcriber],
+        settings: ServeSettings,
+        on_failure: Callable[[], None] = lambda: None,
+        on_ready: Callable[[float], None] = lambda _: None,
+    ):
         self.settings, self.metrics = settings, Metrics()
         self.failure: Exception | None = None
         self.stopping = False
-        self._load, self._on_failure = load, on_failure
+        self._load, self._on_failure, self._on_ready = load, on_failure, on_ready
         self._transcriber: Transcriber | None = None
         self._queue: FairQueue[Job] = FairQueue(settings.batch_seconds, settings.window_seconds)
         self._readers = ThreadPoolExecutor(settings.requests, "reader")
         self._worker = threading.Thread(target=self._work, name="recognizer", daemon=True)
         self.metrics.waiting_seconds.set_function(lambda: self._queue.seconds)
-        self._requests = 0
         self._speed = 10.0  # seconds of speech recognised in a second, lately
-        self._folder = tempfile.TemporaryDirectory(prefix="asr-serve-", ignore_cleanup_errors=True)
+        self.places = Places(settings, self.metrics, self._retry_after)
+        self.recordings = Recordings()
 
     # ---------------------------------------------------------------- called by the server's own thread
-
-    @property
-    def folder(self) -> Path:
-        """for recordings while they are needed; made anew where the system has cleaned it away"""
-        path = Path(self._folder.name)
-        path.mkdir(mode=0o700, exist_ok=True)
-        return path
 
     @property
     def ready(self) -> bool:
@@ -67,7 +66,7 @@ class Service:
 
     @property
     def language(self) -> str:
-        """the model's, once it is ready"""
+        """Code of the model's language, once it is ready."""
         assert self._transcriber is not None
         return self._transcriber.language
 
@@ -75,41 +74,40 @@ class Service:
         self._worker.start()
 
     def close(self) -> None:
-        """Recognise what has been read, drop the rest, and delete all recordings."""
+        """Recognise the segments in the queue, drop the rest, and delete all recordings. May be called again."""
         self.stopping = True
         self._queue.close()
         self._readers.shutdown(cancel_futures=True)
         if self._worker.is_alive():
             self._worker.join()
-        self._folder.cleanup()
+        self.recordings.close()
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """The time of a request, from its head to its answer. Raises ApiError: 503 while the model loads, 429 where too many are under way."""
+    def check_ready(self) -> None:
+        """Raises ApiError 503 while the model loads and once the server stops."""
         if not self.ready:
-            what = "the server is stopping" if self.stopping else "the model is being loaded"
-            raise ApiError(503, f"{what}: try again in a few seconds", code="not_ready", headers={"Retry-After": "5"})
-        if self._requests >= self.settings.requests:
-            self.metrics.refused.inc()
-            wait = min(LONGEST_WAIT, math.ceil(1 + self._queue.seconds / self._speed))
-            message = f"{self._requests} requests are under way, as many as this server takes on: try again in {wait} s"
-            raise ApiError(429, message, code="queue_full", headers={"Retry-After": str(wait)})
-        self._requests += 1
-        self.metrics.under_way.set(self._requests)
-        try:
-            yield
-        finally:
-            self._requests -= 1
-            self.metrics.under_way.set(self._requests)
+            raise self._not_ready("the server is stopping" if self.stopping else "the model is being loaded")
 
-    def submit(self, path: Path, looks: bool = False, tell: Callable[[Progress | Heard], None] = lambda _: None) -> Job:
-        """Begin to transcribe a file, which must stay until the job is done or given up."""
-        job = Job(path=path, looks=looks, language=self.language, tell=tell)
+    def stop_uploads(self) -> None:
+        """End the uploads that are still in progress: the server stops."""
+        self.places.refuse_uploads(self._not_ready("the server is stopping"))
+
+    def _not_ready(self, why: str) -> ApiError:
+        headers = {"Retry-After": "5", "Connection": "close"} if self.stopping else {"Retry-After": "5"}
+        return ApiError(503, f"{why}: try again in a few seconds", code="not_ready", headers=headers)
+
+    def submit(self, recording: Recording, looks: bool = False, tell: Callable[[Progress | Heard], None] = lambda _: None) -> Job:
+        """Begin to transcribe a recording, which belongs to the job from now on."""
+        job = Job(recording=recording, looks=looks, language=self.language, tell=tell)
         self._readers.submit(self._read, job)
+        recording.kept = True
         return job
 
+    def _retry_after(self) -> int:
+        """Seconds until the speech that waits now is recognised, about."""
+        return min(LONGEST_WAIT, math.ceil(1 + self._queue.seconds / self._speed))
+
     def give_up(self, job: Job) -> None:
-        """Nobody waits for it any more. Of no effect on a job that is done."""
+        """Drop a job: its client has its answer or has left. No effect on a finished job."""
         self._queue.give_up(job)
 
     # ---------------------------------------------------------------- called by threads of the service
@@ -118,9 +116,12 @@ class Service:
         assert self._transcriber is not None
         count, speech = 0, 0.0
         clock = _Clock(job, self.settings.audio_seconds)
+        path = job.recording.path
         try:
-            clock.check(probe(job.path).seconds)  # before the model has heard hours of it in vain
-            for segment in speech_segments(clock.count(stream_audio(job.path, RATE)), self._transcriber.segment):
+            if job.given_up:
+                raise GivenUp
+            clock.check(probe(path).seconds)  # before the model recognises hours of it in vain
+            for segment in speech_segments(clock.count(stream_audio(path, RATE)), self._transcriber.segment):
                 speech += segment.seconds
                 job.reading(clock.seconds, speech)
                 self._queue.put(job, count, segment)
@@ -135,14 +136,19 @@ class Service:
         except Exception as e:
             log.exception("a recording could not be read")
             self._lose(job, e)
+        finally:
+            job.recording.close()
 
     def _work(self) -> None:
+        began = time.monotonic()
         try:
             self._transcriber = self._load()
         except Exception as e:
             self.failure = e
             self._on_failure()
             return
+        if not self.stopping:
+            self._on_ready(time.monotonic() - began)
         trimmer = Trimmer()
         while batch := self._queue.take():
             began = time.monotonic()
@@ -170,7 +176,7 @@ class Service:
                 log.exception("a segment of %.1f s could not be recognised", batch[0].speech.seconds)
                 self._lose(batch[0].job, e)
                 return
-            for item in batch:  # the others shall not suffer for the one
+            for item in batch:  # one bad segment must not cost the others their results
                 self._recognize(transcriber, [item])
             return
         for item, said in zip(batch, found, strict=True):
@@ -183,7 +189,7 @@ class Service:
         item.job.looked_seconds += item.speech.seconds
         try:
             return look(transcriber.model, transcriber.waveform(item.speech), said.readings[0].tokens)
-        except Exception:  # no reason to lose the words
+        except Exception:  # the text is worth more than its picture
             log.exception("no picture of a segment of %.1f s", item.speech.seconds)
             return None
 
@@ -195,7 +201,7 @@ class _Clock:
         self.job, self.limit, self.seconds = job, limit, 0.0
 
     def count(self, blocks: Iterator[Samples]) -> Iterator[Samples]:
-        """The same blocks. Raises GivenUp, and ApiError for a recording that is too long."""
+        """Pass the blocks through. Raises GivenUp, and ApiError for a recording that is too long."""
         for block in blocks:
             self.seconds += len(block) / RATE
             if self.job.given_up:
@@ -211,7 +217,7 @@ class _Clock:
 
 
 def as_api_error(error: BaseException, path: Path) -> ApiError:
-    """What the sender is told of a job that failed: never a path of this machine, nor a traceback."""
+    """The answer to a request whose job failed: without paths of this machine, without a traceback."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, AudioError):

@@ -1,85 +1,128 @@
-"""The body of a request to its fields and a file, within bounds.
+"""The body of a request to its fields and a recording, within bounds.
 
-Nothing that the sender says is believed: not the length, nor the file's name or type; the file gets a name of our own, and what is in it
-decides. It is deleted when the block ends, however it ends.
+Nothing that the sender states is believed: not the length, nor the file's name or type; the content decides.
 """
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from asr.serve.errors import DO_NOT_RETRY, ApiError
+from asr.serve.errors import DO_NOT_RETRY, OUT_OF_RESOURCES, ApiError, as_unforeseen
+from asr.serve.places import Arrival, client_of
+from asr.serve.recordings import Recording, Recordings
+from asr.serve.service import Service
 from asr.serve.settings import ServeSettings
 
 FIELDS = 64
 FIELD_BYTES = 64 * 1024
+HEADER_BYTES = 16 * 1024  # of a part
+SPOOL_BYTES = 64 * 1024  # of a file kept in memory; the rest goes to the disk as it arrives
 LINGER_SECONDS = 5.0  # for which the rest of a refused body is read and dropped: a client that is still sending would miss the answer
-TAIL = 1024  # bytes of the end of a body that are remembered
+TAIL = 1024  # bytes kept of the end of a body
+
+
+class FormParser(MultiPartParser):
+    """Starlette's parser, with less of each file in memory, and a limit on the headers of a part (older versions of the library have none)."""
+
+    spool_max_size = SPOOL_BYTES
+    _header_bytes = 0
+
+    def on_part_begin(self) -> None:
+        self._header_bytes = 0
+        super().on_part_begin()
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
+        super().on_header_field(data, start, end)
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
+        super().on_header_value(data, start, end)
+
+    def _count_header(self, length: int) -> None:
+        self._header_bytes += length
+        if self._header_bytes > HEADER_BYTES:
+            raise MultiPartException(f"the headers of a part are longer than {HEADER_BYTES // 2**10} KiB")
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What was sent."""
+    """The content of a form."""
 
     fields: dict[str, list[str]]
-    path: Path
-    """the file, under a name of ours"""
+    recording: Recording
 
 
 class Body:
-    """The body of a request, bounded."""
+    """The body of a request, bounded in size and in time."""
 
     def __init__(self, request: Request, settings: ServeSettings):
         self._request, self._limit, self._settings = request, settings.upload_bytes, settings
-        self._ended = False
+        self._ended = self._abandoned = False
         self._tail = b""
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Raises ApiError where it is too large or too slow, ClientDisconnect where it breaks off."""
-        received, began = 0, time.monotonic()
+    async def chunks(self, arrival: Arrival) -> AsyncGenerator[bytes, None]:
+        """Raises ApiError if the body is too large, too slow or refused on the way, ClientDisconnect if it breaks off.
+
+        The time allowed is a token bucket: it starts with `upload_seconds`, each chunk adds the time that it takes at `upload_rate`, up to
+        `upload_seconds` again, and waiting for the client uses it up.
+        """
         stated = self._request.headers.get("content-length", "")
-        if stated.isdecimal() and int(stated) > self._limit:
+        if stated.isdecimal() and (len(stated) > 18 or int(stated) > self._limit):
             raise self._too_large()
+        clock = asyncio.get_running_loop().time
+        credit = self._settings.upload_seconds
         while not self._ended:
-            left = began + self._settings.upload_seconds + received / self._settings.upload_rate - time.monotonic()
-            try:
-                chunk = await asyncio.wait_for(self._receive(), max(left, 0.0))
-            except asyncio.TimeoutError:
-                raise self._too_slow(time.monotonic() - began) from None
-            received += len(chunk)
-            if received > self._limit:
+            asked = clock()
+            chunk = await self._arrived(arrival, credit)
+            credit = min(self._settings.upload_seconds, credit - (clock() - asked) + len(chunk) / self._settings.upload_rate)
+            arrival.received += len(chunk)
+            if arrival.received > self._limit:
                 raise self._too_large()
             self._tail = (self._tail + chunk[-TAIL:])[-TAIL:]
             yield chunk
 
     def ends_with(self, end: bytes) -> bool:
-        """Whether that is what it ended with, but for white space."""
+        """Whether the body ended with these bytes, apart from white space."""
         return self._tail.rstrip().endswith(end)
 
     async def linger(self) -> None:
-        """Read and drop the rest for a while, unless the client waits to be told to send it."""
+        """Read and drop the rest for a while, unless the client is too slow, or waits for leave to send it."""
+        if self._abandoned:
+            return
         if self._request.headers.get("expect", "").lower() == "100-continue" and not self._tail:
             return
-        try:
+        with suppress(asyncio.TimeoutError, ClientDisconnect):
             await asyncio.wait_for(self._drop(), LINGER_SECONDS)
-        except (asyncio.TimeoutError, ClientDisconnect):
-            return
 
     async def _drop(self) -> None:
         while not self._ended:
             await self._receive()
+
+    async def _arrived(self, arrival: Arrival, seconds: float) -> bytes:
+        """The next chunk, unless the upload is refused or `seconds` pass first."""
+        receiving = asyncio.ensure_future(self._receive())
+        either: set[asyncio.Future[Any]] = {receiving, arrival.refused}
+        try:
+            await asyncio.wait(either, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
+            if receiving.done():
+                return receiving.result()
+            self._abandoned = True
+            if arrival.refused.done():
+                arrival.refused.result()
+            raise self._too_slow()
+        finally:
+            if not receiving.cancel():
+                receiving.exception()  # marks it as seen
 
     async def _receive(self) -> bytes:
         message = await self._request.receive()
@@ -89,8 +132,9 @@ class Body:
         self._ended = not message.get("more_body", False)
         return bytes(message.get("body", b""))
 
-    def _too_slow(self, seconds: float) -> ApiError:
-        message = f"the request has not arrived within {seconds:.0f} s: send a smaller file, or by a faster way"
+    def _too_slow(self) -> ApiError:
+        rate, seconds = self._settings.upload_rate / 2**10, self._settings.upload_seconds
+        message = f"the request arrives too slowly: it stalled for {seconds:g} s or lagged as far behind {rate:g} KiB/s: send it by a faster connection"
         return ApiError(408, message, code="upload_timeout", headers={"Connection": "close", **DO_NOT_RETRY})
 
     def _too_large(self) -> ApiError:
@@ -99,26 +143,39 @@ class Body:
 
 
 @asynccontextmanager
-async def received(body: Body, request: Request, settings: ServeSettings, folder: Path) -> AsyncIterator[Upload]:
-    """A multipart form with a `file`. Raises ApiError, and ClientDisconnect where the body breaks off."""
+async def received(body: Body, request: Request, service: Service) -> AsyncIterator[Upload]:
+    """Receive a form with a `file`, then hold a recognition place for it. Raises ApiError, and ClientDisconnect if the body breaks off."""
+    service.check_ready()
+    client = client_of(request)
+    with service.places.upload(client) as arrival:
+        upload = await _form(body, arrival, request, service.recordings)
+    try:
+        with service.places.recognition(client):
+            yield upload
+    finally:
+        if not upload.recording.kept:
+            upload.recording.close()
+
+
+async def _form(body: Body, arrival: Arrival, request: Request, recordings: Recordings) -> Upload:
     kind = request.headers.get("content-type", "")
     if kind.split(";")[0].strip().lower() != "multipart/form-data":
         raise ApiError(415, f"Content-Type is {kind[:100] or 'missing'!r}, expected multipart/form-data with a field named file")
-    parser = MultiPartParser(request.headers, body.chunks(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
+    parser = FormParser(request.headers, body.chunks(arrival), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
     try:
         form = await parser.parse()
     except (MultiPartException, UnicodeError, ValueError) as e:
         raise ApiError(400, f"the form cannot be read: {getattr(e, 'message', e)}", code="invalid_form") from None
+    except OSError as e:
+        raise (as_unforeseen(e) if e.errno in OUT_OF_RESOURCES else e) from None
     try:
         if not body.ends_with(b"--"):
             raise ApiError(400, "the form breaks off before its end: send it again", code="incomplete_form")
-        with tempfile.NamedTemporaryFile(dir=folder, prefix="upload-") as copy:
-            await asyncio.to_thread(shutil.copyfileobj, _file(form).file, copy, 1 << 20)
-            copy.flush()
-            await form.close()
-            yield Upload({key: [v for v in form.getlist(key) if isinstance(v, str)] for key in form}, Path(copy.name))
-    finally:
+        recording = await asyncio.to_thread(recordings.keep, _file(form).file)  # type: ignore[arg-type]
+    except BaseException as e:
         await form.close()
+        raise (as_unforeseen(e) if isinstance(e, OSError) and e.errno in OUT_OF_RESOURCES else e) from None
+    return Upload({key: [v for v in form.getlist(key) if isinstance(v, str)] for key in form}, recording)
 
 
 def _file(form: FormData) -> UploadFile:

@@ -1,4 +1,4 @@
-"""Waiting for a transcript: no longer than is allowed, and no longer than the client does."""
+"""Waiting for a transcript: as long as the server allows and the client stays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from asr.transcript import Transcript
 async def outcome(request: Request, service: Service, job: Job) -> Transcript:
     """The job's transcript. Raises ApiError, and ClientDisconnect. The body of the request must have been read."""
     done = asyncio.wrap_future(job.transcript)
-    gone = asyncio.ensure_future(request.receive())  # after the body, there comes nothing but the end of the connection
+    gone = asyncio.ensure_future(request.receive())  # after the body, the only message is the disconnection
     either: set[asyncio.Future[Any]] = {done, gone}
     try:
         await asyncio.wait(either, timeout=service.settings.timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -27,7 +27,7 @@ async def outcome(request: Request, service: Service, job: Job) -> Transcript:
     except (ApiError, ClientDisconnect, asyncio.CancelledError):
         raise
     except Exception as e:
-        raise as_api_error(e, job.path) from None
+        raise as_api_error(e, job.recording.path) from None
     finally:
         service.give_up(job)
         gone.cancel()

@@ -17,12 +17,14 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from asr.config import AugmentConfig
+from asr.config import AugmentConfig, FrontendConfig
 from asr.errors import AudioError, ConfigError
 from asr.speech.audio import load_audio, probe
+from asr.speech.frontend import band_centres
 from asr.speech.manifest import Utterance, part_seconds, read_manifest
 
 KEPT = 1024  # noise recordings that stay in memory once they are decoded
+CUTOFF = 0.6  # share of the band's upper edge up to which vocal tract length perturbation scales all frequencies alike
 SILENCE = 1e-10  # mean square: 10 dB below the last of 16 bits; what codecs leave of silence is no noise to be made loud
 KEPT_SECONDS = 10.0  # none longer, which makes 0.66 GB a process at most (at 16 kHz); of longer ones only a part is read each time
 
@@ -92,14 +94,14 @@ def add_noise(samples: Tensor, noise: Tensor, snr_db: float) -> Tensor:
     return torchaudio.functional.add_noise(samples, noise, torch.tensor(snr_db))
 
 
-def augment_features(features: Tensor, frames: Tensor, dice: Tensor, config: AugmentConfig) -> Tensor:
+def augment_features(features: Tensor, frames: Tensor, dice: Tensor, config: AugmentConfig, frontend: FrontendConfig) -> Tensor:
     """Vocal tract length perturbation and SpecAugment: (B, T, F), frames (B,), dice (B, `dice_needed`) in [0, 1) -> (B, T, F).
 
     Masked places get 0, which is the mean after CMVN.
     """
     stretch, f, t = dice.split([1, 2 * config.frequency_masks, 2 * config.time_masks], dim=1)
     if config.warp:
-        features = warp_bands(features, 1 + config.warp * (2 * stretch.squeeze(1) - 1))
+        features = warp_bands(features, 1 + config.warp * (2 * stretch.squeeze(1) - 1), frontend)
     bands = torch.full_like(frames, features.shape[2])
     longest = torch.full_like(frames, config.time_width).minimum((config.time_share * frames).long())
     hidden = _masks(features.shape[2], bands, torch.full_like(frames, config.frequency_width), f)[:, None, :]
@@ -107,14 +109,38 @@ def augment_features(features: Tensor, frames: Tensor, dice: Tensor, config: Aug
     return features.masked_fill(hidden, 0.0)
 
 
-def warp_bands(features: Tensor, factors: Tensor) -> Tensor:
-    """Stretch the mel axis of each utterance: (B, T, F) and factors (B,) -> band f now holds what was in band f * factor."""
-    bands = features.shape[2]
-    source = (torch.arange(bands, device=features.device) * factors[:, None]).clamp(max=bands - 1)  # (B, F)
-    low = source.floor().long()
-    share = (source - low)[:, None]
-    low = low[:, None].expand_as(features)
-    return torch.lerp(features.gather(2, low), features.gather(2, (low + 1).clamp(max=bands - 1)), share.to(features.dtype))
+def warp_bands(features: Tensor, factors: Tensor, frontend: FrontendConfig) -> Tensor:
+    """Vocal tract length perturbation: scale the frequency axis of each utterance.
+
+    The band centred at f takes the value at the frequency `warp_hz(f)`, interpolated linearly between the two bands around it.
+
+    Args:
+        features: (B, T, F).
+        factors: (B,), each above 0; 1.1 moves a formant at 1100 Hz to 1000 Hz.
+        frontend: Of the features.
+
+    Returns:
+        (B, T, F).
+    """
+    if features.shape[2] < 2:
+        return features
+    centres = _centres(frontend, features.device)
+    source = warp_hz(centres, factors[:, None], frontend.high_hz).clamp(centres[0], centres[-1])  # (B, F)
+    high = torch.searchsorted(centres, source).clamp(1, len(centres) - 1)
+    share = (source - centres[high - 1]) / (centres[high] - centres[high - 1])
+    high = high[:, None].expand_as(features)
+    return torch.lerp(features.gather(2, high - 1), features.gather(2, high), share[:, None].to(features.dtype))
+
+
+def warp_hz(hz: Tensor, factors: Tensor, edge: float) -> Tensor:
+    """The piecewise linear map of Jaitly and Hinton (2013), equation 1, from frequencies and factors that broadcast (Hz -> Hz).
+
+    Frequencies are scaled by the factor as long as neither they nor their images exceed 0.6 of the upper `edge` of the bands, as in the
+    paper (4.8 of 8 kHz). From there a straight line leads to the edge, which maps to itself.
+    """
+    image = CUTOFF * edge * factors.clamp(max=1.0)  # of the frequency where the slope changes
+    cutoff = image / factors
+    return torch.where(hz <= cutoff, hz * factors, edge - (edge - image) / (edge - cutoff) * (edge - hz))
 
 
 def _masks(size: int, extent: Tensor, widest: Tensor, dice: Tensor) -> Tensor:
@@ -135,6 +161,11 @@ def _length(noise: Utterance) -> tuple[float, str | None]:
         return seconds, f"{noise.audio_filepath}: {problem}" if problem else None
     except AudioError as e:
         return 0.0, str(e)
+
+
+@lru_cache(maxsize=16)
+def _centres(frontend: FrontendConfig, device: torch.device) -> Tensor:
+    return band_centres(frontend).to(device)
 
 
 @lru_cache(maxsize=16)

@@ -3,7 +3,7 @@
 The plan of an epoch (`BatchSampler`) depends on the seed and the epoch alone. One step's batch is shared out over the
 processes, and each share is cut into what a device holds; so a step sees the same utterances on one device or on eight.
 
-Shapes: B utterances, N samples, L tokens, D dice.
+Shapes: B utterances, N samples, L tokens, D dice, R rows of a teacher's targets, W bytes in a row.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from asr.errors import AudioError
 from asr.speech.audio import load_audio
 from asr.speech.augment import WaveformAugmenter, dice_needed
 from asr.speech.manifest import Utterance
+from asr.speech.teacher_targets import TeacherTargets
 
 
 class Example(NamedTuple):
@@ -52,6 +53,14 @@ class Share(NamedTuple):
     last: bool  # of this process in this step: the optimizer's turn
 
 
+class TeacherRows(NamedTuple):
+    """A teacher's targets for a batch, and how they map onto its audio."""
+
+    rows: Tensor  # (B, R, W) uint8
+    counts: Tensor  # (B,) rows of each utterance; 0 without targets
+    speeds: Tensor  # (B,) speed factor of each utterance: seconds described by its targets in a second of its audio
+
+
 class Batch(NamedTuple):
     """A share with its audio. `weight` is 0 where nothing in it could be read and a moment of silence stands in."""
 
@@ -63,6 +72,7 @@ class Batch(NamedTuple):
     dice: Tensor  # (B, D)
     weight: float
     skipped: tuple[Skipped, ...]
+    teacher: TeacherRows | None
 
 
 @dataclass
@@ -130,8 +140,15 @@ class BatchDataset(Dataset[Batch]):
     `remember` keeps decoded audio in memory as 16-bit samples; the rest is read from disk each time.
     """
 
-    def __init__(self, examples: Sequence[Example], sample_rate: int, seed: int, augmenter: WaveformAugmenter | None = None):
-        self.examples, self.sample_rate, self.seed, self.augmenter = examples, sample_rate, seed, augmenter
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        sample_rate: int,
+        seed: int,
+        augmenter: WaveformAugmenter | None = None,
+        teacher: TeacherTargets | None = None,
+    ):
+        self.examples, self.sample_rate, self.seed, self.augmenter, self.teacher = examples, sample_rate, seed, augmenter, teacher
         self.dice = dice_needed(augmenter.config) if augmenter else 0
         self.memory: dict[int, np.ndarray] = {}
         self.unreadable: frozenset[int] = frozenset()
@@ -179,6 +196,8 @@ class BatchDataset(Dataset[Batch]):
         waveforms: list[Tensor] = []
         targets: list[Tensor] = []
         dice: list[Tensor] = []
+        rows: list[Tensor] = []
+        speeds: list[float] = []
         skipped: list[Skipped] = []
         for i in share.examples:
             if i in self.unreadable:
@@ -188,6 +207,7 @@ class BatchDataset(Dataset[Batch]):
             except AudioError as e:
                 skipped.append(Skipped(self.examples[i].utterance.id, str(e)))
                 continue
+            recorded = len(samples)
             if self.augmenter and share.epoch >= self.augmenter.config.start_epoch:
                 random = np.random.default_rng((self.seed, share.epoch, i))
                 try:
@@ -197,6 +217,9 @@ class BatchDataset(Dataset[Batch]):
                 dice.append(torch.from_numpy(random.random(self.dice, np.float32)))
             waveforms.append(samples)
             targets.append(torch.tensor(self.examples[i].tokens, dtype=torch.long))
+            if self.teacher:
+                rows.append(self.teacher.rows(self.examples[i].utterance.id))
+                speeds.append(recorded / len(samples))
         weight = 1.0 if waveforms else 0.0
         if not waveforms:
             waveforms, targets, dice = [torch.zeros(self.sample_rate // 2)], [torch.tensor([1])], [torch.zeros(self.dice)]
@@ -209,7 +232,15 @@ class BatchDataset(Dataset[Batch]):
             torch.stack(dice) if dice else torch.zeros(len(waveforms), 0),
             weight,
             tuple(skipped),
+            self._teacher_rows(rows, speeds, len(waveforms)),
         )
+
+    def _teacher_rows(self, rows: list[Tensor], speeds: list[float], count: int) -> TeacherRows | None:
+        if self.teacher is None:
+            return None
+        if not rows:  # the moment of silence
+            rows, speeds = [torch.zeros(0, self.teacher.width, dtype=torch.uint8)] * count, [1.0] * count
+        return TeacherRows(pad_sequence(rows, batch_first=True), torch.tensor([len(r) for r in rows]), torch.tensor(speeds))
 
     def __len__(self) -> int:
         return len(self.examples)

@@ -5,6 +5,8 @@ Shapes: B utterances, N samples, T frames, F mel bands.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torchaudio
 from torch import Tensor, nn
@@ -12,6 +14,15 @@ from torch import Tensor, nn
 from asr.config import FrontendConfig
 
 LOG_FLOOR = 1e-8  # power below which a band counts as silent: about the noise of 16-bit samples
+
+
+def band_centres(config: FrontendConfig) -> Tensor:
+    """(F,) centre frequencies of the mel bands (Hz), evenly spaced on Slaney's mel scale: linear below 1 kHz, logarithmic above."""
+    edges = torch.tensor([config.low_hz, config.high_hz], dtype=torch.float64)
+    octave = 27 / math.log(6.4)  # mels from 1 kHz to e kHz
+    mels = torch.where(edges < 1000, edges * 3 / 200, 15 + octave * (edges / 1000).log())
+    points = torch.linspace(float(mels[0]), float(mels[1]), config.mels + 2, dtype=torch.float64)[1:-1]
+    return torch.where(points < 15, points * 200 / 3, 1000 * ((points - 15) / octave).exp()).float()
 
 
 class LogMel(nn.Module):
@@ -31,12 +42,14 @@ class LogMel(nn.Module):
     def __init__(self, config: FrontendConfig):
         super().__init__()
         self.config = config
-        filters = torchaudio.functional.melscale_fbanks(
-            n_freqs=config.window // 2 + 1, f_min=config.low_hz, f_max=config.high_hz, n_mels=config.mels,
-            sample_rate=config.sample_rate, norm="slaney", mel_scale="slaney",
-        )  # fmt: skip
+        with torch.device("cpu"):  # computed from the config, even where the network is laid out on the meta device
+            filters = torchaudio.functional.melscale_fbanks(
+                n_freqs=config.window // 2 + 1, f_min=config.low_hz, f_max=config.high_hz, n_mels=config.mels,
+                sample_rate=config.sample_rate, norm="slaney", mel_scale="slaney",
+            )  # fmt: skip
+            hann = torch.hann_window(config.window)
         self.register_buffer("filters", filters, persistent=False)
-        self.register_buffer("hann", torch.hann_window(config.window), persistent=False)
+        self.register_buffer("hann", hann, persistent=False)
         self.register_buffer("mean", torch.zeros(config.mels))
         self.register_buffer("deviation", torch.ones(config.mels))
 

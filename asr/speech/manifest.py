@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import unicodedata
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,8 +18,10 @@ from asr.errors import AudioError, ManifestError, UsageError
 from asr.files import atomic_file
 from asr.json_text import NotJsonError, array_elements, decode_json
 from asr.speech.audio import probe
+from asr.text.unicode_form import unicode_form
 
 OWN_KEYS = ("audio_filepath", "text", "duration", "offset", "id", "speaker", "lang")
+MOST_SECONDS = 1e8  # three years: no recording is as long
 SLACK_SECONDS = 0.1  # by which a duration may pass the end of its file: codecs round
 
 
@@ -172,7 +173,7 @@ def _utterance(record: Any, path: Path, place: str) -> Utterance:
     return Utterance(
         id=strings["id"] or file.stem + (f"-{offset:.2f}" if offset else ""),
         audio_filepath=file if file.is_absolute() else path.parent / file,
-        text=None if strings["text"] is None else unicodedata.normalize("NFC", strings["text"]),  # as tokenizers write
+        text=None if strings["text"] is None else unicode_form("NFC", strings["text"]),  # as tokenizers write
         duration=duration,
         offset=offset,
         speaker=strings["speaker"],
@@ -192,6 +193,8 @@ def _seconds(record: dict[str, Any], key: str, expected: str) -> float | None:
         number = math.nan
     if not math.isfinite(number):
         raise _Problem(f"{key} is {_shown(value)}, expected seconds ({expected})")
+    if number > MOST_SECONDS:
+        raise _Problem(f"{key} is {_shown(value)}, expected at most {MOST_SECONDS:g} seconds")
     return number
 
 
@@ -224,7 +227,7 @@ def check_manifest(path: Path) -> ManifestReport:
     first: dict[str, str] = {}
     for u in utterances:
         if u.id in first:
-            problems.append((_line(u.source, path), f'{u.source}: id "{u.id}" is also that of {first[u.id]}'))
+            problems.append((_line(u.source, path), f"{u.source}: id {_shown(u.id)} is also that of {first[u.id]}"))
         first.setdefault(u.id, u.source)
         if u.text is not None and not u.text.strip():
             problems.append((_line(u.source, path), f"{u.source}: text is empty"))

@@ -1,4 +1,4 @@
-"""Lines of text, gzipped or not."""
+"""Lines of text: read from a file, gzipped or not, and sclite's form of them."""
 
 from __future__ import annotations
 
@@ -15,3 +15,16 @@ def decoded_lines(raw: BinaryIO, gzipped: bool) -> Iterator[str]:
         return
     with gzip.open(raw) as unzipped:
         yield from io.TextIOWrapper(unzipped, encoding="utf-8-sig")
+
+
+def split_trn(line: str) -> tuple[str, str] | None:
+    """The words and the id of a line in sclite's trn form; None for another line.
+
+    >>> split_trn("HELLO WORLD (anna-a1)")
+    ('HELLO WORLD', 'anna-a1')
+    """
+    line = line.rstrip()
+    words, opening, name = line.rpartition("(")
+    if not opening or name.split() != [name] or name.find(")") != len(name) - 1 or len(name) == 1:
+        return None
+    return words.rstrip(), name[:-1]

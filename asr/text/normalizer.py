@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,10 @@ from pathlib import Path
 from asr.errors import UsageError
 from asr.text.normalize import normalize_librispeech
 from asr.text.normalizer_steps import read_steps
+from asr.text.unicode_form import sort_marks
+
+MOST_CHARACTERS = 1_000_000
+MOST_LOOKED_AT = 1_000_000_000  # opening brackets times characters: Whisper's normaliser looks for each one's end in all that follows
 
 BUILT_IN = ("none", "librispeech", "whisper-en")
 
@@ -31,6 +36,8 @@ _PROBES = (  # what these become goes into the hash: a library that changes its 
     "STRASSE straße ÆRØ 東京 Łódź two thirds o'clock 'tis dogs'",
     "every one\talone \n ",
 )
+
+_SPACES = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -90,4 +97,19 @@ def _whisper_english() -> Normalizer:
     description = (
         "Whisper's English normaliser: lower case, numbers as digits, British spelling made American, fillers and brackets dropped"
     )
-    return Normalizer("whisper-en", version, description, EnglishTextNormalizer())
+    library = EnglishTextNormalizer()
+
+    def change(text: str) -> str:
+        openings = sum(map(text.count, "[<("))
+        if len(text) > MOST_CHARACTERS or openings * len(text) > MOST_LOOKED_AT:
+            raise UsageError(
+                f"normalizer whisper-en: a text of {len(text):,} characters with {openings:,} opening brackets would take it hours: "
+                "score it in parts, or with another normalizer"
+            )
+        try:
+            return str(library(sort_marks("NFKD", _SPACES.sub(" ", text))))  # long runs take it long
+        except Exception as e:  # whatever the library meets
+            shown = text if len(text) <= 40 else f"{text[:39]}…"
+            raise UsageError(f"normalizer whisper-en: fails on the text {shown!r} ({type(e).__name__}): use another normalizer") from None
+
+    return Normalizer("whisper-en", version, description, change)

@@ -28,10 +28,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import yaml
-
 from asr.errors import ConfigError, UsageError
 from asr.text.normalize import APOSTROPHES, normalize_librispeech
+from asr.text.unicode_form import unicode_form
+from asr.yaml_text import NotYamlError, read_yaml
 
 Change: TypeAlias = Callable[[str], str]
 
@@ -59,18 +59,15 @@ class Steps:
 
 def read_steps(path: Path) -> Steps:
     """Read a file of steps. Raises UsageError where it is not to be had, ConfigError with file and line where it is wrong."""
+    root: Any
     try:
-        source = path.read_text(encoding="utf-8-sig")
+        content, root = read_yaml(path)
+    except NotYamlError as e:
+        raise ConfigError(f"{path}:{e.line}: {e}") from None
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text") from None
-    try:
-        content = yaml.safe_load(source)
-        root: Any = yaml.compose(source, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        raise ConfigError(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {getattr(e, 'problem', None) or 'cannot be read'}") from None
     if not isinstance(content, dict) or not isinstance(content.get("steps"), list) or not content["steps"]:
         raise ConfigError(f"{path}:1: expected a key `steps` with a list of steps")
     unknown = sorted(map(str, content.keys() - {"name", "version", "description", "steps"}))
@@ -112,8 +109,8 @@ def _collapse_spaces(text: str) -> str:
 
 
 def _remove_accents(text: str) -> str:
-    split = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", "".join(c for c in split if unicodedata.category(c) != "Mn"))
+    split = unicode_form("NFD", text)
+    return unicode_form("NFC", "".join(c for c in split if unicodedata.category(c) != "Mn"))
 
 
 def _straighten_apostrophes(text: str) -> str:
@@ -135,7 +132,7 @@ _PLAIN: dict[str, Change] = {
 def _unicode(setting: Any) -> Change:
     if setting not in ("NFC", "NFD", "NFKC", "NFKD"):
         raise _Problem(f"unicode is {setting!r}, expected NFC, NFD, NFKC or NFKD")
-    return lambda text: unicodedata.normalize(setting, text)
+    return lambda text: unicode_form(setting, text)
 
 
 def _remove_punctuation(setting: Any) -> Change:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import random
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import sentencepiece
 
 from asr.config import TokenizerConfig
 from asr.errors import ConfigError, ModelError
+from asr.text.unicode_form import unicode_form
 
 BLANK, UNKNOWN, EOS = 0, 1, 2
 MOST_SENTENCES = 1_000_000  # that pieces are learnt from
@@ -25,7 +25,7 @@ WORD_START = "▁"
 
 def composed(text: str) -> str:
     """A text with each accented letter as one character, where Unicode has it (NFC): ü may as well have been written as u and dots."""
-    return unicodedata.normalize("NFC", text)
+    return unicode_form("NFC", text)
 
 
 class Tokenizer:

@@ -18,7 +18,7 @@ def command() -> str:
     return shlex.join(["asr", *sys.argv[1:]])
 
 
-def model_card(config: Config, chosen: str, dev: Score, examples: Sequence[Example], place: Place, with_lm: bool) -> str:
+def model_card(config: Config, chosen: str, dev: Score, examples: Sequence[Example], place: Place, with_lm: bool, computed: str) -> str:
     """Markdown: what the model was trained on, how, and how good it is, as measured at the end of its run."""
     hours = sum(e.seconds for e in examples) / 3600
     speakers = {e.utterance.speaker for e in examples if e.utterance.speaker}
@@ -37,6 +37,7 @@ A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version(
 | search | beam {search.beam}, CTC weight {search.ctc_weight}, length bonus {search.length_bonus}{language} |
 | weights | {chosen} |
 | training | {place.heard / 3600 / hours:.2f} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
+| precision | {computed} (`train.precision: {train.precision}`) |
 | command | `{command()}` |
 | started from | {start if train.start_from else "random weights"} |
 | network | listener {len(listener.pyramid)} x {listener.hidden} units a direction, reduction {listener.reduction}; attention: {config.model.attention.kind} |

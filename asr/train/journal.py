@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from asr.files import write_atomically
+from asr.json_text import decode_json
 from asr.speech.batches import Skipped
+from asr.terminal import SafeConsole
+from asr.train.log import read_log
 from asr.train.state import Place
 
 if TYPE_CHECKING:
@@ -30,13 +32,14 @@ class Journal:
 
     def __init__(self, folder: Path, speaks: bool):
         self.folder, self.speaks = folder, speaks
-        self.console = Console(stderr=True, quiet=not speaks, highlight=False, soft_wrap=True)
+        self.console = SafeConsole(stderr=True, quiet=not speaks)
         self.skips: Counter[str] = Counter()
         self.writer: SummaryWriter | None = None
         self.progress: Progress | None = None
         self.epochs = 0
         self._last_line = 0.0
         self._began: tuple[float, float] | None = None  # (clock, progress) at this sitting's first step
+        self.computations: list[dict[str, Any]] = []  # precision, device, processes, and the step from which they hold
         if speaks:
             self._keep(lambda record: not str(record.get("where")).startswith("data."))  # what is left out of the data is told anew
 
@@ -59,15 +62,28 @@ class Journal:
                 self.say(f"{where}: more are left out; all are in {self.folder / 'log.jsonl'}")
             self._log({"skipped": s.id, "where": where, "reason": s.reason})
 
-    def begin(self, introduction: Sequence[str], place: Place) -> None:
-        """The first words, once all is ready."""
+    def begin(self, introduction: Sequence[str], place: Place, computation: Mapping[str, str | int] | None = None) -> None:
+        """Print the first lines, once all is ready. `computation` is logged where it differs from the one before."""
         for line in introduction:
             self.say(line)
         if place.step:
             self.say(f"going on from step {place.step} (epoch {place.epoch + 1}) of {self.folder}")
         if self.speaks:
             self._keep(lambda record: record.get("step", 0) <= place.step)  # what lies after the checkpoint comes again
+            if computation:
+                self._compute(computation, place)
             self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=place.step + 1)
+
+    def _compute(self, computation: Mapping[str, str | int], place: Place) -> None:
+        """Log the computation, and report it if an earlier part of the run was computed otherwise."""
+        path = self.folder / "log.jsonl"
+        self.computations = [r for r in read_log(self.folder) if computation.keys() <= r.keys()] if path.is_file() else []
+        if self.computations and all(self.computations[-1][key] == value for key, value in computation.items()):
+            return
+        if self.computations:
+            self.say(f"so far {computed(self.computations[-1:])}: from here the run differs from one that stayed there")
+        self.computations.append({**computation, "step": place.step})
+        self._log(self.computations[-1])
 
     @contextlib.contextmanager
     def display(self, epochs: int) -> Iterator[None]:
@@ -139,7 +155,16 @@ class Journal:
         if path.is_file():
             kept = []
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(ValueError, AttributeError):  # no JSON, or no object
-                    if wanted(json.loads(line)):
+                with contextlib.suppress(ValueError, AttributeError, TypeError):  # no JSON, no object, or a step that is no number
+                    if wanted(decode_json(line)):
                         kept.append(line + "\n")
             write_atomically(path, "".join(kept))
+
+
+def computed(computations: Sequence[Mapping[str, Any]]) -> str:
+    """In words: `bf16 on NVIDIA H200; fp32 on cpu from step 120`."""
+    words = []
+    for c in computations:
+        processes = f", {c['processes']} processes" if c["processes"] != 1 else ""
+        words.append(f"{c['precision']} on {c['device']}{processes}" + (f" from step {c['step']}" if c["step"] else ""))
+    return "; ".join(words)

@@ -1,4 +1,4 @@
-"""Training a language model, from a recipe to a model folder. Read `LMTrainer.run` from top to bottom.
+"""Training a language model, from a recipe to a model folder. Read `LMTrainer._train` from top to bottom.
 
 It has the manners of `asr.train.trainer`: checkpoints to go on from, one seed for each step, the averaged weights judged on dev text.
 
@@ -16,19 +16,10 @@ from asr.config import LMRecipe
 from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedLM, load_lm, load_weights, read_tensors, save_lm
 from asr.model.lm import LanguageModel
 from asr.train.card import command
-from asr.train.journal import Journal
+from asr.train.folder import FolderLock, best_folder, claim_folder, drop_all_but, no_best, open_folder
+from asr.train.journal import Journal, computed
 from asr.train.learner import Learner
-from asr.train.run import (
-    best_folder,
-    check_folder,
-    claim_folder,
-    drop_all_but,
-    make_accelerator,
-    no_best,
-    remarks,
-    run_tokenizer,
-    step_seed,
-)
+from asr.train.run import check_pieces, computation, make_accelerator, remarks, run_tokenizer, step_seed
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
 from asr.train.signals import Interruption
 from asr.train.sitting import Sitting
@@ -44,8 +35,15 @@ class LMTrainer:
     def __init__(self, config: LMRecipe, restart: bool = False):
         self.config, self.folder = config, config.output
         self.accelerator = make_accelerator(config.train.precision)
-        if self.accelerator.is_main_process:
-            check_folder(config, restart, MAY_CHANGE)
+        self.lock = FolderLock(self.folder, self.accelerator)
+        with self.lock.released_on_error():
+            if self.accelerator.is_main_process:
+                open_folder(config, restart, MAY_CHANGE, self.lock)
+            self._prepare(restart)
+
+    def _prepare(self, restart: bool) -> None:
+        """Read the text, build the network, and claim the folder."""
+        config = self.config
         train, dev = read_sentences(config.data.train, "data.train"), read_sentences(config.data.dev, "data.dev")
         start = config.train.start_folder
         self.named_pieces = start / TOKENIZER if start else config.tokenizer.model
@@ -56,7 +54,8 @@ class LMTrainer:
         self.network = LanguageModel(len(self.tokenizer), config.model)
         if start:
             load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS)
-        claim_folder(config, restart, self.tokenizer, self.accelerator)  # the last: a mistake in what is asked for harms no run
+        # The last: a mistake in what is asked for harms no run.
+        claim_folder(config, restart, MAY_CHANGE, self.tokenizer, self.accelerator, self.lock)
         self.journal = Journal(self.folder, self.accelerator.is_main_process)
 
     def run(self) -> Path:
@@ -64,15 +63,21 @@ class LMTrainer:
 
         Raises Interrupted after Ctrl-C or SIGTERM, with a checkpoint written.
         """
+        with self.lock:
+            return self._finish(self._train())
+
+    def _train(self) -> Place:
+        """The loop, from where the run stands to its end."""
         config, accelerator, device = self.config.train, self.accelerator, self.accelerator.device
         network = self.network.to(device)
         average = LanguageModel(len(self.tokenizer), self.config.model).to(device)
         average.load_state_dict(network.state_dict())
         learner = Learner(network, average, config)
-        place = learner.resume(self.folder) or Place()
+        place = learner.resume(self.folder, accelerator, self.journal.say) or Place()
+        check_pieces(place, self.tokenizer, self.folder)
         place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
-        self.journal.begin(self._introduction(), place)
+        self.journal.begin(self._introduction(), place, computation(accelerator))
         sampler = SentenceSampler(self.data, config.batch_tokens, self.config.seed, config.epochs, place.epoch, place.step_in_epoch)
 
         with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
@@ -105,12 +110,12 @@ class LMTrainer:
                 if evaluated:
                     self._evaluate(average, place)
                 sitting.end_step(evaluated)
-                if evaluated and accelerator.is_main_process:  # now that no checkpoint names the others
-                    drop_all_but({step for _, step in place.best}, self.folder)
+                if evaluated and accelerator.is_main_process:  # that no checkpoint names
+                    drop_all_but(learner.best_steps(self.folder), self.folder)
                 if sitting.over:
                     break
             sitting.end()
-        return self._finish(place)
+        return place
 
     def _introduction(self) -> list[str]:
         data, millions = self.data, sum(p.numel() for p in self.network.parameters()) / 1e6
@@ -125,6 +130,7 @@ class LMTrainer:
             f"training on {len(data)} sentences ({data.words / 1e6:.2f} M words, {data.total / 1e6:.2f} M tokens{cut}), "
             f"{millions:.1f} M parameters, {self.config.train.epochs} epochs",
             *remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator),
+            *self.lock.remarks,
         ]
 
     def _evaluate(self, average: LanguageModel, place: Place) -> None:
@@ -173,6 +179,7 @@ A language model, trained with `las-asr` {version()} for the search of a speech 
 | command | `{command()}` |
 | started from | {f"`{config.train.start_from}`" if config.train.start_from else "random weights"} |
 | training | {place.heard / data.total:.2f} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |
+| precision | {computed(self.journal.computations)} (`train.precision: {config.train.precision}`) |
 """
 
 

@@ -1,38 +1,138 @@
-"""Ctrl-C and SIGTERM, asked politely: the loop ends after its step, with a checkpoint."""
+"""SIGINT (Ctrl-C) and SIGTERM during training.
+
+The first signal ends the loop after its step, with a checkpoint. The second ends the process at once.
+
+A signal handler runs on the stack of the thread that it interrupts. In the backward pass of an LSTM on a CPU, oneDNN's just-in-time fp32
+matrix product points the stack register into the heap, and a handler that runs then overwrites the heap (oneDNN issue 4845, fixed by
+its pull request 4855; torch 2.11.0 has the bug, torch 2.14.1 does not). So `asr train` blocks both signals before torch is imported, and a
+thread of its own takes them (`signal_thread`). All later threads inherit the mask, and no handler ever runs.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOPPED = 130  # exit code, of both signals
+SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"  # and clear the line of the progress bar, which hides the cursor
 
 
 class Interruption:
-    """`asked` turns True at the first signal; a second one ends the program at once. Tells so on standard error, if it `speaks`."""
+    """A context in which the first signal sets `asked`, and the second ends the program.
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    Inside `signal_thread` the thread takes the signals. Elsewhere, as when `Trainer` is used from Python, handlers are installed if this is
+    the main thread, and the second signal raises KeyboardInterrupt. Handlers are safe with torch 2.14.1 or newer, and on a GPU. With an older
+    torch on a CPU, enter `signal_thread` before torch is imported.
+
+    Args:
+        speaks: Announce the stop on standard error.
+    """
 
     def __init__(self, speaks: bool = False) -> None:
         self.speaks = speaks
         self.asked = False
+        self._process = os.getpid()
 
     def __enter__(self) -> Interruption:
-        if threading.current_thread() is threading.main_thread():  # signals can be caught nowhere else
-            self._before = {s: signal.signal(s, self._ask) for s in self.SIGNALS}
-        else:
-            self._before = {}
+        self._before = {}
+        if _thread is not None:
+            _thread.interruption = self
+        elif threading.current_thread() is threading.main_thread():  # no other thread can install handlers
+            self._before = {s: signal.signal(s, self._handle) for s in SIGNALS}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if _thread is not None:
+            _thread.interruption = None
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        if self.speaks:
-            with contextlib.suppress(OSError):  # not by print, which may be what the signal came into
+    def ask(self) -> bool:
+        """Ask the loop to stop; returns whether this is the first time."""
+        first, self.asked = not self.asked, True
+        if first and self.speaks:
+            with contextlib.suppress(OSError):  # not print: the signal may have interrupted a print
                 os.write(2, b"\nstopping after this step, with a checkpoint; once more to stop at once\n")
+        return first
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() == self._process and not self.ask():  # a forked process inherits the handler
+            raise KeyboardInterrupt
+
+
+class _SignalThread(threading.Thread):
+    """Takes the blocked signals one by one, until `end`."""
+
+    def __init__(self) -> None:
+        super().__init__(name="signals", daemon=True)
+        self.interruption: Interruption | None = None
+        self._over = False
+
+    def run(self) -> None:
+        while True:
+            signal.sigwait(SIGNALS)
+            if self._over:
+                return
+            interruption = self.interruption
+            if interruption is None or not interruption.ask():
+                _exit_at_once()
+
+    def end(self) -> None:
+        self._over = True
+        if self.ident is not None:
+            signal.pthread_kill(self.ident, signal.SIGTERM)  # blocked there, so it only ends sigwait
+        self.join()
+
+
+_thread: _SignalThread | None = None
+
+
+@contextlib.contextmanager
+def signal_thread() -> Iterator[None]:
+    """Block SIGINT and SIGTERM in this thread and all that it starts, and take them in a thread of their own.
+
+    Enter it before torch and numpy are imported, whose threads must inherit the mask. A signal outside an `Interruption` ends the process
+    at once. Checkpoints are written atomically, so one that is being written is lost and the one before stays whole. Without effect where
+    the system has no signal masks (Windows).
+    """
+    global _thread
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    _thread = _SignalThread()
+    _thread.start()
+    try:
+        yield
+    finally:
+        _thread.end()
+        _thread = None
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_signals(_: int = 0) -> None:
+    """Leave both signals to the parent process: for a loading process, which ends with its parent.
+
+    Ctrl-C and many cluster schedulers signal all processes of a group.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _exit_at_once() -> None:
+    """End this process, even in the middle of a computation, and its loading processes."""
+    with contextlib.suppress(Exception):
+        for child in multiprocessing.active_children():
+            child.kill()
+    with contextlib.suppress(OSError):
+        if os.isatty(2):
+            os.write(2, SHOW_CURSOR)
+        if os.environ.get("RANK", "0") == "0":
+            os.write(2, b"error: stopped\n")
+    os._exit(STOPPED)

@@ -5,34 +5,51 @@ Random states are not in it: every step seeds its generators from (seed, step, p
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import safetensors.torch
 import torch
+from pydantic import Field, TypeAdapter, ValidationError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from asr.errors import ModelError
 from asr.files import atomic_folder
-from asr.model.checkpoint import load_weights, read_tensors, tensor_bytes
+from asr.json_text import decode_json
+from asr.model.checkpoint import load_weights, tensor_bytes
 
 TENSORS, PLACE = "training.safetensors", "training.json"
+DIGEST = "sha256"  # key in PLACE, of both files
+_STEP = re.compile("step-([0-9]{8,})")
+_GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)  # other errors, such as a missing permission, are no damage
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class DamagedState(ModelError):
+    """A checkpoint that is incomplete or altered, as opposed to one of another config."""
 
 
 @dataclass
 class Place:
     """Where a run stands."""
 
-    step: int = 0  # of the optimizer, over the whole run
-    epoch: int = 0
-    step_in_epoch: int = 0
-    seconds: float = 0.0  # spent training, over all sittings
-    heard: float = 0.0  # of training data so far: seconds of audio, or tokens of text
-    examples: str = ""  # a digest of what is trained on, where `step_in_epoch` depends on it
-    best: list[tuple[float, int]] = field(
-        default_factory=list
-    )  # (dev WER in percent, or perplexity; step) of the checkpoints kept, best first
+    step: Count = 0  # of the optimizer, over the whole run
+    epoch: Count = 0
+    step_in_epoch: Count = 0
+    seconds: Amount = 0.0  # spent training, over all sittings
+    heard: Amount = 0.0  # training data so far: seconds of audio, or tokens of text
+    examples: str = ""  # a digest of the training data, where `step_in_epoch` depends on them
+    pieces: str = ""  # a digest of the tokenizer's pieces, which the weights are of
+    best: list[tuple[float, Count]] = field(default_factory=list)  # (dev WER in percent, or perplexity; step) of the kept, best first
+
+
+_PLACE = TypeAdapter(Place)
 
 
 class MovingAverage:
@@ -57,14 +74,21 @@ def save_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: 
     tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for name, parameter in network.named_parameters():
         tensors |= {f"optimizer.{key}.{name}": value for key, value in optimizer.state[parameter].items()}
+    content, record = tensor_bytes(tensors), asdict(place)
     with atomic_folder(folder) as partial:
-        (partial / TENSORS).write_bytes(tensor_bytes(tensors))
-        (partial / PLACE).write_text(json.dumps(asdict(place)), encoding="utf-8")
+        (partial / TENSORS).write_bytes(content)
+        (partial / PLACE).write_text(json.dumps(record | {DIGEST: _digest(content, record)}), encoding="utf-8")
 
 
 def load_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Place:
-    """Set all to what `save_state` wrote. Raises ModelError when the folder is damaged or belongs to another config."""
-    tensors = read_tensors(folder / TENSORS)
+    """Set all to the values that `save_state` wrote.
+
+    Raises:
+        DamagedState: A file of the folder is missing, incomplete or altered, or holds NaN. Nothing has been set.
+        OSError: A file may not be read.
+        ModelError: The checkpoint is whole, but belongs to a network of another config or vocabulary.
+    """
+    tensors, place = _read(folder)
     load_weights(network, _under("network.", tensors), folder / TENSORS)
     load_weights(average, _under("average.", tensors), folder / TENSORS)
     moments = _under("optimizer.", tensors)
@@ -75,12 +99,63 @@ def load_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: 
                 value = moments[f"{key}.{name}"]
                 state[key] = value if key == "step" else value.to(parameter.device)
         optimizer.state[parameter] = state
-    try:
-        place = Place(**json.loads((folder / PLACE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as e:
-        raise ModelError(f"{folder / PLACE}: damaged ({e}): delete {folder} to go on from the checkpoint before") from None
-    place.best = [(wer, step) for wer, step in place.best]
     return place
+
+
+def step_folders(folder: Path) -> dict[int, Path]:
+    """The folders named `step-00000123` in a folder, by their steps, in order. Other names are not looked at."""
+    named = ((_STEP.fullmatch(path.name), path) for path in folder.glob("step-*"))
+    return dict(sorted((int(match[1]), path) for match, path in named if match and path.is_dir()))
+
+
+def best_steps(checkpoint: Path) -> set[int]:
+    """Steps whose weights a checkpoint names as the best; none if it is damaged."""
+    try:
+        return {step for _, step in _read_place(checkpoint)[1].best}
+    except DamagedState:
+        return set()
+
+
+def _read(folder: Path) -> tuple[dict[str, Tensor], Place]:
+    """Tensors and place of a checkpoint. Raises DamagedState."""
+    record, place = _read_place(folder)
+    try:
+        content = (folder / TENSORS).read_bytes()
+        digest = record.pop(DIGEST, None)  # checkpoints of older versions have none
+        if digest is not None and digest != _digest(content, record):
+            raise DamagedState(f"{folder}: {TENSORS} or {PLACE} is not as it was written")
+        tensors = safetensors.torch.load(content)
+    except _GONE as e:
+        raise DamagedState(f"{folder / TENSORS}: {e.strerror}") from None
+    except SafetensorError as e:
+        raise DamagedState(f"{folder / TENSORS}: {e}") from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise DamagedState(f"{folder / TENSORS}: {name} holds values that are not finite")
+    return tensors, place
+
+
+def _read_place(folder: Path) -> tuple[dict[str, Any], Place]:
+    """`training.json` as it is, and as a place. Raises DamagedState."""
+    path = folder / PLACE
+    try:
+        record = decode_json(path.read_bytes())
+        if not isinstance(record, dict) or not {field.name for field in fields(Place)} - {"examples", "pieces"} <= record.keys():
+            raise DamagedState(f"{path}: not the place of a run")
+        place = _PLACE.validate_python({key: value for key, value in record.items() if key != DIGEST}, strict=False)
+    except _GONE as e:
+        raise DamagedState(f"{path}: {e.strerror}") from None
+    except ValidationError as e:
+        key, message = ".".join(map(str, e.errors()[0]["loc"])), e.errors()[0]["msg"]
+        raise DamagedState(f"{path}: {key}: {message}") from None
+    except ValueError as e:  # no JSON, or not UTF-8
+        raise DamagedState(f"{path}: {e}") from None
+    return record, place
+
+
+def _digest(content: bytes, record: dict[str, Any]) -> str:
+    """Of both files of a checkpoint."""
+    return hashlib.sha256(content + json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

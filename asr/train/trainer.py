@@ -1,6 +1,6 @@
 """The training loop, from a recipe to a model folder.
 
-Read `Trainer.run` from top to bottom. Everything drawn at random depends on the seed and on where the run stands, so a run
+Read `Trainer._train` from top to bottom. Everything drawn at random depends on the seed and on where the run stands, so a run
 that was killed and resumed ends with the weights of one that was not.
 
 Shapes: B utterances, N samples, T frames, F mel bands.
@@ -9,6 +9,7 @@ Shapes: B utterances, N samples, T frames, F mel bands.
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -34,29 +35,20 @@ from asr.model.checkpoint import (
 )
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
-from asr.speech.batches import Batch, BatchDataset, BatchSampler, Skipped
+from asr.speech.batches import Batch, BatchDataset, BatchSampler, Skipped, TeacherRows
 from asr.train.card import model_card
 from asr.train.evaluation import dev_waveform, evaluate, trusting
 from asr.train.examples import digest, measured, read_utterances, trainable
-from asr.train.journal import Journal
+from asr.train.folder import FolderLock, best_folder, claim_folder, drop_all_but, no_best, open_folder
+from asr.train.journal import Journal, computed
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
 from asr.train.memory import enough_memory
-from asr.train.run import (
-    best_folder,
-    check_folder,
-    claim_folder,
-    drop_all_but,
-    from_main,
-    make_accelerator,
-    no_best,
-    remarks,
-    run_tokenizer,
-    step_seed,
-)
-from asr.train.signals import Interruption
+from asr.train.run import check_pieces, computation, from_main, make_accelerator, remarks, run_tokenizer, step_seed
+from asr.train.signals import Interruption, ignore_signals
 from asr.train.sitting import Sitting
 from asr.train.state import Place
+from asr.train.teacher import Student, bare, check_targets, read_targets
 
 
 class Trainer:
@@ -65,9 +57,15 @@ class Trainer:
     def __init__(self, config: Config, restart: bool = False):
         self.accelerator = make_accelerator(config.train.precision)
         self.config, self.folder = config, config.output
-        if self.accelerator.is_main_process:
-            check_folder(config, restart, MAY_CHANGE)
+        self.lock = FolderLock(self.folder, self.accelerator)
+        with self.lock.released_on_error():
+            if self.accelerator.is_main_process:
+                open_folder(config, restart, MAY_CHANGE, self.lock)
+            self._prepare(restart)
 
+    def _prepare(self, restart: bool) -> None:
+        """Read the data, build the network, and claim the folder."""
+        config = self.config
         train, dev = read_utterances(config.data.train, "data.train"), read_utterances(config.data.dev, "data.dev")
         start = config.train.start_folder
         whole = start if config.train.start_with == "all" else None
@@ -77,6 +75,8 @@ class Trainer:
         self.network = LAS(config.model, len(self.tokenizer))
         if start:
             load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS, None if whole else ("frontend", "listener"))
+        self.teacher = read_targets(config)
+        self.student = Student(self.network, self.teacher, config.train.teacher_layer) if self.teacher else self.network
         lm = whole / LM if whole and config.decode.lm_weight else None
         self.lm = load_lm(lm, self.accelerator.device) if lm and lm.is_dir() else None
         augmenter = WaveformAugmenter(config.augment, config.model.frontend.sample_rate)
@@ -89,11 +89,13 @@ class Trainer:
                 more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
                 raise ConfigError(f"no utterance of {what} can be used: {left_out[0].id}: {left_out[0].reason}{more}")
         rate = config.model.frontend.sample_rate
-        self.data = BatchDataset(examples, rate, config.seed, augmenter)
+        self.taught = check_targets(self.teacher, examples, config.data.teacher) if self.teacher else ""
+        self.data = BatchDataset(examples, rate, config.seed, augmenter, self.teacher)
         self.dev = BatchDataset(dev_examples, rate, config.seed)
         self.workers = loading_processes(config, augmenter.slowest, self.accelerator.num_processes)
 
-        claim_folder(config, restart, self.tokenizer, self.accelerator)  # the last: a mistake in what is asked for harms no run
+        # The last: a mistake in what is asked for harms no run.
+        claim_folder(config, restart, MAY_CHANGE, self.tokenizer, self.accelerator, self.lock)
         self.journal = Journal(self.folder, self.accelerator.is_main_process)
         self.journal.skipped("data.train", unreadable + unfit)
         self.journal.skipped("data.dev", dev_unreadable)
@@ -103,18 +105,24 @@ class Trainer:
 
         Raises Interrupted after Ctrl-C or SIGTERM, with a checkpoint written.
         """
+        with self.lock:
+            return self._finish(self._train())
+
+    def _train(self) -> Place:
+        """The loop, from where the run stands to its end."""
         config, accelerator = self.config.train, self.accelerator
         self._remember_audio()
-        network = self.network.to(accelerator.device)
-        average = LAS(self.config.model, len(self.tokenizer)).to(accelerator.device)
+        network = self.student.to(accelerator.device)
+        average = copy.deepcopy(network)
         learner = Learner(network, average, config)
-        place = learner.resume(self.folder) or self._start(network, average)
+        place = learner.resume(self.folder, accelerator, self.journal.say) or self._start(network, average)
         if place.examples not in ("", plan := digest(self.data.examples)):
             self.journal.say("the training data are not what they were: of this epoch some is heard twice and some not at all")
         place.examples = plan
+        check_pieces(place, self.tokenizer, self.folder)
         place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
         model = accelerator.prepare_model(network)
-        self.journal.begin(self._introduction(), place)
+        self.journal.begin(self._introduction(), place, computation(accelerator))
 
         sampler = BatchSampler(
             self.data.examples, config.batch_seconds, config.device_seconds, self.config.seed, config.epochs,
@@ -123,14 +131,15 @@ class Trainer:
         loader = DataLoader(
             self.data, batch_size=None, sampler=sampler, num_workers=self.workers, pin_memory=accelerator.device.type == "cuda",
             multiprocessing_context="fork" if self.workers else None,  # they share the audio that is remembered
+            worker_init_fn=ignore_signals,
         )  # fmt: skip
-        sums = torch.zeros(4, device=accelerator.device)  # three losses, and how many utterances could not be read
+        sums = torch.zeros(5, device=accelerator.device)  # four losses, and how many utterances could not be read
         skipped: list[Skipped] = []
         still_steps = config.still_steps if config.start_from and config.start_with == "listener" else 0
 
         with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
             if place.step == 0 and config.start_from and config.start_with == "all":
-                self._evaluate(average, place)  # what it starts from is kept if nothing better comes of it
+                self._evaluate(bare(average), place)  # what it starts from is kept if nothing better comes of it
             sitting = Sitting(self.folder, learner, place, accelerator, interruption)
             for batch in loader if not sitting.over else ():
                 share = batch.share
@@ -139,16 +148,16 @@ class Trainer:
                 torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index, sum(share.examples)))
                 memory = enough_memory(len(batch.waveforms), batch.waveforms.shape[1] / self.data.sample_rate)
                 with memory, contextlib.nullcontext() if share.last else accelerator.no_sync(model):
-                    sums[:3] += self._backward(model, batch)
+                    sums[:4] += self._backward(model, batch)
                 skipped += batch.skipped
-                sums[3] += len(batch.skipped)
+                sums[4] += len(batch.skipped)
                 if not share.last:
                     continue
 
                 epochs = share.epoch + share.step / share.steps
                 progress = sitting.progress(epochs)
                 if place.step < still_steps:
-                    for parameter in network.listener.parameters():
+                    for parameter in self.network.listener.parameters():
                         parameter.grad = None
                 norm = learner.step(place.step, progress)
                 if not math.isfinite(norm):
@@ -159,39 +168,50 @@ class Trainer:
                 if unread:
                     self.journal.skipped("training", gather_object(skipped))
                     skipped.clear()
+                *losses, distance = losses
                 total, attention, ctc = (loss / share.tokens for loss in losses)
                 figures = {
                     "loss": total, "attention_loss": attention, "ctc_loss": ctc, "gradient_norm": norm,
                     "learning_rate": learner.learning_rate, "audio_seconds": share.seconds,
                 }  # fmt: skip
                 shown = f"loss {total:.3f} · ctc {ctc:.3f} · grad {norm:.2f} · {place.heard / place.seconds:.0f}× real time"
+                if self.teacher:
+                    figures["teacher_distance"] = distance / share.seconds
+                    shown = f"teacher {distance / share.seconds:.3f} · {shown}"
                 self.journal.step(place, epochs, progress, figures, shown)
 
                 evaluated = sitting.over or (place.step_in_epoch == 0 and place.epoch % config.evaluate_epochs == 0)
                 if evaluated:
-                    self._evaluate(average, place)
+                    self._evaluate(bare(average), place)
                 sitting.end_step(evaluated)
-                if evaluated and accelerator.is_main_process:  # now that no checkpoint names the others
-                    drop_all_but({step for _, step in place.best}, self.folder)
+                if evaluated and accelerator.is_main_process:  # that no checkpoint names
+                    drop_all_but(learner.best_steps(self.folder), self.folder)
                 if sitting.over:
                     break
             sitting.end()
-        return self._finish(place)
+        return place
 
     def _backward(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        """Gradients of one share; returns the sums of its three losses (3,)."""
+        """Gradients of one share; returns the sums of its losses (4,), the last the distance to the teacher times the seconds of a state."""
         device = self.accelerator.device
         features, frames = self.network.frontend(batch.waveforms.to(device, non_blocking=True), batch.samples.to(device))
         if batch.share.epoch >= self.config.augment.start_epoch:
-            features = augment_features(features, frames, batch.dice.to(device), self.config.augment)
-        losses = model(
+            features = augment_features(features, frames, batch.dice.to(device), self.config.augment, self.network.frontend.config)
+        inputs = (
             features, frames, batch.targets.to(device), batch.target_lengths.to(device),
             self.config.train.label_smoothing, self.config.train.scheduled_sampling,
         )  # fmt: skip
         # Processes' gradients are averaged, and the loss of a step is a mean over all its tokens.
         scale = batch.weight * self.accelerator.num_processes / batch.share.tokens
-        self.accelerator.backward(losses.total * scale)
-        return torch.stack(losses).detach() * batch.weight
+        if batch.teacher is None or not isinstance(self.student, Student):
+            losses = model(*inputs)
+            self.accelerator.backward(losses.total * scale)
+            return torch.stack([*losses, torch.zeros_like(losses.total)]).detach() * batch.weight
+        losses = model(TeacherRows(*(t.to(device) for t in batch.teacher)), *inputs)
+        distance = losses.distance * self.student.state_seconds  # the teacher's share is a mean over the seconds of the step
+        weight = self.config.train.teacher_weight * batch.weight * self.accelerator.num_processes / batch.share.seconds
+        self.accelerator.backward(losses.total * scale + distance * weight)
+        return torch.stack([*losses[:3], distance]).detach() * batch.weight
 
     # ------------------------------------------------------------ before the loop
 
@@ -202,7 +222,9 @@ class Trainer:
         lines = [f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.epochs} epochs"]
         if (processes := self.accelerator.num_processes) > 1:
             lines.append(f"on {processes} processes, {config.batch_seconds:g} s of audio a step over all of them")
-        return lines + remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator)
+        if self.taught:
+            lines.append(f"{self.taught}, weight {config.teacher_weight:g}")
+        return lines + remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator) + self.lock.remarks
 
     def _remember_audio(self) -> None:
         for what, data in (("data.train", self.data), ("data.dev", self.dev)):
@@ -268,10 +290,11 @@ class Trainer:
     def _finish(self, place: Place) -> Path:
         """Choose between the best checkpoint and the average of the best, by dev WER with the final search; write the model folder."""
         self.accelerator.wait_for_everyone()
-        if not place.best:
+        steps = from_main(self.accelerator, lambda: self._whole_best(place))
+        if not steps:
             raise no_best(self.folder)
-        candidates = [self._load_best(step) for _, step in place.best]
-        choices = {f"the checkpoint of step {place.best[0][1]}": _mean(candidates[:1])}
+        candidates = [self._load_best(step) for step in steps]
+        choices = {f"the checkpoint of step {steps[0]}": _mean(candidates[:1])}
         if len(candidates) > 1:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)
         models = {name: replace(self._trained(network), lm=self.lm) for name, network in choices.items()}
@@ -288,10 +311,24 @@ class Trainer:
             )
         if self.accelerator.is_main_process:
             config = models[name].config.model_copy(update={"decode": decode})
-            card = model_card(self.config, name, results[name].score, self.data.readable, place, self.lm is not None)
+            card = model_card(
+                self.config, name, results[name].score, self.data.readable, place, self.lm is not None, computed(self.journal.computations)
+            )
             save_model(self.folder / "model", replace(models[name], config=config, card=card), half=True)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
+
+    def _whole_best(self, place: Place) -> list[int]:
+        """The steps of the kept weights that can be loaded, best first. Reports the others."""
+        steps = []
+        for _, step in place.best:
+            try:
+                self._load_best(step)
+            except AsrError as e:
+                self.journal.say(f"{'; '.join(str(e).splitlines())}: these weights are left out")
+            else:
+                steps.append(step)
+        return steps
 
     def _load_best(self, step: int) -> LAS:
         return load_model(best_folder(self.folder, step), self.accelerator.device).network

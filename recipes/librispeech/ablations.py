@@ -4,12 +4,18 @@
     python recipes/librispeech/ablations.py recipes/librispeech/mini.yaml --list
     python recipes/librispeech/ablations.py recipes/librispeech/mini.yaml --set train.epochs=4 --table ablations.md
     python recipes/librispeech/ablations.py recipes/librispeech/mini.yaml --set train.epochs=4 --table ablations.md --only baseline no-ctc
+    python recipes/librispeech/ablations.py recipes/librispeech/mini.yaml --set train.epochs=4 --table ablations.md --only baseline no-ctc --seeds 1 2
 
 Each variant is an `asr train` of its own in a folder under `--output`, then an `asr evaluate` on the dev manifests with the recipe's search.
 The same command goes on where it was stopped: a variant that is finished is not trained again, one that was broken off is continued.
 A variant that fails is told of and counted, and the others go on. The table is written anew after every variant, with all that are
 finished under `--output`, be they of this call or of others; so variants may be run one at a time. A variant that leaves out speech is
 trained for as many epochs as the others, and so for fewer steps, unless `train.steps` says how many: the table tells the hours heard.
+
+With `--seeds` every variant is trained once with each seed; a seed that is not the recipe's is in the name, `baseline-seed2`. The column
+"CTC alone" is the WER of the most likely label of each listener state, without a search.
+
+Variants with a teacher need its targets in the recipe (`--set data.teacher=[FOLDER]`, see teacher.py); `codes-…` read FOLDER-codes.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -33,12 +39,13 @@ import torch
 from asr.cli.console import speaks_plainly
 from asr.config import Config
 from asr.config_file import load_config
-from asr.errors import AsrError, ConfigError, UsageError
+from asr.errors import AsrError, AudioError, ConfigError, UsageError
 from asr.files import write_atomically
-from asr.model.checkpoint import load_model
+from asr.model.checkpoint import TrainedModel, load_model
 from asr.score.bootstrap import Bootstrap, Interval
 from asr.score.wer import word_errors
-from asr.speech.manifest import read_manifest
+from asr.speech.audio import load_audio
+from asr.speech.manifest import Utterance, read_manifest, write_manifest
 from asr.train.log import read_log
 
 RESAMPLES = 2_000  # of the bootstrap
@@ -66,6 +73,21 @@ def without(*words: str) -> Callable[[Config], list[str] | None]:
         return [f"data.train={json.dumps(kept)}"] if 0 < len(kept) < len(recipe.data.train) else None
 
     return changes
+
+
+def codes(weight: float) -> Callable[[Config], list[str] | None]:
+    """With a teacher's targets as codes, in a folder beside that of the vectors."""
+
+    def changes(recipe: Config) -> list[str] | None:
+        folders = [f"{folder}-codes" for folder in recipe.data.teacher]
+        return [f"data.teacher={json.dumps(folders)}", f"train.teacher_weight={weight}"] if folders else None
+
+    return changes
+
+
+def taught(weight: float, *more: str) -> Callable[[Config], list[str] | None]:
+    """With the recipe's teacher."""
+    return lambda recipe: [f"train.teacher_weight={weight}", *more] if recipe.data.teacher else None
 
 
 VARIANTS = (
@@ -103,7 +125,27 @@ VARIANTS = (
     ),
     Variant("pieces-128", "128 pieces", changed("tokenizer.vocab_size=128", "tokenizer.model=null")),
     Variant("pieces-500", "500 pieces", changed("tokenizer.vocab_size=500", "tokenizer.model=null")),
+    Variant("teacher-3", "a teacher's vectors, weight 3", taught(3.0)),
+    Variant("teacher-10", "a teacher's vectors, weight 10", taught(10.0)),
+    Variant("teacher-30", "a teacher's vectors, weight 30", taught(30.0)),
+    Variant("teacher-100", "a teacher's vectors, weight 100", taught(100.0)),
+    Variant("teacher-10-layer-2", "the same with weight 10 on the listener's second layer", taught(10.0, "train.teacher_layer=2")),
+    Variant("codes-2", "a teacher's codes, weight 2", codes(2.0)),
+    Variant("codes-5", "a teacher's codes, weight 5", codes(5.0)),
+    Variant("codes-15", "a teacher's codes, weight 15", codes(15.0)),
 )
+
+
+def with_seed(variant: Variant, seed: int, own: int) -> Variant:
+    """A variant with a seed; as it is with the recipe's `own`."""
+    if seed == own:
+        return variant
+
+    def changes(recipe: Config) -> list[str] | None:
+        found = variant.changes(recipe)
+        return None if found is None else [*found, f"seed={seed}"]
+
+    return Variant(f"{variant.name}-seed{seed}", f"{variant.what}, seed {seed}", changes)
 
 
 @dataclass(frozen=True)
@@ -112,6 +154,7 @@ class Result:
 
     wer: float  # percent, over all utterances of the dev manifests
     interval: Interval | None  # of the WER, 95 %; None where a single utterance tells nothing
+    ctc: float | None  # WER in percent of the CTC head by itself; None without one
     hours: float  # of speech heard in training
     speed: float  # seconds of audio a second in training, evaluations not counted
     parameters: int
@@ -170,8 +213,13 @@ class Ablations:
         errors, words = np.concatenate([self._errors(folder, i, manifest) for i, manifest in enumerate(self.base.data.dev)]).T
         interval = Bootstrap(samples=RESAMPLES).interval(errors, words)
         heard, seconds = training(folder)
-        parameters = sum(p.numel() for p in load_model(folder / "model").network.parameters())
-        return Result(100 * float(errors.sum() / words.sum()), interval, heard / 3600, heard / seconds, parameters)
+        model = load_model(folder / "model")
+        parameters = sum(p.numel() for p in model.network.parameters())
+        ctc = None
+        if model.network.ctc is not None:
+            wrong, said = np.concatenate([self._ctc_errors(folder, i, manifest, model) for i, manifest in enumerate(self.base.data.dev)]).T
+            ctc = 100 * float(wrong.sum() / said.sum())
+        return Result(100 * float(errors.sum() / words.sum()), interval, ctc, heard / 3600, heard / seconds, parameters)
 
     def _errors(self, folder: Path, number: int, manifest: Path) -> np.ndarray:
         """(N, 2) word errors and words of each utterance of a dev manifest, transcribed unless that was done before."""
@@ -180,9 +228,15 @@ class Ablations:
             arguments = ("--model", str(folder / "model"), "--manifest", str(manifest), "--output", str(partial))
             self._asr("evaluate", *arguments, name=folder.name)
             partial.rename(written)
-        utterances = read_manifest(written, need_text=True)
-        counts = [word_errors([u.text or ""], [str(u.extra["pred_text"])]) for u in utterances]
-        return np.array([(c.errors, c.reference_length) for c in counts], dtype=np.int64)
+        return counted(written)
+
+    def _ctc_errors(self, folder: Path, number: int, manifest: Path, model: TrainedModel) -> np.ndarray:
+        """The same of the CTC head by itself."""
+        written = folder / f"ctc-{number}.json"
+        if not written.is_file():
+            utterances = read_manifest(manifest, need_text=True)
+            write_manifest(written, [replace(u, extra={**u.extra, "pred_text": greedy_ctc(model, u)}) for u in utterances])
+        return counted(written)
 
     def _asr(self, *arguments: str, name: str) -> None:
         """Run `asr` with its words going to the log of the variant `name`."""
@@ -208,6 +262,26 @@ class Ablations:
             raise AsrError(f"asr {arguments[0]} failed ({code}): {said} (all of it in {log})")
 
 
+def counted(written: Path) -> np.ndarray:
+    """(N, 2) word errors and words of each utterance of a manifest with `pred_text`."""
+    utterances = read_manifest(written, need_text=True)
+    counts = [word_errors([u.text or ""], [str(u.extra["pred_text"])]) for u in utterances]
+    return np.array([(c.errors, c.reference_length) for c in counts], dtype=np.int64)
+
+
+@torch.inference_mode()
+def greedy_ctc(model: TrainedModel, utterance: Utterance) -> str:
+    """The text of the most likely label of each state; none of a recording that cannot be read."""
+    try:
+        samples = load_audio(utterance.audio_filepath, model.config.model.frontend.sample_rate, utterance.offset, utterance.duration)
+    except AudioError:
+        return ""
+    states, _ = model.network.listen(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+    log_probs = model.network.ctc_log_probs(states)
+    assert log_probs is not None
+    return model.tokenizer.decode(log_probs[0].argmax(1).unique_consecutive().tolist())
+
+
 def training(run: Path) -> tuple[float, float]:
     """From a run's log: seconds of audio heard, and seconds that took. Raises what `read_log` raises, and AsrError without an evaluation."""
     records = read_log(run)
@@ -217,20 +291,21 @@ def training(run: Path) -> tuple[float, float]:
     return sum(r.get("audio_seconds", 0.0) for r in records), seconds
 
 
-def table(results: dict[str, Result | str], common: Sequence[str], recipe: Path) -> Iterator[str]:
+def table(variants: Sequence[Variant], results: dict[str, Result | str], common: Sequence[str], recipe: Path) -> Iterator[str]:
     """Markdown: a row for each variant that was run; one that failed says why."""
     yield f"Measured by `{Path(__file__).name} {recipe}{''.join(f' --set {shlex.quote(c)}' for c in common)}` on {machine()}."
     yield ""
-    yield "| variant | | dev WER | 95 % interval | speech heard | training, × real time | parameters |"
-    yield "|---|---|---|---|---|---|---|"
-    for variant in VARIANTS:
+    yield "| variant | | dev WER | 95 % interval | CTC alone | speech heard | training, × real time | parameters |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for variant in variants:
         match results.get(variant.name):
             case Result() as r:
                 spread = f"{100 * r.interval.low:.2f} – {100 * r.interval.high:.2f}" if r.interval else ""
-                figures = f"{r.wer:.2f} % | {spread} | {r.hours:.1f} h | {r.speed:.1f} | {r.parameters / 1e6:.2f} M"
+                ctc = "" if r.ctc is None else f"{r.ctc:.2f} %"
+                figures = f"{r.wer:.2f} % | {spread} | {ctc} | {r.hours:.1f} h | {r.speed:.1f} | {r.parameters / 1e6:.2f} M"
                 yield f"| `{variant.name}` | {variant.what} | {figures} |"
             case str(why):
-                yield f"| `{variant.name}` | {variant.what} | failed: {why.splitlines()[0].replace('|', '/')} | | | | |"
+                yield f"| `{variant.name}` | {variant.what} | failed: {why.splitlines()[0].replace('|', '/')} | | | | | |"
 
 
 def machine() -> str:
@@ -243,6 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--set", dest="common", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="changes common to all")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these variants alone")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="train each variant once with each seed (default: the recipe's)")
     parser.add_argument("--output", type=Path, default=Path("runs/ablations"), help="folder of the runs (default: runs/ablations)")
     parser.add_argument("--table", type=Path, help="write the table here (default: print it)")
     parser.add_argument("--list", action="store_true", help="show the variants and what they change, and do nothing")
@@ -252,7 +328,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UsageError(f"there is no variant {', '.join(unknown)}: choose from {', '.join(names)}")
     ablations = Ablations(options.recipe, options.common, options.output)
 
-    chosen = [v for v in VARIANTS if not options.only or v.name in options.only]
+    seeds, own = options.seeds or [ablations.base.seed], ablations.base.seed
+    variants = [with_seed(v, seed, own) for v in VARIANTS for seed in dict.fromkeys(seeds)]
+    chosen = [with_seed(v, seed, own) for v in VARIANTS if not options.only or v.name in options.only for seed in dict.fromkeys(seeds)]
     if options.list:
         for variant in chosen:
             changes = ablations.changes(variant)
@@ -261,7 +339,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     signal.signal(signal.SIGTERM, terminate)
     results: dict[str, Result | str] = {}
-    for variant in (v for v in VARIANTS if v not in chosen and ablations.changes(v) is not None):
+    names = [v.name for v in chosen]
+    for variant in (v for v in variants if v.name not in names and ablations.changes(v) is not None):
         try:
             if ablations.finished(variant):
                 results[variant.name] = ablations.result(variant)
@@ -282,9 +361,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             parser.exit(INTERRUPTED, f"stopped in {variant.name}: the same command goes on from there\n")
         if options.table:
-            write_atomically(options.table, "\n".join(table(results, options.common, options.recipe)) + "\n")
+            write_atomically(options.table, "\n".join(table(variants, results, options.common, options.recipe)) + "\n")
     if results and not options.table:
-        print(*table(results, options.common, options.recipe), sep="\n")
+        print(*table(variants, results, options.common, options.recipe), sep="\n")
     if failed := [name for name, result in results.items() if isinstance(result, str)]:
         parser.exit(1, f"{len(failed)} of {len(results)} variants failed: {', '.join(failed)}\n")
 

@@ -5,9 +5,10 @@
     git clone https://github.com/dhmit/gender_novels books/gender-novels
     git clone https://github.com/computationalstylistics/100_english_novels books/hundred
     git clone https://github.com/rcdm-uga/Gutenberg_Text books/gutenberg
+    git clone https://github.com/mlschmitt/classic-books-markdown books/markdown
     python recipes/librispeech/books.py books --known data/text/lm_prose.txt --output data/text/lm_books.txt
 
-The folder may hold any plain text (.txt, with Project Gutenberg's notices or without) and TEI (.xml), which is all looked through.
+The folder may hold any plain text (.txt, with Project Gutenberg's notices or without), Markdown (.md) and TEI (.xml), which is all looked through.
 
 **Which books are taken.** LibriSpeech's dev and test sets are read from novels as well, and none of those may be learnt. `--known` holds
 sentences of books that were cleared of that: a book is taken if enough of its own sentences stand there, in every part of it, and only then.
@@ -65,6 +66,7 @@ END = re.compile(r"\*\*\* ?END OF|End of (?:the )?Project Gutenberg", re.I)
 TEI_NOTE = re.compile(r"<note\b.*?</note>", re.S)
 TEI_BREAK = re.compile(r"<head\b.*?</head>|</p>|</l>", re.S)
 TAG = re.compile(r"<[^>]+>")
+MARKDOWN_SIGN = re.compile(r"[*\\]|^> ?", re.M)  # of emphasis, escapes and quotations; headings stay, and are left out as such
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,9 @@ def make(folders: list[Path], known: Path, output: Path, seed: int, processes: i
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder")
-    paths = sorted({p for folder in folders for ending in ("*.txt", "*.xml") for p in folder.rglob(ending) if p.is_file()})
+    paths = sorted({p for folder in folders for ending in ("*.txt", "*.md", "*.xml") for p in folder.rglob(ending) if p.is_file()})
     if not paths:
-        raise UsageError(f"{', '.join(map(str, folders))}: no .txt or .xml file in there")
+        raise UsageError(f"{', '.join(map(str, folders))}: no .txt, .md or .xml file in there")
     cleared = frozenset(digest(line) for line in read_sentences([known], "--known") if is_long(line))
     told = Console(stderr=True)
     with ProcessPoolExecutor(processes, initializer=_begin, initargs=(cleared,)) as pool:
@@ -185,6 +187,8 @@ def read_book(path: Path) -> str:
         text = TEI_BREAK.sub("\n\n", TEI_NOTE.sub(" ", text[max(0, text.find("<body")) :]))
         return html.unescape(TAG.sub(" ", text))
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if path.suffix == ".md":
+        return MARKDOWN_SIGN.sub("", text)
     start = 0
     for found in START.finditer(text, 0, 30_000):  # the last notice at the top
         start = found.end()

@@ -6,9 +6,9 @@
     python recipes/librispeech/estimate.py recipes/librispeech/100.yaml --hours 100.6 --rate 1500    # measure nothing, reckon alone
 
 The steps are the trainer's (network, features, masks, loss, optimizer, precision, batches of the recipe's size) on noise as long
-as LibriSpeech's utterances, with random tokens, or on the recordings of a manifest. `KEY=VALUE` arguments change the recipe, as in
-`asr train`; a machine that is too small for it can be given a smaller `train.batch_seconds`. A run ends with its epochs, `train.minutes`
-or `train.steps`, whichever are over first.
+as LibriSpeech's utterances, with random tokens, or on the recordings of a manifest. No file that the recipe names is read: noise also takes
+the place of `augment.noise`. `KEY=VALUE` arguments change the recipe, as in `asr train`. On a machine that is too small for the recipe,
+choose a smaller `train.batch_seconds`. A run ends with its epochs, `train.minutes` or `train.steps`, whichever are over first.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ import os
 import platform
 import resource
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
+import soundfile
 import torch
 
-from asr.cli.console import speaks_plainly
-from asr.config import Config, OptimizerConfig
-from asr.config_file import load_config
+from asr.cli.console import err, progress_bar, speaks_plainly
+from asr.config import Config, LMRecipe, OptimizerConfig
+from asr.config_file import load_recipe
 from asr.errors import UsageError
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
@@ -40,13 +43,14 @@ from asr.text.tokenizer import EOS
 from asr.train.learner import Learner
 from asr.train.loading import loading_processes
 from asr.train.memory import enough_memory
-from asr.train.run import make_accelerator
+from asr.train.run import make_accelerator, precision_name
 
 # Deciles of the lengths of LibriSpeech's training utterances (s): 2,766 of train-clean-100, of 12.4 s in the mean.
 LENGTHS = (1.64, 5.49, 9.44, 11.97, 13.04, 13.82, 14.37, 14.86, 15.32, 15.79, 17.0)
 # Pieces a second in the same utterances by the size of a unigram vocabulary, trained on the transcripts of train-clean-100.
 PIECES = {32: 14.49, 128: 7.95, 256: 6.38, 500: 5.38, 1000: 4.60, 5000: 3.33, 10_000: 3.05}
 WARM_UP = 2  # steps before the clock starts
+PLAIN_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,17 @@ def noise(config: Config, seconds: float, seed: int = 1) -> BatchDataset:
     return data
 
 
+def with_synthetic_noise(config: Config, folder: Path) -> Config:
+    """The recipe with a recording of noise, written into a folder, in the place of those that `augment.noise` names."""
+    if not config.augment.noise:
+        return config
+    rate = config.model.frontend.sample_rate
+    soundfile.write(folder / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 8 * rate).clip(-1, 1), rate)
+    manifest = folder / "noise.json"
+    manifest.write_text('{"audio_filepath": "noise.wav"}', encoding="utf-8")
+    return config.model_copy(update={"augment": config.augment.model_copy(update={"noise": (manifest,)})})
+
+
 def recordings(config: Config, manifest: Path, seed: int = 1) -> BatchDataset:
     """A manifest's recordings of usable length, with random tokens in the place of their texts, so that no tokenizer is needed.
 
@@ -124,6 +139,25 @@ def steps_of(config: Config, data: BatchDataset) -> Iterator[list[Share]]:
 
 
 @contextlib.contextmanager
+def progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar with the time left; in a pipe a line every 10 s."""
+    began = last = monotonic()
+    done = 0
+    with progress_bar(f"measuring on {device_name()}", total) as advance_bar:
+
+        def advance() -> None:
+            nonlocal done, last
+            done += 1
+            advance_bar(1)
+            now = monotonic()
+            if not err.is_terminal and now - last > PLAIN_SECONDS and done < total:
+                last = now
+                err.print(f"measuring: {done} of {total} parts, {(now - began) / done * (total - done):.0f} s left", markup=False)
+
+        yield advance
+
+
+@contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -144,7 +178,7 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
     def learn(batch: Batch) -> None:
         device = accelerator.device
         features, frames = network.frontend(batch.waveforms.to(device), batch.samples.to(device))
-        features = augment_features(features, frames, batch.dice.to(device), config.augment)
+        features = augment_features(features, frames, batch.dice.to(device), config.augment, config.model.frontend)
         losses = model(
             features, frames, batch.targets.to(device), batch.target_lengths.to(device),
             config.train.label_smoothing, config.train.scheduled_sampling,
@@ -152,26 +186,28 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
         accelerator.backward(losses.total / batch.share.tokens)
 
     loading = training = audio = 0.0
-    for number, shares in enumerate(itertools.islice(steps_of(config, data), WARM_UP + steps)):
-        began = time.perf_counter()
-        with one_thread() if workers else contextlib.nullcontext():  # as a loading process has
-            batches = [data[share] for share in shares]
-        loaded = time.perf_counter()
-        for batch in batches:
-            with enough_memory(len(batch.waveforms), batch.waveforms.shape[1] / config.model.frontend.sample_rate):
-                learn(batch)
-        learner.step(number, progress=0.0)
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        if number >= WARM_UP:
-            loading, training = loading + loaded - began, training + time.perf_counter() - loaded
-            audio += shares[0].seconds
+    planned = list(itertools.islice(steps_of(config, data), WARM_UP + steps))
+    with progress(sum(len(shares) for shares in planned)) as advance:
+        for number, shares in enumerate(planned):
+            began = time.perf_counter()
+            with one_thread() if workers else contextlib.nullcontext():  # as a loading process has
+                batches = [data[share] for share in shares]
+            loaded = time.perf_counter()
+            for batch in batches:
+                with enough_memory(len(batch.waveforms), batch.waveforms.shape[1] / config.model.frontend.sample_rate):
+                    learn(batch)
+                advance()
+            learner.step(number, progress=0.0)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if number >= WARM_UP:
+                loading, training = loading + loaded - began, training + time.perf_counter() - loaded
+                audio += shares[0].seconds
     kilobytes = 1 if sys.platform == "darwin" else 1024
     peak = (
         torch.cuda.max_memory_allocated() if torch.cuda.is_available() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilobytes
     )
-    precision = "fp32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
-    return Measurement(steps, audio / steps, audio / training, audio / loading, precision, peak)
+    return Measurement(steps, audio / steps, audio / training, audio / loading, precision_name(accelerator), peak)
 
 
 def training_hours(config: OptimizerConfig, hours: float, step_seconds: float, rate: float) -> tuple[float, str]:
@@ -224,12 +260,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(arguments)
     if options.hours <= 0 or options.steps < 1 or (options.rate is not None and options.rate <= 0):
         parser.error("--hours, --steps and --rate must be above 0")
-    config = load_config(Config, options.recipe, options.changes)
+    config = load_recipe(options.recipe, options.changes)
+    if isinstance(config, LMRecipe):
+        raise UsageError(f"{options.recipe}: trains a language model, and this program measures recognisers alone")
     rate, step_seconds = options.rate, config.train.batch_seconds
     if rate is None:
         wanted = max(3600.0, config.train.batch_seconds * (WARM_UP + options.steps))  # an hour has batches of like lengths
-        data = recordings(config, options.stand_in) if options.stand_in else noise(config, wanted)
-        m = measure(config, data, options.steps)
+        with tempfile.TemporaryDirectory() as folder:
+            config = with_synthetic_noise(config, Path(folder))
+            data = recordings(config, options.stand_in) if options.stand_in else noise(config, wanted)
+            m = measure(config, data, options.steps)
         rate, step_seconds = m.overall(loaders(config)), m.audio_seconds
         print(*report(config, m, str(options.stand_in or "synthetic noise of LibriSpeech's lengths")), sep="\n")
     total, what = training_hours(config.train, options.hours, step_seconds, rate)

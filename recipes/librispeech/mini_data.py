@@ -5,7 +5,7 @@
 `--data` holds `LibriSpeech/` in its official layout (parts of train-clean-100 and dev-clean will do) and whatever there is of
 
     an4/                                              as CMU packs it
-    arctic/ commonvoice/ commonvoice-v1/ kathleen/ ljspeech/ storybook/ vctk/ vctk-noisy/
+    arctic/ commonvoice/ commonvoice-strays/ commonvoice-v1/ kathleen/ ljspeech/ storybook/ vctk/ vctk-noisy/
     pseudo/ synthetic-kokoro/ noise/                  machine-labelled speech, synthetic speech (synthesize.py), noise
     commonvoice-more/                                 Common Voice to develop on
     text/lm_prose.txt text/train_clean_100.txt        upper-case sentences, one a line
@@ -24,7 +24,7 @@ each with a manifest of its own name (`arctic/arctic.json`, JSON lines). What is
 
 Titles are spelled out as LibriSpeech does, MISTER, MISSUS and DOCTOR.
 
-Kept apart from training: every utterance with the text of one in dev-clean.json or cv-dev.json; and, since most Common Voice clips
+Kept apart from training: every utterance with the text of one in dev-clean.json or cv-dev.json, or by a speaker of cv-dev.json; and, since most Common Voice clips
 come without their speakers' names, every Common Voice clip whose number is close to one of cv-dev.json. People record several
 sentences in a row and their clips get neighbouring numbers: among clips with names, those of one speaker lie within 12 of each
 other. (The clips of Common Voice's first version, `cv1dev-…`, have no such numbers: of them only the texts are compared.) Lines that share
@@ -51,8 +51,8 @@ from asr.prepare.librispeech import prepare_librispeech
 from asr.speech.manifest import Utterance, read_manifest, write_manifest
 from asr.text.tokenizer import Tokenizer
 
-REAL = ("arctic", "commonvoice", "commonvoice-v1", "kathleen", "ljspeech", "storybook", "vctk", "vctk-noisy")
-DEV = "commonvoice-more"  # the only Common Voice clips with speakers' names
+REAL = ("arctic", "commonvoice", "commonvoice-strays", "commonvoice-v1", "kathleen", "ljspeech", "storybook", "vctk", "vctk-noisy")
+DEV = "commonvoice-more"  # Common Voice clips of which all have their speakers' names
 TEXTS = ("lm_prose.txt", "train_clean_100.txt")
 BOOKS = ("lm_books.txt",)
 CLIP = "common_voice_en_"
@@ -85,10 +85,11 @@ def make(data: Path, output: Path) -> None:
         real += read(data, corpus)
 
     dev_texts = {u.text or "" for u in dev + cv_dev}
+    speakers = {u.speaker for u in cv_dev if u.speaker}
     numbers = sorted(n for u in cv_dev if (n := clip_number(u)) is not None)
     trained_on: list[str] = []
     for name, utterances in {"real": real, "pseudo": read(data, "pseudo"), "synthetic": read(data, "synthetic-kokoro")}.items():
-        kept = [u for u in utterances if u.text not in dev_texts and not is_neighbour(u, numbers)]
+        kept = [u for u in utterances if u.text not in dev_texts and u.speaker not in speakers and not is_neighbour(u, numbers)]
         write(output, name, kept, f"; {len(utterances) - len(kept)} left out for the sake of the dev sets")
         trained_on += [u.text or "" for u in kept]
     write(output, "dev-clean", dev)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
 
 from asr.errors import ManifestError, UsageError
-from asr.inputs import Recording, expand
+from asr.inputs import Recording, expand, input_files, names_one_recording, output_names
 
 
 @pytest.fixture
@@ -32,7 +33,11 @@ def labels(*arguments: str) -> list[str]:
 
 
 def outputs(*arguments: str) -> list[str]:
-    return [recording.name for recording in expand(arguments)]
+    return [recording.name.short for recording in expand(arguments)]
+
+
+def full_outputs(*arguments: str) -> list[str]:
+    return [recording.name.full for recording in expand(arguments)]
 
 
 # ---------------------------------------------------------------- files and folders
@@ -41,9 +46,9 @@ def outputs(*arguments: str) -> list[str]:
 def test_files_in_the_order_named(here: Path) -> None:
     touch("b.mp3", "talks/a.wav", "noending")
     [b, a, odd] = expand(["b.mp3", "talks/a.wav", "noending"])
-    assert (b.label, b.name, b.utterance.id, b.utterance.audio_filepath) == ("b.mp3", "b", "b", Path("b.mp3"))
-    assert (a.label, a.name, a.utterance.audio_filepath) == ("talks/a.wav", "a", Path("talks/a.wav"))
-    assert (odd.name, odd.utterance.offset, odd.utterance.duration) == ("noending", 0.0, None)
+    assert (b.label, b.name.short, b.utterance.id, b.utterance.audio_filepath) == ("b.mp3", "b", "b", Path("b.mp3"))
+    assert (a.label, a.name.short, a.utterance.audio_filepath) == ("talks/a.wav", "a", Path("talks/a.wav"))
+    assert (odd.name.short, odd.utterance.offset, odd.utterance.duration) == ("noending", 0.0, None)
 
 
 def test_a_file_that_is_not_there_stays_in_the_list(here: Path) -> None:
@@ -59,10 +64,12 @@ def test_a_folder_is_searched_in_all_its_depth(here: Path) -> None:
     assert labels(".")[0] == "t/A.WAV"
 
 
-def test_folders_of_the_same_names_keep_theirs(here: Path) -> None:
-    touch("x/mon/a.mp3", "y/mon/a.mp3", "y/mon/b.mp3")
-    assert outputs("x", "y") == ["x/mon/a", "y/mon/a", "mon/b"]
-    assert outputs("x/mon/a.mp3", "y/mon/a.mp3") == ["x/mon/a", "y/mon/a"]
+def test_full_names_begin_at_the_working_folder_or_at_the_root(here: Path) -> None:
+    touch("x/mon/a.mp3", "x/a", "y/mon/a.mp3")
+    assert full_outputs("x", "y/*/a.mp3", "./y/../x/a") == ["x/mon/a.mp3", "y/mon/a.mp3", "x/a"]
+    assert full_outputs(str(here / "x"), ".") == ["x/mon/a.mp3", "y/mon/a.mp3"]
+    outside = here.parent / "outside.wav"
+    assert full_outputs("../outside.wav", "-") == [str(outside)[1:], "standard-input"]
 
 
 def test_links_are_followed_but_not_in_circles(here: Path) -> None:
@@ -151,29 +158,23 @@ def test_a_manifest_names_parts_of_recordings(here: Path) -> None:
     write("m/dev.json", {"audio_filepath": "a.wav", "id": "u1", "offset": 1.5, "duration": 2, "gender": "f"}, {"audio_filepath": "b.wav"})
     touch("c.mp3")
     [first, second, third] = expand(["m/dev.json", "c.mp3"])
-    assert (first.label, first.name, first.utterance.id) == ("u1", "u1", "u1")
+    assert (first.label, first.name.short, first.utterance.id) == ("u1", "u1", "u1")
     u = first.utterance
     assert (u.audio_filepath, u.offset, u.duration, u.extra, u.source) == (Path("m/a.wav"), 1.5, 2.0, {"gender": "f"}, "m/dev.json:1")
-    assert (second.label, second.name, third.name) == ("b", "b", "c")
+    assert (second.label, second.name.short, third.name.short) == ("b", "b", "c")
 
 
 def test_ids_cannot_lead_out_of_the_output_folder(here: Path) -> None:
     ids = ["../../etc/passwd", "..", "/abs", "a/b", "a\0b", "x" * 400, "C:\\x"]
     write("m.jsonl", *({"audio_filepath": "a.wav", "id": one} for one in ids))
     found = expand(["m.jsonl"])
-    assert [r.name for r in found][:5] == [".._.._etc_passwd", "__", "_abs", "a_b", "a_b-2"]
+    assert [r.name.short for r in found][:5] == [".._.._etc_passwd", "__", "_abs", "a_b", "a_b"]
     assert [r.utterance.id for r in found] == ids  # what it is called stays
-    for r in found:
-        path = (here / "out" / f"{r.name}.srt").resolve()
+    for name in [r.name.short for r in found] + [r.name.full for r in found]:
+        path = (here / "out" / f"{name}.srt").resolve()
         assert path.parent == here / "out"
         path.parent.mkdir(exist_ok=True)
         path.touch()  # and the system takes it
-
-
-def test_utterances_of_the_same_id_get_files_of_their_own(here: Path) -> None:
-    write("m.json", {"audio_filepath": "x/a.wav"}, {"audio_filepath": "y/a.wav"}, {"audio_filepath": "y/a.wav"})
-    assert outputs("m.json") == ["x/a", "y/a", "y/a-2"]
-    assert outputs("m.json", "./m.json") == ["x/a", "y/a", "y/a-2"]
 
 
 def test_bad_manifests(here: Path) -> None:
@@ -185,26 +186,77 @@ def test_bad_manifests(here: Path) -> None:
     assert [p.split(":")[1] for p in caught.value.problems] == ["1", "2"]
 
 
-# ---------------------------------------------------------------- the same again
+# ---------------------------------------------------------------- names of output files
+
+
+@pytest.mark.parametrize("argument", ["x/a.mp3", "x", "x/*.mp3", "m.json", "-"])
+def test_a_name_does_not_depend_on_the_other_inputs(here: Path, argument: str) -> None:
+    touch("x/a.mp3", "x/a.wav", "y/a.mp3", "y/a.flac", "y/x/a.mp3")
+    write("m.json", {"audio_filepath": "x/a.mp3"}, {"audio_filepath": "y/a.mp3", "id": "a"}, {"audio_filepath": "x/a.mp3", "offset": 2})
+    alone = [(r.name, r.utterance.id, r.label) for r in expand([argument])]
+    for others in (["y"], ["y/a.mp3", "y/a.flac"], ["y", "y/x", "z/a.mp3"], ["y/**/*.mp3"]):
+        assert [(r.name, r.utterance.id, r.label) for r in expand([argument, *others])][: len(alone)] == alone
+        assert [(r.name, r.utterance.id, r.label) for r in expand([*others, argument])][-len(alone) :] == alone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["x/a.mp3", "x/a.wav"], "x/a.mp3 and x/a.wav (a): add --full-names"),
+        (["x", "y"], "x/a.mp3 and x/a.wav (a), x/a.mp3 and y/A.mp3 (A): add --full-names"),
+        (["m.json"], "m.json:1 and m.json:2 (u): give each utterance of a manifest an id of its own, or"),
+        (["m.json", "u.flac"], "m.json:1 and m.json:2 (u), m.json:1 and u.flac (u): give each"),
+        (["many"], "many/0.mp3 and many/0.wav (0), many/1.mp3 and many/1.wav (1), many/2.mp3 and many/2.wav (2) and 2 more: add"),
+    ],
+)
+def test_two_inputs_with_one_name_are_refused(here: Path, arguments: list[str], expected: str) -> None:
+    touch("x/a.mp3", "x/a.wav", "y/A.mp3", *(f"many/{i}.{ending}" for i in range(5) for ending in ("mp3", "wav")))
+    write("m.json", {"audio_filepath": "x/a.mp3", "id": "u"}, {"audio_filepath": "x/b.mp3", "id": "u"})
+    with pytest.raises(UsageError) as caught:
+        output_names(expand(arguments))
+    assert str(caught.value).startswith(f"output files of the same name for {expected}")
+    assert "\n" not in str(caught.value)
+
+
+def test_full_names_tell_them_apart(here: Path) -> None:
+    touch("x/a.mp3", "x/a.wav", "y/a.mp3")
+    write("m.json", {"audio_filepath": "x/a.mp3", "offset": 1.5}, {"audio_filepath": "x/a.wav", "offset": 1.5})
+    found = expand(["x", "y/a.mp3", "m.json"])
+    assert output_names(found, full=True) == ["x/a.mp3", "x/a.wav", "y/a.mp3", "x/a-1.50.mp3", "x/a-1.50.wav"]
+
+
+def test_many_names_take_no_time(here: Path) -> None:
+    began = time.process_time()
+    assert len(output_names(expand([f"{i}.mp3" for i in range(10_000)]))) == 10_000
+    write("m.json", {"audio_filepath": "a.wav", "id": "é" * 3_000_000})
+    assert len(expand(["m.json"])[0].name.short.encode()) <= 200
+    assert time.process_time() - began < 20
+
+
+def test_one_recording_is_one_that_is_named_by_itself(here: Path) -> None:
+    touch("t/a.mp3", "b [1].mp3")
+    write("m.json", {"audio_filepath": "t/a.mp3"})
+    assert all(names_one_recording([argument]) for argument in ("t/a.mp3", "gone.mp3", "b [1].mp3", "-"))
+    assert not any(names_one_recording([argument]) for argument in ("t", "t/*.mp3", "m.json"))
+    assert not names_one_recording(["t/a.mp3", "gone.mp3"])
+
+
+def test_the_files_that_are_read(here: Path) -> None:
+    touch("t/a.mp3")
+    write("m.json", {"audio_filepath": "b.wav"}, {"audio_filepath": "c.wav"})
+    expected = {"t/a.mp3", "m.json", "b.wav", "c.wav", "/dev/stdin"}
+    assert input_files(expand(["t", "m.js*", "-"])) == set(map(Path, expected))
 
 
 def test_the_same_command_finds_its_files_again(here: Path) -> None:
     """Whatever has become of the inputs' order on disk, and of files that have gone meanwhile."""
-    touch("x/a.mp3", "x/a.wav", "x/b.mp3", "y/a.mp3", "y/mon/c.mp3", "z/c.mp3")
-    arguments = ["x", "y/**/*.mp3", "z/c.mp3", "gone/b.mp3"]
-    before = {r.label: r.name for r in expand(arguments)}
-    for name in ("x/b.mp3", "x/a.wav"):
+    touch("x/a.mp3", "x/b.mp3", "y/mon/c.mp3", "z/d.mp3")
+    arguments = ["x", "y", "z/d.mp3", "gone/e.mp3"]
+    before = {r.label: r.name.short for r in expand(arguments)}
+    for name in ("x/b.mp3", "x/a.mp3"):
         Path(name).rename("elsewhere")
         Path("elsewhere").rename(name)
-    Path("z/c.mp3").unlink()
+    Path("z/d.mp3").unlink()
     after: list[Recording] = expand(arguments)
-    assert {r.label: r.name for r in after} == before
-    assert before == {
-        "x/a.mp3": "x/a.mp3",
-        "x/a.wav": "a.wav",
-        "x/b.mp3": "x/b",
-        "y/a.mp3": "y/a.mp3",
-        "y/mon/c.mp3": "mon/c",
-        "z/c.mp3": "z/c",
-        "gone/b.mp3": "gone/b",
-    }
+    assert {r.label: r.name.short for r in after} == before
+    assert before == {"x/a.mp3": "a", "x/b.mp3": "b", "y/mon/c.mp3": "mon/c", "z/d.mp3": "d", "gone/e.mp3": "e"}

@@ -1,50 +1,49 @@
-"""Names of output files: by hand, and what is true of all."""
+"""Names of output files: by hand, and for any parts."""
 
 from __future__ import annotations
 
-import unicodedata
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.inputs.names import Name, distinct_names, safe_part
-
-
-def names(*paths: str) -> list[str]:
-    """Of files named one by one."""
-    found = [PurePosixPath(path) for path in paths]
-    return distinct_names([Name(p.parts[:-1], (), p.stem, p.suffix) for p in found])
+from asr.errors import UsageError
+from asr.inputs.names import Name, are_distinct, check_distinct, folders_of, safe_part
 
 
 @pytest.mark.parametrize(
-    ("paths", "expected"),
+    ("name", "short", "full"),
     [
-        (["talks/a.mp3", "talks/b.mp3"], ["a", "b"]),
-        (["a.tar.mp3", "noending"], ["a.tar", "noending"]),
-        (["x/a.mp3", "x/a.wav", "x/b.wav"], ["a.mp3", "a.wav", "b"]),  # the ending, for these only
-        (["x/a", "x/a.mp3"], ["a", "a.mp3"]),
-        (["mon/a.mp3", "tue/a.mp3"], ["mon/a", "tue/a"]),
-        (["mon/a.mp3", "tue/a.wav"], ["a.mp3", "a.wav"]),
-        (["mon/1/a.mp3", "tue/1/a.mp3", "wed/2/a.mp3"], ["mon/1/a", "tue/1/a", "2/a"]),  # no more than is needed
-        (["x/a.mp3", "y/a.mp3", "y/a.wav"], ["x/a.mp3", "y/a.mp3", "a.wav"]),
-        (["x/a.mp3", "x/a.wav", "x/a.mp3.flac"], ["a.mp3", "a.wav", "a.mp3.flac"]),  # a longer name met another
-        (["x/a.mp3", "x/A.mp3"], ["a", "A-2"]),  # one file, on other systems
-        (["x/é.mp3", "y/é.mp3"], ["x/é", "y/é"]),  # so is é in one sign and in two
+        (Name(("talks",), (), "a", ".mp3"), "a", "talks/a.mp3"),
+        (Name(("talks",), ("mon",), "a", ".mp3"), "mon/a", "talks/mon/a.mp3"),
+        (Name((), (), "a.tar", ".mp3"), "a.tar", "a.tar.mp3"),
+        (Name((), (), "noending"), "noending", "noending"),
+        (Name(("..", "x"), (), "../u", ".wav"), ".._u", "__/x/.._u.wav"),
     ],
 )
-def test_as_short_as_they_can_be(paths: list[str], expected: list[str]) -> None:
-    assert names(*paths) == expected
+def test_short_and_full(name: Name, short: str, full: str) -> None:
+    assert (name.short, name.full) == (short, full)
 
 
-def test_what_is_below_a_named_folder_is_kept() -> None:
-    assert distinct_names([Name(("talks",), ("mon",), "a", ".mp3"), Name(("talks",), (), "a", ".mp3")]) == ["mon/a", "a"]
-    assert distinct_names([Name(("x",), ("mon",), "a"), Name(("y",), ("mon",), "a")]) == ["x/mon/a", "y/mon/a"]
+def test_folders_begin_at_the_working_folder_or_at_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folders_of(Path("a.mp3")) == ()
+    assert folders_of(Path("x/../y/./a.mp3")) == ("y",)
+    assert folders_of(tmp_path / "y" / "a.mp3") == ("y",)
+    assert folders_of(Path("../a.mp3")) == tmp_path.parent.parts[1:]
 
 
-def test_utterances_of_one_id_are_numbered() -> None:
-    assert distinct_names([Name(("x",), (), "u"), Name(("x",), (), "u"), Name(("x",), (), "u-2")]) == ["u", "u-2", "u-2-2"]
+@pytest.mark.parametrize("same", [("a", "a"), ("a", "A"), ("x/\u00e9", "x/e\u0301"), ("Stra\u00dfe", "STRASSE")])
+def test_names_that_are_one_file_somewhere_clash(same: tuple[str, str]) -> None:
+    assert not are_distinct(same)
+    with pytest.raises(UsageError, match=r"^output files of the same name for one and other \(.*\): rename it$"):
+        check_distinct(same, ("one", "other"), "rename it")
+
+
+def test_distinct_names_pass() -> None:
+    assert are_distinct(["a", "b", "x/a"])
+    check_distinct(["a", "b", "x/a"], ["same"] * 3, "")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_a_part_too_long_is_cut_and_stays_apart_from_others() -> None:
     first, second = safe_part("é" * 300 + "1"), safe_part("é" * 300 + "2")
     assert first != second
     assert first[:90] == "é" * 90
-    assert all(len(part.encode()) <= 200 for part in (first, second, safe_part("." * 300)))
+    assert all(len(part.encode()) <= 200 for part in (first, second, safe_part("." * 300), safe_part("é\udc80" * 300)))
     assert safe_part("é" * 300 + "1") == first
 
 
@@ -83,15 +82,13 @@ NAMES = st.builds(
 )
 
 
-@given(st.lists(NAMES, max_size=12))
-def test_no_two_are_alike_and_none_leaves_the_folder(parts: list[Name]) -> None:
-    found = distinct_names(parts)
-    assert len({unicodedata.normalize("NFC", name).casefold() for name in found}) == len(parts)
-    for name in found:
-        path = PurePosixPath("out") / name
+@given(NAMES)
+def test_none_leaves_the_output_folder(name: Name) -> None:
+    for found in (name.short, name.full):
+        path = PurePosixPath("out") / found
         assert path.parts[0] == "out"
         assert len(path.parts) > 1
-        assert not {"..", ".", ""} & set(name.split("/"))
-        assert "\0" not in name
-        assert "\\" not in name
-        assert all(len(part.encode()) <= 203 for part in name.split("/"))  # with a number
+        assert not {"..", ".", ""} & set(found.split("/"))
+        assert "\0" not in found
+        assert "\\" not in found
+        assert all(len(part.encode()) <= 200 for part in found.split("/"))

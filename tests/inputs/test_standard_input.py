@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import os
 import pty
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +21,13 @@ import pytest
 import soundfile
 
 from asr.errors import AsrError, UsageError
-from asr.inputs import open_inputs
+from asr.inputs import Recording, expand
+from asr.inputs import open_inputs as open_recordings
 from asr.speech.audio import load_audio
+
+
+def open_inputs(arguments: list[str]) -> AbstractContextManager[list[Recording]]:
+    return open_recordings(expand(arguments))
 
 
 def feed(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
@@ -39,8 +49,9 @@ def test_it_can_be_decoded_and_is_gone_afterwards(tmp_path: Path, place: Path, m
     feed(monkeypatch, tmp_path / "a.flac")
     with open_inputs(["other.mp3", "-"]) as recordings:
         [other, piped] = recordings
-        assert (other.label, piped.label, piped.name) == ("other.mp3", "-", "standard-input")
-        assert piped.utterance.audio_filepath.is_relative_to(place)
+        assert (other.label, piped.label, piped.name.short) == ("other.mp3", "-", "standard-input")
+        if Path("/proc/self/fd").is_dir():
+            assert list(place.iterdir()) == []  # it has no name: nothing of it is left, even after kill -9
         part = load_audio(piped.utterance.audio_filepath, offset=1.0, duration=0.5)
         np.testing.assert_allclose(part, sound[16_000:24_000], atol=1e-4)
     assert list(place.iterdir()) == []
@@ -89,17 +100,107 @@ def test_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
 
-def test_a_full_disk_says_where_more_room_may_be(tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a").write_bytes(b"sound")
-    feed(monkeypatch, tmp_path / "a")
+COPY = """
+import hashlib, resource, sys
+from asr.cli.console import speaks_plainly
+from asr.inputs import expand, open_inputs
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+@speaks_plainly
+def copy(limit):
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    with open_inputs(expand(["-", "-"])) as [piped]:
+        print(hashlib.sha256(piped.utterance.audio_filepath.read_bytes()).hexdigest())
 
-    monkeypatch.setattr("shutil.copyfileobj", full)
-    with pytest.raises(AsrError, match=f"{place}: No space left on device: free some space there, or set TMPDIR"), open_inputs(["-"]):
+copy(int(sys.argv[1]))
+"""
+
+
+def copy(stdin: int | bytes, limit: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Copy standard input in a process of its own, which can write files of `limit` bytes."""
+    given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+    done = subprocess.run(
+        [sys.executable, "-c", COPY, str(limit)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        capture_output=True,
+        timeout=60,
+        **given,  # type: ignore[call-overload]
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize("size", [150_000, 1_100_000, 3_000_000])
+def test_an_end_that_does_not_fit_on_the_disk_is_an_error(place: Path, size: int) -> None:
+    """A write to a full disk takes the part that fits: 100,000 of the last block's bytes here."""
+    limit = (size - 1) // (1 << 20) * (1 << 20) + 100_000 - size % 2
+    done = copy(bytes(size), min(limit, size - 1), TMPDIR=str(place))
+    problem = "File too large: free some space there, or set TMPDIR to a folder with more"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: standard input (-) cannot be copied to {place}: {problem}\n"
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting a file system of 1 MiB takes root")
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a file system of 1 MiB cannot be mounted here")
+    try:
+        done = copy(bytes((1 << 20) + 500_000), TMPDIR=str(disk))
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: standard input (-) cannot be copied to {disk}: No space left on device: free some space there, or set TMPDIR to a folder with more\n"
+    )
+
+
+def test_a_pipe_that_does_not_block_is_read_to_its_end(place: Path) -> None:
+    """Programs that share a pipe may set it so: a moment without data is not its end."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    sound = os.urandom(300_000)
+
+    def feed() -> None:
+        with open(writing, "wb", buffering=0) as pipe:
+            for start in range(0, len(sound), 50_000):
+                time.sleep(0.3)
+                pipe.write(sound[start : start + 50_000])
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    done = copy(reading, TMPDIR=str(place))
+    os.close(reading)
+    thread.join()
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, hashlib.sha256(sound).hexdigest(), "")
+
+
+class Failing(io.BytesIO):
+    """A pipe from a machine that went away."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if block := super().read(3):
+            return block
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_an_input_that_fails_on_the_way(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Failing(b"sound")))
+    with pytest.raises(AsrError, match=r"^standard input \(-\) cannot be read: Input/output error$"), open_inputs(["-"]):
         pass
     assert list(place.iterdir()) == []
+
+
+def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"sound")
+    feed(monkeypatch, tmp_path / "a")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with (
+        pytest.raises(AsrError, match=r"^standard input \(-\) cannot be copied: No such file or directory: set TMPDIR to"),
+        open_inputs(["-"]),
+    ):
+        pass
 
 
 def test_a_mistake_among_the_others_is_told_before_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,15 +214,19 @@ def test_a_mistake_among_the_others_is_told_before_the_wait(tmp_path: Path, monk
 
 SCRIPT = """
 import signal, time
-from asr.inputs import open_inputs
+from asr.inputs import expand, open_inputs
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
-with open_inputs(["-"]) as [piped]:
+with open_inputs(expand(["-"])) as [piped]:
     print(piped.utterance.audio_filepath.stat().st_size, flush=True)
     time.sleep(600)
 """
 
 
-def test_a_pipe_larger_than_a_block_and_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_pipe_larger_than_a_block_and_a_stop(tmp_path: Path, end: signal.Signals) -> None:
+    """Of a recording, which may be private, nothing stays on the disk."""
+    if end != signal.SIGINT and not Path("/proc/self/fd").is_dir():
+        pytest.skip("only Linux opens a file without a name")
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT],
         stdin=subprocess.PIPE,
@@ -134,6 +239,6 @@ def test_a_pipe_larger_than_a_block_and_ctrl_c(tmp_path: Path) -> None:
     process.stdin.write(b"x" * 3_000_001)
     process.stdin.close()
     assert process.stdout.readline() == b"3000001\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     process.wait(timeout=60)
     assert list(tmp_path.iterdir()) == []

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from asr.config import LanguageModelConfig, LMFolderConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
 from asr.errors import AsrError, ConfigError, ModelError, UsageError
@@ -100,3 +105,161 @@ def test_a_pickle_is_not_opened(folder: Path) -> None:
     torch.save({"a": torch.zeros(1)}, folder / "model.safetensors")
     with pytest.raises(ModelError, match="safetensors"):
         load_model(folder)
+
+
+# ---------------------------------------------------------------- folders that do harm
+
+
+def tamper(folder: Path, name: str, tensor: torch.Tensor | None) -> None:
+    """Replace a tensor of a model's weights, or remove it."""
+    weights = load_file(folder / "model.safetensors")
+    weights.pop(name, None)
+    if tensor is not None:
+        weights[name] = tensor
+    save_file(weights, folder / "model.safetensors")
+
+
+def header(shapes: dict[str, Any], data: bytes = b"", length: int | None = None) -> bytes:
+    """A safetensors file with this header."""
+    text = json.dumps(shapes).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def one_line(error: pytest.ExceptionInfo[ModelError], folder: Path) -> str:
+    message = str(error.value)
+    assert message.startswith(f"{folder / 'model.safetensors'}: ")
+    assert "\n" not in message
+    return message
+
+
+def test_a_network_is_built_without_memory_before_its_shapes_are_known(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = (folder / "config.yaml").read_text(encoding="utf-8")
+    (folder / "config.yaml").write_text(config.replace("hidden: 16", "hidden: 16384"), encoding="utf-8")
+    devices = []
+
+    def build(*arguments: Any) -> LAS:
+        devices.append(torch.empty(0).device.type)
+        assert devices == ["meta"]
+        return LAS(*arguments)
+
+    monkeypatch.setattr("asr.model.checkpoint.LAS", build)
+    with pytest.raises(ModelError, match=r"ctc\.weight has shape \(.*\), expected \(.*\): the weights belong to another config\.yaml") as e:
+        load_model(folder)
+    one_line(e, folder)
+    assert devices == ["meta"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "expected"),
+    [
+        ("listener.layers.0.norm.weight", lambda x: x * torch.nan, "listener.layers.0.norm.weight has values that are not finite"),
+        ("ctc.bias", lambda x: torch.full_like(x, torch.inf), "ctc.bias has values that are not finite"),
+        ("speller.output.weight", lambda x: x.half().fill_(-torch.inf), "speller.output.weight has values that are not finite"),
+        ("speller.output.weight", torch.zeros_like, "speller.output.weight is all zeros"),
+        ("listener.layers.1.lstm.back.weight_hh_l0", torch.zeros_like, "listener.layers.1.lstm.back.weight_hh_l0 is all zeros"),
+        ("listener.layers.0.norm.weight", torch.zeros_like, "listener.layers.0.norm.weight is all zeros"),
+        ("frontend.deviation", torch.zeros_like, "frontend.deviation has values that are not above 0"),
+        ("ctc.weight", lambda x: x.long(), "ctc.weight is int64, expected floats"),
+        ("ctc.weight", lambda x: x > 0, "ctc.weight is bool, expected floats"),
+        ("ctc.weight", lambda x: x.to(torch.complex64), "ctc.weight is complex64, expected floats"),
+        ("ctc.weight", lambda x: x[None], r"ctc.weight has shape (1, "),
+        ("ctc.weight", lambda _: None, "ctc.weight is missing: the weights belong to another config.yaml"),
+        ("ctc.more", lambda _: torch.ones(3), "ctc.more is unknown: the weights belong to another config.yaml"),
+    ],
+)
+def test_weights_of_no_use_are_refused(folder: Path, name: str, change: Callable[[Any], Any], expected: str) -> None:
+    tamper(folder, name, change(load_file(folder / "model.safetensors").get(name)))
+    with pytest.raises(ModelError) as e:
+        load_model(folder)
+    assert f": {expected}" in one_line(e, folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        header({}, length=2**63),
+        header({}, length=10**9),
+        header({"ctc.bias": {"dtype": "F32", "shape": [2**62, 2**62], "data_offsets": [0, 4]}}, bytes(4)),
+        header({"ctc.bias": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}, bytes(4)),
+        header({"ctc.bias": {"dtype": "F99", "shape": [1], "data_offsets": [0, 4]}}, bytes(4)),
+        header({"ctc.bias": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}, bytes(4)),
+        b"",
+        bytes(7),
+        bytes(8),
+        struct.pack("<Q", 5000) + b'{"a":' * 1000,
+    ],
+)
+def test_a_header_that_is_none_is_refused(folder: Path, content: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(ModelError, match="damaged or not a safetensors file") as e:
+        load_model(folder)
+    one_line(e, folder)
+
+
+def test_a_tokenizer_of_another_size_is_refused(folder: Path) -> None:
+    other = Tokenizer.train(["ANOTHER TEXT WITH MANY LETTERS"] * 3, TokenizerConfig(kind="char", vocab_size=40))
+    (folder / "tokenizer.model").write_bytes(other.serialized)
+    with pytest.raises(ModelError, match=r"ctc\.bias has shape .* another config\.yaml or tokenizer\.model$") as e:
+        load_model(folder)
+    one_line(e, folder)
+
+
+def test_a_language_model_is_checked_likewise(folder: Path, model: TrainedModel) -> None:
+    config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=4, hidden=4))
+    save_lm(folder / "lm", TrainedLM(LanguageModel(len(model.tokenizer), config.model), model.tokenizer, config))
+    load_model(folder)
+    weights = load_file(folder / "lm" / "model.safetensors")
+    tamper(folder / "lm", "lstm.weight_hh_l0", torch.full_like(weights["lstm.weight_hh_l0"], torch.nan))
+    with pytest.raises(ModelError, match=r"lstm\.weight_hh_l0 has values that are not finite") as e:
+        load_model(folder)
+    one_line(e, folder / "lm")
+    tamper(folder / "lm", "lstm.weight_hh_l0", torch.ones(160_000, 4))
+    with pytest.raises(ModelError, match=r"lstm\.weight_hh_l0 has shape \(160000, 4\), expected \(16, 4\)"):
+        load_model(folder)
+
+
+def test_biases_may_be_zero(folder: Path) -> None:
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        if "bias" in name:
+            tamper(folder, name, torch.zeros_like(tensor))
+    load_model(folder)
+
+
+def test_weights_outlive_their_file(folder: Path) -> None:
+    network = load_model(folder).network
+    before = network.speller.output.weight.clone()
+    with open(folder / "model.safetensors", "r+b") as f:
+        f.seek(8 + 4096)
+        f.write(bytes((folder / "model.safetensors").stat().st_size - 8 - 4096))
+    assert torch.equal(network.speller.output.weight, before)
+
+
+def test_links_are_followed(folder: Path, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for name in ("model.safetensors", "config.yaml", "tokenizer.model", "README.md"):
+        (linked / name).symlink_to(folder / name)
+    assert load_model(linked).card == "a card"
+    (tmp_path / "whole").symlink_to(folder)
+    assert load_model(tmp_path / "whole").card == "a card"
+    (linked / "lm").symlink_to(linked)
+    with pytest.raises(UsageError, match=r"lm: is a recogniser, not a language model"):
+        load_model(linked)
+    (linked / "lm").unlink()
+    (linked / "config.yaml").unlink()
+    (linked / "config.yaml").symlink_to("config.yaml")
+    with pytest.raises(ModelError, match=r"config\.yaml missing$"):
+        load_model(linked)
+
+
+@pytest.mark.parametrize("load", [load_model, load_lm])
+def test_a_card_that_is_no_utf_8_is_named(tmp_path: Path, folder: Path, load: Callable[[Path], object]) -> None:
+    path = folder
+    if load is load_lm:
+        tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
+        network = LanguageModel(len(tokenizer), LanguageModelConfig(embedding=4, hidden=5))
+        path = tmp_path / "lm"
+        save_lm(path, TrainedLM(network, tokenizer, LMFolderConfig(kind="language_model", model=network.config)))
+    (path / "README.md").write_bytes(b"caf\xe9")
+    with pytest.raises(ModelError, match=rf"^{path / 'README.md'}: not UTF-8 text \(byte 3\): save it as UTF-8, or remove it$"):
+        load(path)

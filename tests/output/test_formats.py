@@ -8,7 +8,7 @@ import pytest
 from transcripts_support import segment, spoken, transcript
 
 from asr.errors import UsageError
-from asr.output import FORMATS, OutputOptions, all_written, choose_formats, output_path, write_formats
+from asr.output import FORMATS, PRINTED, OutputOptions, choose_formats, output_path, unwritten, write_formats
 
 HEARD = transcript(segment(spoken("GO ON")))
 
@@ -33,23 +33,29 @@ def test_an_unknown_format_is_told_with_those_there_are(asked: list[str]) -> Non
         choose_formats(asked)
 
 
+def test_lines_are_printed_alone() -> None:
+    assert choose_formats(["lines"], PRINTED) == ["lines"]
+    with pytest.raises(UsageError, match=r"^format 'lines' is for standard output alone: choose of txt, srt, vtt, tsv, json, or all$"):
+        choose_formats(["lines"])
+
+
 def test_files_are_written_side_by_side(tmp_path: Path) -> None:
     base = tmp_path / "mon" / "talk.v2"
-    assert not all_written(base, ["all"])
+    assert unwritten(base, ["all"]) == list(FORMATS)
     written = write_formats(HEARD, base, ["all"])
     assert {path.name for path in written} == {"talk.v2.txt", "talk.v2.srt", "talk.v2.vtt", "talk.v2.tsv", "talk.v2.json"}
     assert sorted(base.parent.iterdir()) == sorted(written)  # and nothing besides
     for form, function in FORMATS.items():
         assert output_path(base, form).read_text(encoding="utf-8") == function(HEARD, OutputOptions())
-    assert all_written(base, ["all"])
+    assert unwritten(base, ["all"]) == []
 
 
-def test_all_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+def test_what_is_still_to_write(tmp_path: Path) -> None:
     write_formats(HEARD, tmp_path / "a", ["txt", "srt"])
-    assert all_written(tmp_path / "a", ["srt", "txt"])
-    assert not all_written(tmp_path / "a", ["txt,json"])
+    assert unwritten(tmp_path / "a", ["srt", "txt"]) == []
+    assert unwritten(tmp_path / "a", ["txt,json,vtt"]) == ["json", "vtt"]
     (tmp_path / "a.json").mkdir()
-    assert not all_written(tmp_path / "a", ["json"])
+    assert unwritten(tmp_path / "a", ["json"]) == ["json"]
 
 
 def test_an_unfinished_file_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +67,7 @@ def test_an_unfinished_file_is_not_there(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("os.replace", fails)
     with pytest.raises(OSError, match=r"a\.txt"):
         write_formats(HEARD, tmp_path / "a", ["txt"])
-    assert not all_written(tmp_path / "a", ["txt"])
+    assert unwritten(tmp_path / "a", ["txt"]) == ["txt"]
     assert list(tmp_path.iterdir()) == []
 
 

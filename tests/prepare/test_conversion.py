@@ -203,7 +203,7 @@ def test_layouts_are_recognised(tmp_path: Path, layout: str, told: bool) -> None
             "--speaker-from '(': neither `folder` nor a regular expression",
         ),
         (lambda p: write(p / "m.json", '{"audio_filepath": "a.wav"}'), [], "{p}/m.json: is a manifest already: asr manifest check"),
-        (lambda p: write(p / "out.json", "{}"), [], "--output {p}/out.json: is the source itself: name another file"),
+        (lambda p: write(p / "out.json", "{}"), [], "--output {p}/out.json: would overwrite an input of this command: name another file"),
         (
             lambda p: write(p / "out.json/t.csv", "path,text"),
             [],
@@ -296,3 +296,16 @@ def test_memory_does_not_hold_the_table(tmp_path: Path) -> None:
     assert utterances == 5_000
     assert (tmp_path / "m.json").stat().st_size > 40_000_000
     assert megabytes < 30  # held, the table would be 40 more
+
+
+@pytest.mark.parametrize("name", ["pairs/a.txt", "pairs/a.wav", "list"])
+def test_no_file_of_the_source_is_overwritten(tmp_path: Path, name: str) -> None:
+    record(tmp_path / "pairs/a.wav")
+    write(tmp_path / "pairs/a.txt", "a text")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    result = run("from", tmp_path / "pairs", "--output", tmp_path / name)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"error: --output {tmp_path / name}: expected a file name that ends in .json or .jsonl\n",
+    )
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before

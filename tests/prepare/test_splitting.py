@@ -280,3 +280,13 @@ def test_the_next_command_names_the_parts(tmp_path: Path, text: str, start_with:
     assert config.data.dev == (tmp_path / "my data.dev.json",)
     assert config.output == Path("runs/my data")
     Tokenizer.train([text] * 24, config.tokenizer)  # there are pieces enough for all letters
+
+
+def test_the_manifest_is_not_overwritten_by_a_part_that_links_to_it(tmp_path: Path) -> None:
+    path = corpus(tmp_path / "m.json", 30)
+    before = path.read_bytes()
+    (tmp_path / "m.train.json").symlink_to(path)
+    result = run(path)
+    expected = f"error: part {tmp_path / 'm.train.json'}: would overwrite an input of this command: name another file\n"
+    assert (result.exit_code, result.stderr) == (2, expected)
+    assert path.read_bytes() == before

@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from tests_support import RECIPES, recipe_script
 
 from asr.config import Config
 from asr.config_file import dump_config, load_config
+from asr.model.checkpoint import load_model
 from asr.model.las import LAS
 from asr.score.bootstrap import Bootstrap
 from asr.score.wer import word_errors
@@ -54,6 +57,7 @@ def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleTyp
         f"data.train={list(manifests.values())}", "augment.noise=[noise.json]", "augment.noise_probability=0.3",
         "model.listener.stem_strides=[2,2]", "model.listener.pyramid=[1,2,1,1]", "model.attention.kind=multihead",
         "model.speller.input_feeding=false", "model.ctc_weight=0.5", "tokenizer.model=pieces.model", "tokenizer.vocab_size=256",
+        "data.teacher=[targets]",
     ]  # fmt: skip
     mini = LIBRISPEECH / "mini.yaml"
     base = load_config(Config, mini, pinned)
@@ -75,6 +79,9 @@ def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleTyp
         "pieces-256": ["tokenizer.model"],
         "pieces-128": ["tokenizer.vocab_size", "tokenizer.model"],
         "pieces-500": ["tokenizer.vocab_size", "tokenizer.model"],
+        **{f"teacher-{weight}": ["train.teacher_weight"] for weight in (3, 10, 30, 100)},
+        "teacher-10-layer-2": ["train.teacher_weight", "train.teacher_layer"],
+        **{f"codes-{weight}": ["train.teacher_weight", "data.teacher"] for weight in (2, 5, 15)},
     }
     found = {}
     for variant in ablations.VARIANTS:
@@ -93,6 +100,8 @@ def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleTyp
             case "reduction-4":
                 assert (base.model.listener.reduction, changed.model.listener.reduction) == (8, 4)
                 assert len(changed.model.listener.pyramid) == len(base.model.listener.pyramid)
+            case "codes-5":
+                assert (after["data.teacher"], after["train.teacher_weight"]) == (["targets-codes"], 5.0)
     assert found == {name: sorted(keys) for name, keys in expected.items()}
 
 
@@ -127,7 +136,7 @@ def test_table_goes_on_after_a_failure_and_is_not_made_twice(
     assert found["broken"][1].startswith("failed: asr train failed (")
     assert "nowhere" in found["broken"][1]
 
-    what, wer, interval, heard, speed, parameters = found["baseline"]
+    what, wer, interval, ctc, heard, speed, parameters = found["baseline"]
     hypotheses = read_manifest(runs / "baseline" / "dev-0.json")
     counts = word_errors([u.text or "" for u in hypotheses], [u.extra["pred_text"] for u in hypotheses])
     assert len(hypotheses) == 12
@@ -138,6 +147,8 @@ def test_table_goes_on_after_a_failure_and_is_not_made_twice(
     )
     assert spread is not None
     assert interval == f"{100 * spread.low:.2f} – {100 * spread.high:.2f}"
+    alone = read_manifest(runs / "baseline" / "ctc-0.json")
+    assert ctc == f"{100 * word_errors([u.text or '' for u in alone], [u.extra['pred_text'] for u in alone]).rate:.2f} %"
     seconds = sum(u.duration or 0 for u in read_manifest(tone_config.data.train[0]))
     assert ablations.training(runs / "baseline")[0] == pytest.approx(2 * seconds, rel=1e-4)
     assert heard == "0.0 h"
@@ -206,6 +217,33 @@ def test_variants_run_one_at_a_time_share_a_table(
     with pytest.raises(SystemExit):
         one("baseline-seed", 1)
     assert f"{log}: no evaluation is in it" in rows(table)["baseline"][1]
+
+
+def test_each_variant_is_trained_with_each_seed(
+    ablations: ModuleType, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(ablations, "VARIANTS", ablations.VARIANTS[:1])
+    table, runs = tmp_path / "table.md", tmp_path / "runs"
+    command = [str(recipe), "--set", "train.epochs=1", "--output", str(runs), "--table", str(table)]
+    ablations.main([*command, "--seeds", "1", "2", "1"])
+    assert list(rows(table)) == ["baseline", "baseline-seed2"]
+    assert load_config(Config, runs / "baseline-seed2" / "config.yaml").seed == 2
+    capsys.readouterr()
+    ablations.main([*command, "--seeds", "2", "--list"])
+    assert capsys.readouterr().out.split() == ["baseline-seed2", "the", "recipe,", "seed", "2:", "seed=2"]
+
+
+def test_the_ctc_head_alone_writes_its_most_likely_labels(ablations: ModuleType, tiny_folder: Path, tones: tuple[Path, Path]) -> None:
+    model = load_model(tiny_folder)
+    utterance = read_manifest(tones[1])[0]
+    assert model.network.ctc is not None
+    with torch.no_grad():
+        model.network.ctc.weight.zero_()
+        model.network.ctc.bias.zero_()
+        model.network.ctc.bias[model.tokenizer.encode("LOW")[-1]] = 1.0  # in every state
+    assert ablations.greedy_ctc(model, utterance) == "W"
+    assert ablations.greedy_ctc(model, replace(utterance, audio_filepath=Path("nowhere.wav"))) == ""
 
 
 def test_a_terminated_table_leaves_no_training_behind(recipe: Path, tmp_path: Path) -> None:

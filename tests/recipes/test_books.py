@@ -146,6 +146,15 @@ def test_tei(folder: Path) -> None:
     assert list(books.normalized_sentences(books.read_book(path))) == ["FISH CHIPS WENT BY", "THEY ATE"]
 
 
+def test_markdown(folder: Path) -> None:
+    path = folder / "a.md"
+    path.write_text(
+        "# Title: Emma\n\n## Year: 1815\n\n-------\n\n### I.\n\nShe was *not* _amused_,\nat all.\n\n> They  ate\\.\n", encoding="utf-8"
+    )
+    assert list(books.normalized_sentences(books.read_book(path))) == ["SHE WAS NOT AMUSED AT ALL", "THEY ATE"]
+    assert " ".join(books.passages(books.read_book(path), random.Random(1))) == "SHE WAS NOT AMUSED AT ALL THEY ATE"
+
+
 @pytest.mark.parametrize(
     ("text", "sentences"),
     [
@@ -239,7 +248,7 @@ def test_an_output_that_cannot_be_written_is_one_line(
     ("breaker", "message"),
     [
         (lambda folder: folder.rename(folder.with_name("elsewhere")), "{folder}: no such folder"),
-        (lambda folder: (folder / "a.txt").unlink(), "{folder}: no .txt or .xml file in there"),
+        (lambda folder: (folder / "a.txt").unlink(), "{folder}: no .txt, .md or .xml file in there"),
         (lambda folder: (folder.parent / "known.txt").write_text("OTHER WORDS ALTOGETHER THAT NO BOOK HAS\n"), "none of 1 texts is a book"),
         (lambda folder: (folder.parent / "known.txt").unlink(), "{folder.parent}/known.txt: no such file (--known)"),
     ],

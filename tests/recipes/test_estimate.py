@@ -147,3 +147,27 @@ def test_mistakes_are_told_in_a_line(estimate: ModuleType, tmp_path: Path, capsy
         estimate.main([str(tmp_path / "none.yaml"), "--hours", "10"])
     assert stopped.value.code == 2
     assert capsys.readouterr().err == f"error: {tmp_path / 'none.yaml'}: no such file\n"
+
+
+def test_no_data_of_the_recipe_are_read_and_progress_is_shown(
+    estimate: ModuleType, tone_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = (tmp_path / "nowhere.json",)
+    config = with_(with_(tone_config, "augment", noise=nowhere, noise_probability=0.5), "data", train=nowhere, dev=nowhere)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(dump_config(with_(config, "tokenizer", model=tmp_path / "nope.model")), encoding="utf-8")
+    monkeypatch.setattr(estimate, "PLAIN_SECONDS", 0.0)
+    estimate.main([str(recipe), "train.batch_seconds=30", "--hours", "10", "--steps", "2"])
+    said = capsys.readouterr()
+    assert "hours on one such device" in said.out
+    lines = said.err.splitlines()
+    assert len(lines) == 3
+    for done, line in enumerate(lines, start=1):
+        assert re.fullmatch(rf"measuring: {done} of 4 parts, \d+ s left", line)
+
+
+def test_a_language_models_recipe_is_refused(estimate: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "lm.yaml").write_text("kind: language_model", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        estimate.main([str(tmp_path / "lm.yaml"), "--hours", "10"])
+    assert "lm.yaml: trains a language model" in capsys.readouterr().err

@@ -130,6 +130,10 @@ def data(tmp_path: Path) -> Path:
     write_corpus(data, "commonvoice-more", {f"common_voice_en_{CV_NUMBER}": CV_TEXT}, speaker="cv-1")
     clips = {f"common_voice_en_{CV_NUMBER + i}": f"NEAR BY {'I' * abs(i)}" for i in (-26, -25, 7, 25, 26)}
     write_corpus(data, "commonvoice", clips)
+    strays = data / "commonvoice-strays" / "commonvoice-strays.json"
+    record = json.loads(strays.read_text(encoding="utf-8"))
+    by_dev_speaker = json.dumps({**record, "id": "cv1-1", "text": "BY A DEV SPEAKER", "speaker": "cv-1"})
+    strays.write_text(f"{json.dumps(record)}\n{by_dev_speaker}\n", encoding="utf-8")
     write_corpus(data, "commonvoice-v1", {"cv1dev-000001": CV_TEXT, "cv1dev-000002": "THEN WHY"})
     write_corpus(data, "pseudo", {**clips, "common_voice_en_1": "FAR AWAY", "common_voice_en_2": CV_TEXT})
     write_corpus(data, "synthetic-kokoro", {"kokoro-1": "AY AY YOUNG MAN", "kokoro-2": DEV_TEXT, "kokoro-3": SHORT_DEV_TEXT})
@@ -167,7 +171,7 @@ def test_dev_texts_and_neighbours_are_kept_out(monkeypatch: pytest.MonkeyPatch, 
     run(monkeypatch, data, output)
     far = [f"common_voice_en_{CV_NUMBER - 26}", f"common_voice_en_{CV_NUMBER + 26}"]
     others = [f"{c}-1" for c in mini_data.REAL if not c.startswith("commonvoice")]
-    assert ids(output, "real") == ["19-1-0000", "an1-fash-b", others[0], *far, "cv1dev-000002", *others[1:]]
+    assert ids(output, "real") == ["19-1-0000", "an1-fash-b", others[0], *far, "commonvoice-strays-1", "cv1dev-000002", *others[1:]]
     assert ids(output, "pseudo") == [*far, "common_voice_en_1"]
     assert ids(output, "synthetic") == ["kokoro-1"]
     trained_on = [u for name in ("real", "pseudo", "synthetic") for u in read_manifest(output / f"{name}.json")]

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,32 +22,34 @@ CLIPS = sorted(EXAMPLES.glob("*.flac"))
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def announced(log: Path, pattern: str, running: subprocess.Popen[bytes]) -> re.Match[str]:
+    """A line that the server prints, once it has printed it."""
+    for _ in range(1200):
+        if found := re.search(pattern, log.read_text(), re.MULTILINE):
+            return found
+        assert running.poll() is None, log.read_text()
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
 
 
 @contextmanager
-def process(*arguments: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    port = free_port()
-    command = [sys.executable, "-m", "asr", "serve", "--port", str(port), *arguments]
-    with open(temporary / "log.txt", "wb") as log:
-        running = subprocess.Popen(command, env=ENVIRONMENT | {"TMPDIR": str(temporary)}, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
+def process(*arguments: str, temporary: Path, ready: bool = True) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    command = [sys.executable, "-m", "asr", "serve", "--port", "0", *arguments]
+    log = temporary / "log.txt"
+    with open(log, "wb") as output:
+        running = subprocess.Popen(command, env=ENVIRONMENT | {"TMPDIR": str(temporary)}, stdout=output, stderr=output)
     try:
-        for _ in range(600):
-            assert running.poll() is None, (temporary / "log.txt").read_text()
-            try:
-                if httpx.get(f"{url}/readyz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
+        url = announced(log, r"^listening on (http://\S+)", running)[1]
+        if ready:
+            announced(log, r"^ready: model .+, loaded in \d+\.\d s$", running)
         yield running, url
     finally:
         running.kill()
         running.wait()
+
+
+def temporary_names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {".ses"}  # onnxruntime's
 
 
 def ask(url: str, clip: Path) -> str:
@@ -78,7 +80,32 @@ def test_sigterm_under_load_loses_nothing_that_was_begun(tmp_path: Path) -> None
         assert ask(url, CLIPS[0]) == "not taken"
     log = (tmp_path / "log.txt").read_text()
     assert "Traceback" not in log
-    assert list(tmp_path.glob("asr-*")) == []
+    assert temporary_names(tmp_path) == {"log.txt"}
+
+
+def test_sigterm_while_the_model_loads(tmp_path: Path) -> None:
+    with process(temporary=tmp_path, ready=False) as (running, _):
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
+    log = (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in log
+    assert "ready" not in log
+
+
+def test_sigterm_among_clients_that_do_nothing(tmp_path: Path) -> None:
+    """Connections without a request do not hold up the end."""
+    with process("--host", "localhost", temporary=tmp_path) as (running, url), ExitStack() as stack:
+        assert url.startswith("http://localhost:")
+        address = ("localhost", int(url.rsplit(":", 1)[1]))
+        client = stack.enter_context(httpx.Client())
+        assert client.get(f"{url}/healthz").status_code == 200  # it stays connected
+        for content in (b"", b"GET / HTTP/1.1\r\nX-", b"GET /swagger/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            stack.enter_context(socket.create_connection(address)).sendall(content)
+        began = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
+        assert time.monotonic() - began < 40  # an answer that is not read has its own deadline
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()
 
 
 def serve(*arguments: str, **environment: str) -> tuple[int, str]:
@@ -93,7 +120,12 @@ def test_mistakes_are_one_line(tmp_path: Path, tiny_folder: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         code, err = serve("--model", str(tiny_folder), "--port", port)
-        assert (code, err) == (2, f"error: --host 127.0.0.1 --port {port}: cannot listen there: Address already in use\n")
+        assert (code, err) == (1, f"error: --host 127.0.0.1 --port {port}: cannot listen there: Address already in use\n")
+    for option, value in [("--allowed-host", "http://a"), ("--allowed-origin", "a.example"), ("--trusted-proxy", "a.example")]:
+        code, err = serve("--model", str(tiny_folder), option, value)
+        assert code == 2
+        assert err.startswith(f"error: {option} {value}: expected")
+        assert err.count("\n") == 1
     code, err = serve("--model", str(tmp_path / "gone"), "--port", "0")
     assert code != 0
     assert re.search(r"^error: .*gone", err, re.MULTILINE)
@@ -132,5 +164,6 @@ def test_kill_9_under_load_leaves_whole_answers_alone(tmp_path: Path) -> None:
             time.sleep(0.01)
         server.kill()
         texts = [answer.result() for answer in answers]
+    assert temporary_names(tmp_path) <= {"log.txt"}
     assert "lost" in texts
     assert all(text in ("lost", "not taken", alone[clip]) for clip, text in zip(asked, texts, strict=True))

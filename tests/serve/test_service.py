@@ -19,7 +19,7 @@ import pytest
 import soundfile
 from serve_support import EXAMPLES, Live, Parrot, said, serving
 
-from asr.serve import memory, service, uploads
+from asr.serve import service
 from asr.serve.job import Job
 from asr.serve.settings import ServeSettings
 from asr.speech.segment import SpeechSegment
@@ -236,25 +236,6 @@ def test_answers_are_counted_by_status() -> None:
     assert "asr_waiting_speech_seconds 0.0" in shown
 
 
-def test_the_folder_of_uploads_may_be_cleaned_away() -> None:
-    parrot = Parrot()
-    parrot.let.set()
-    with parrot_server(parrot) as live:
-        live.service.folder.rmdir()
-        assert live.post(RIVER).status_code == 200
-
-
-def test_memory_is_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[int] = []
-    now = [0.0]
-    monkeypatch.setattr(memory.time, "monotonic", lambda: now[0])
-    trimmer = memory.Trimmer()
-    monkeypatch.setattr(trimmer, "_malloc_trim", given.append)
-    for now[0] in (0.1, 0.6, 0.7, 1.2):
-        trimmer.trim()
-    assert given == [0, 0]
-
-
 def test_a_full_disk_is_told_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -262,7 +243,7 @@ def test_a_full_disk_is_told_and_counted(monkeypatch: pytest.MonkeyPatch) -> Non
     parrot = Parrot()
     parrot.let.set()
     with parrot_server(parrot) as live:
-        monkeypatch.setattr(uploads.shutil, "copyfileobj", full)
+        monkeypatch.setattr(live.service.recordings, "keep", full)
         answer = live.post(RIVER)
         assert answer.status_code == 503
         assert answer.json()["error"]["code"] == "disk_full"

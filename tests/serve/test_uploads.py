@@ -107,11 +107,18 @@ def test_forms_that_are_none(live: Live) -> None:
         refusal(httpx.post(url, content=body, headers={"Content-Type": "multipart/form-data; boundary=b"}), 400)
 
 
+@pytest.mark.parametrize("headers", [b"a: " + b"b" * 500_000, b"a: b\r\n" * 100_000, b"a" * 500_000])
+def test_endless_headers_of_a_part(live: Live, headers: bytes) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n' + headers + b"\r\n\r\n" + RIVER + b"\r\n--b--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert "form cannot be read" in refusal(httpx.post(live.url + "/v1/audio/transcriptions", content=body, headers=kind), 400)
+
+
 def raw(live: Live, head: str, body: bytes) -> bytes:
     """What the server answers to bytes after which nothing comes, though the line stays open."""
     address = urlsplit(live.url)
     with socket.create_connection((address.hostname, address.port or 80), timeout=30) as line:
-        line.sendall(f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode() + body)
+        line.sendall(f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode() + body)
         answer = b""
         while not answer.endswith(b"}}") and (part := line.recv(1 << 16)):  # the head may come before the body
             answer += part
@@ -124,7 +131,7 @@ FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.flac"\r
 def test_half_a_body_and_then_nothing(live: Live) -> None:
     answer = raw(live, f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {2 * len(FORM)}", FORM)
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert "has not arrived within 3 s" in json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["message"]
+    assert "stalled for 2 s" in json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["message"]
 
 
 def test_half_a_form_in_a_whole_body(live: Live) -> None:
@@ -138,7 +145,7 @@ def test_a_client_that_hangs_up_leaves_nothing(live: Live) -> None:
     address = urlsplit(live.url)
     for _ in range(3):
         with socket.create_connection((address.hostname, address.port or 80)) as line:
-            head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {2 * len(FORM)}"
+            head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {2 * len(FORM)}"
             line.sendall(head.encode() + b"\r\n\r\n" + FORM)
     assert live.is_clean()
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from asr.config import AugmentConfig
+from asr.config import AugmentConfig, FrontendConfig
 from asr.errors import ConfigError
 from asr.speech import augment
 from asr.speech.audio import load_audio
 from asr.speech.augment import WaveformAugmenter, add_noise, augment_features, dice_needed, warp_bands
+from asr.speech.frontend import band_centres
 
 PLAIN = AugmentConfig(speeds=(), gain_db=0, warp=0, frequency_masks=0, time_masks=0)
 
@@ -26,7 +28,7 @@ def dice(batch: int, config: AugmentConfig, seed: int = 0) -> torch.Tensor:
 def test_masks_stay_within_their_widths() -> None:
     config = PLAIN.model_copy(update={"frequency_masks": 1, "frequency_width": 9, "time_masks": 1, "time_width": 30, "time_share": 0.2})
     frames = torch.full((300,), 100)
-    masked = augment_features(torch.ones(300, 100, 80), frames, dice(300, config), config) == 0
+    masked = augment_features(torch.ones(300, 100, 80), frames, dice(300, config), config, FrontendConfig()) == 0
     bands = masked.all(1).sum(1)  # (300,) hidden bands
     times = masked.all(2).sum(1)  # (300,) hidden frames
     assert bands.max() == 9
@@ -39,7 +41,7 @@ def test_masks_stay_within_their_widths() -> None:
 def test_time_masks_reach_every_frame_of_a_short_utterance_and_none_beyond_it() -> None:
     config = PLAIN.model_copy(update={"time_masks": 1, "time_width": 50, "time_share": 1.0})
     frames = torch.full((500,), 40)
-    masked = augment_features(torch.ones(500, 100, 8), frames, dice(500, config), config)[:, :, 0] == 0
+    masked = augment_features(torch.ones(500, 100, 8), frames, dice(500, config), config, FrontendConfig(mels=8))[:, :, 0] == 0
     assert masked[:, :40].any(0).all()
     assert not masked[:, 40:].any()
 
@@ -48,25 +50,50 @@ def test_features_do_not_depend_on_the_batch() -> None:
     config = AugmentConfig()
     features, rolls = torch.randn(3, 50, 80), dice(3, config)
     frames = torch.tensor([50, 50, 50])
-    together = augment_features(features, frames, rolls, config)
+    together = augment_features(features, frames, rolls, config, FrontendConfig())
     for i in range(3):
-        torch.testing.assert_close(augment_features(features[i : i + 1], frames[i : i + 1], rolls[i : i + 1], config)[0], together[i])
+        alone = augment_features(features[i : i + 1], frames[i : i + 1], rolls[i : i + 1], config, FrontendConfig())
+        torch.testing.assert_close(alone[0], together[i])
 
 
-def test_warp_moves_a_band_by_its_factor() -> None:
-    features = torch.zeros(2, 1, 80)
-    features[:, 0, 40] = 1.0
-    warped = warp_bands(features, torch.tensor([1.0, 0.8]))
-    assert warped[0, 0].argmax() == 40
-    assert warped[1, 0].argmax() == 50
+@pytest.mark.parametrize("frontend", [FrontendConfig(), FrontendConfig(sample_rate=8000, mels=40, low_hz=100, high_hz=3700)])
+def test_warp_scales_frequencies_as_the_paper_says(frontend: FrontendConfig) -> None:
+    """Against librosa's band centres, the paper's equation written for one frequency, and NumPy's interpolation."""
+    centres = librosa.mel_frequencies(frontend.mels + 2, fmin=frontend.low_hz, fmax=frontend.high_hz)[1:-1]
+    top, high = frontend.high_hz, 0.6 * frontend.high_hz
+
+    def warped(f: float, factor: float) -> float:
+        if f <= high * min(factor, 1) / factor:
+            return f * factor
+        return top - (top - high * min(factor, 1)) / (top - high * min(factor, 1) / factor) * (top - f)
+
+    factors = [0.9, 0.97, 1.0, 1.04, 1.1]
+    features = torch.randn(len(factors), 7, frontend.mels, generator=torch.Generator().manual_seed(0))
+    result = warp_bands(features, torch.tensor(factors), frontend)
+    for row, factor in enumerate(factors):
+        places = [warped(f, factor) for f in centres]
+        assert warped(top, factor) == pytest.approx(top)
+        for frame in range(7):
+            expected = np.interp(places, centres, features[row, frame].numpy())
+            np.testing.assert_allclose(result[row, frame].numpy(), expected, atol=2e-3)
+    torch.testing.assert_close(result[2], features[2], atol=1e-4, rtol=0)
 
 
-def test_bands_are_stretched_by_up_to_the_share_asked_for() -> None:
-    config = PLAIN.model_copy(update={"warp": 0.25})
-    features = torch.zeros(3, 1, 80)
-    features[:, 0, 45] = 1.0
-    warped = augment_features(features, torch.ones(3, dtype=torch.long), torch.tensor([[0.0], [0.5], [1.0]]), config)
-    assert warped[:, 0].argmax(1).tolist() == [60, 45, 36]  # by 0.75, 1 and 1.25
+def test_a_formant_moves_by_no_more_than_the_warp() -> None:
+    """By the largest factors that `warp: 0.1` draws: by a tenth of its frequency, and less towards the edge."""
+    config, frontend = PLAIN.model_copy(update={"warp": 0.1}), FrontendConfig(mels=1000)
+    centres = band_centres(frontend)
+    for hz in (500.0, 1000.0, 2000.0, 4000.0, 7000.0):
+        formant = -(centres / hz).log().square()
+        warped = augment_features(
+            formant.expand(3, 1, -1), torch.ones(3, dtype=torch.long), torch.tensor([[0.0], [0.5], [1.0]]), config, frontend
+        )
+        low, same, high = centres[warped[:, 0].argmax(1)].tolist()
+        assert same == pytest.approx(hz, rel=0.005)
+        if hz < 4500:
+            assert [low, high] == pytest.approx([hz / 0.9, hz / 1.1], rel=0.005)
+        else:
+            assert hz / 1.1 < high < same < low < hz / 0.9
 
 
 def test_noise_has_the_ratio_asked_for() -> None:

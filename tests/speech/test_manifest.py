@@ -98,6 +98,8 @@ def test_iteration_begins_before_the_file_is_read_through(tmp_path: Path) -> Non
         ('{"audio_filepath": "a.wav", "duration": "abc"}', 'duration is "abc", expected seconds (a number > 0)'),
         ('{"audio_filepath": "a.wav", "duration": 0}', "duration is 0.0, expected seconds (a number > 0)"),
         ('{"audio_filepath": "a.wav", "duration": -1.5}', "duration is -1.5, expected seconds (a number > 0)"),
+        ('{"audio_filepath": "a.wav", "duration": 1e300}', "duration is 1e+300, expected at most 1e+08 seconds"),
+        ('{"audio_filepath": "a.wav", "offset": 1e300}', "offset is 1e+300, expected at most 1e+08 seconds"),
         ('{"audio_filepath": "a.wav", "duration": NaN}', "duration is NaN, expected seconds (a number > 0)"),
         ('{"audio_filepath": "a.wav", "duration": Infinity}', "duration is Infinity, expected seconds (a number > 0)"),
         ('{"audio_filepath": "a.wav", "duration": 1e999}', "duration is Infinity, expected seconds (a number > 0)"),

@@ -41,7 +41,7 @@ def mean_loss(network: LAS, batch: Batch, augment: AugmentConfig | None = None, 
     """Of a token, of which each utterance has one more than its text: the end of the sentence."""
     features, frames = network.frontend(batch.waveforms, batch.samples)
     if augment:
-        features = augment_features(features, frames, batch.dice, augment)
+        features = augment_features(features, frames, batch.dice, augment, network.config.frontend)
     losses = network(features, frames, batch.targets, batch.target_lengths, smoothing)
     return losses.total / sum(length + 1 for length in batch.target_lengths.tolist())
 

@@ -49,7 +49,15 @@ def lm_config(text: Path, tmp_path: Path) -> LMRecipe:
             "data": {"train": [str(text)], "dev": [str(text)]},
             "tokenizer": {"kind": "char", "vocab_size": 20},
             "model": {"embedding": 8, "hidden": 24},
-            "train": {"epochs": 6, "batch_tokens": 300, "learning_rate": 0.02, "warmup_steps": 5, "evaluate_steps": 20, "ema_decay": 0.9},
+            "train": {
+                "epochs": 6,
+                "batch_tokens": 300,
+                "learning_rate": 0.02,
+                "warmup_steps": 5,
+                "evaluate_steps": 20,
+                "ema_decay": 0.9,
+                "precision": "fp32",
+            },
         }
     )
 

@@ -202,15 +202,6 @@ def test_evaluations_keep_to_the_limits_of_the_recipes_search(tone_config: Confi
     assert [c.length_bonus for c in searches] == [0.0, 0.8]  # what makes up for a language model stays away with it
 
 
-def test_what_killed_processes_left_half_written_goes(tone_config: Config) -> None:
-    config = changed(tone_config, train={"epochs": 1})
-    for left in ("states/.step-00000001.123.partial", "best/.step-00000001.123.partial", "best/.step-00000001.123.old"):
-        (config.output / left).mkdir(parents=True)
-    (config.output / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-    Trainer(config).run()
-    assert not [path for kept in ("states", "best") for path in (config.output / kept).glob(".*")]
-
-
 def test_fewer_pieces_than_asked_for_are_told(tone_config: Config, capfd: pytest.CaptureFixture[str]) -> None:
     config = changed(tone_config, train={"epochs": 1}, tokenizer={"vocab_size": 500})
     trainer = Trainer(config)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import errno
+import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ from torch import nn
 
 from asr import files
 from asr.errors import ModelError
-from asr.train.state import MovingAverage, Place, load_state, save_state
+from asr.model.checkpoint import read_tensors, tensor_bytes
+from asr.train.state import DamagedState, MovingAverage, Place, load_state, save_state
 
 
 def fresh() -> tuple[nn.Module, MovingAverage, torch.optim.Optimizer]:
@@ -56,13 +60,83 @@ def test_average_is_the_recursion() -> None:
     torch.testing.assert_close(averaging.average[0].weight, expected)
 
 
-def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+def alter(state: Path, **changes: object) -> None:
+    """Change keys of a checkpoint's place; None removes them."""
+    record = json.loads((state / "training.json").read_text(encoding="utf-8")) | changes
+    record = {key: value for key, value in record.items() if value is not None}
+    (state / "training.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 64
+    path.write_bytes(content)
+
+
+def with_nan(state: Path) -> None:
+    """Write NaN into a checkpoint as a version without digests may have."""
+    tensors = read_tensors(state / "training.safetensors")
+    tensors["network.0.weight"][0, 0] = float("nan")
+    (state / "training.safetensors").write_bytes(tensor_bytes(tensors))
+    alter(state, sha256=None)
+
+
+TENSORS, PLACE = "training.safetensors", "training.json"
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "no tensors": lambda state: (state / TENSORS).unlink(),
+    "empty tensors": lambda state: cut(state / TENSORS, 0),
+    "cut tensors": lambda state: cut(state / TENSORS, 100),
+    "tensors cut by a byte": lambda state: cut(state / TENSORS, -1),
+    "a flipped weight": lambda state: flip(state / TENSORS, -3),
+    "a flipped header": lambda state: flip(state / TENSORS, 12),
+    "zeros": lambda state: (state / TENSORS).write_bytes(bytes(1000)),
+    "NaN": with_nan,
+    "no place": lambda state: (state / PLACE).unlink(),
+    "an empty place": lambda state: cut(state / PLACE, 0),
+    "no UTF-8": lambda state: (state / PLACE).write_bytes(b"\xff\xfe"),
+    "deep JSON": lambda state: (state / PLACE).write_text("[" * 100_000, encoding="utf-8"),
+    "a list": lambda state: (state / PLACE).write_text("[]", encoding="utf-8"),
+    "no keys": lambda state: (state / PLACE).write_text("{}", encoding="utf-8"),
+    "another step": lambda state: alter(state, step=7),
+    "a word for a step": lambda state: alter(state, step="many", sha256=None),
+    "a negative step": lambda state: alter(state, step=-1, sha256=None),
+    "endless time": lambda state: alter(state, seconds=float("inf"), sha256=None),
+    "best without steps": lambda state: alter(state, best=[[1.0]], sha256=None),
+    "a file for a folder": lambda state: (shutil.rmtree(state), state.write_text("x", encoding="utf-8")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_damage_is_told_from_another_config(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    network, averaging, optimizer = fresh()
+    advance(network, averaging, optimizer, range(2))
+    save_state(tmp_path / "state", network, averaging.average, optimizer, Place(step=2, best=[(1.0, 2)]))
+    damage(tmp_path / "state")
+    untouched, averaging, optimizer = fresh()
+    with pytest.raises(DamagedState, match=rf"^{tmp_path / 'state'}[^\n]*$"):
+        load_state(tmp_path / "state", untouched, averaging.average, optimizer)
+    for one, other in zip(untouched.parameters(), fresh()[0].parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_state_of_another_config_is_no_damage(tmp_path: Path) -> None:
     network, averaging, optimizer = fresh()
     save_state(tmp_path / "state", network, averaging.average, optimizer, Place())
-    path = tmp_path / "state" / "training.safetensors"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ModelError, match=r"training\.safetensors"):
-        load_state(tmp_path / "state", network, averaging.average, optimizer)
+    wider = nn.Sequential(nn.Linear(4, 9), nn.LayerNorm(9), nn.Linear(9, 2))
+    with pytest.raises(ModelError, match=r"training\.safetensors: .* belong to another config") as caught:
+        load_state(tmp_path / "state", wider, wider, torch.optim.AdamW(wider.parameters()))
+    assert not isinstance(caught.value, DamagedState)
+
+
+def test_a_state_of_an_older_version_has_no_digest(tmp_path: Path) -> None:
+    network, averaging, optimizer = fresh()
+    save_state(tmp_path / "state", network, averaging.average, optimizer, Place(step=3))
+    alter(tmp_path / "state", sha256=None, examples=None)
+    assert load_state(tmp_path / "state", network, averaging.average, optimizer).step == 3
 
 
 def test_a_full_disk_leaves_the_state_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -289,7 +289,7 @@ def test_a_restart_deletes_the_run_alone(tone_config: Config) -> None:
     Trainer(tone_config).run()
     Trainer(tone_config, restart=True)
     assert notes.is_file()
-    assert {path.name for path in tone_config.output.iterdir()} == {"notes.txt", "config.yaml", "tokenizer.model"}
+    assert {path.name for path in tone_config.output.iterdir()} == {"notes.txt", "config.yaml", "tokenizer.model", ".lock"}
 
 
 def test_a_mistake_in_what_is_asked_for_harms_no_run(tone_config: Config, tiny_folder: Path, tmp_path: Path) -> None:
@@ -329,6 +329,7 @@ def test_it_learns(tone_config: Config) -> None:
         "ema_decay": 0.98,
         "keep_best": 2,
         "dev_beam": 3,
+        "precision": "fp32",
     }
     config = Config.model_validate(
         json.loads(tone_config.model_dump_json()) | {"train": train, "augment": {"speeds": [], "warp": 0, "time_masks": 0}}
@@ -363,7 +364,7 @@ def test_training_on_keeps_the_language_model_and_what_it_began_with(
 
     monkeypatch.setattr("asr.train.trainer.evaluate", found)
     tree: dict[str, Any] = {"output": str(tmp_path / "on"), "data": tone_config.data.model_dump(mode="json")}
-    tree["train"] = {"start_from": str(fused_folder), "epochs": 2, "evaluate_epochs": 1, "ema_decay": 0.0}
+    tree["train"] = {"start_from": str(fused_folder), "epochs": 2, "evaluate_epochs": 1, "ema_decay": 0.0, "precision": "fp32"}
     path = tmp_path / "on.yaml"
     path.write_text(json.dumps(tree), encoding="utf-8")
     after = load_model(Trainer(load_config(Config, path)).run())

@@ -17,10 +17,11 @@ from collections.abc import Collection, Sequence
 from asr.text.formats.columns import ROLES, WHISPER, cells_of, header_of, table_columns
 from asr.text.formats.labels import MLF_HEAD, PHONE_ENDINGS, is_labels, is_track
 from asr.text.formats.marks import COMMENT, share_ctm, share_stm
-from asr.text.formats.named_lines import SPHINX, TRN
+from asr.text.formats.named_lines import split_sphinx
 from asr.text.formats.objects import START as JSON_START
 from asr.text.formats.record import FormatProblem, is_recording, shorten, spellings, split_lines
 from asr.text.formats.subtitles import has_cues
+from asr.text.lines import split_trn
 
 LOOKED_AT = 1_000_000  # characters at the beginning that decide on the format
 
@@ -30,7 +31,7 @@ _IS_ID = re.compile(
       (?=.*\d)\S*_\S*                    # p225_001, sw02001-A_000098-001156
     | \d+-\d+-\d+                       # 84-121123-0000
     | (?=.*[^\W\d_]\d)\S+-\S+-\S+       # an251-fash-b; not 21-YEAR-OLD, 19TH-CENTURY-STYLE
-    | (?=\w{8})\w*\d[^\W\d_]+\d\w*      # 440c0201; not H2O, B2B
+    | (?=\w{8})(?=\w*\d[^\W\d_]+\d)\w+  # 440c0201; not H2O, B2B
     """,
     re.VERBOSE,
 )
@@ -157,10 +158,10 @@ def _columns_or_ends(lines: Sequence[str], keys: Collection[str], known: Collect
 
 def _trn_or_sphinx(entries: Sequence[str], known: Collection[str], ending: str) -> str | None:
     """Whether all lines end in an id, or most do in one that is no word such as (laughter)."""
-    scored = sum(bool(SPHINX.fullmatch(line)) for line in entries)
+    scored = sum(bool(split_sphinx(line)) for line in entries)
     if 2 * scored > len(entries):
         return "sphinx"
-    ids = [found["id"] for line in entries if (found := TRN.fullmatch(line))]
+    ids = [found[1] for line in entries if (found := split_trn(line))]
     likely = sum(name in known or bool(_MAY_BE_ID.fullmatch(name)) for name in set(ids))
     is_trn = bool(entries) and (len(ids) == len(entries) or 2 * likely > len(entries))
     return "trn" if is_trn or ending == ".trn" else None

@@ -12,10 +12,23 @@ import re
 
 from asr.text.formats.marks import COMMENT
 from asr.text.formats.record import ID, TEXT, FormatProblem, Records, split_lines
+from asr.text.lines import split_trn
 
-TRN = re.compile(r"(?P<text>.*\S)?\s*\((?P<id>[^()\s]+)\)\s*")
-SPHINX = re.compile(r"(?P<text>.*\S)?\s*\((?P<id>[^()\s]+)\s+-?\d+(?:\.\d+)?\)\s*")
+_SCORE = re.compile(r"-?\d+(?:\.\d+)?")
 _SENTENCE = re.compile(r"^<s>(?!\S)|(?<!\S)</s>$")
+
+
+def split_sphinx(line: str) -> tuple[str, str] | None:
+    """The words and the id of a line of Sphinx's; None for another line.
+
+    >>> split_sphinx("HELLO WORLD (a1 -7716)")
+    ('HELLO WORLD', 'a1')
+    """
+    words, opening, rest = line.rstrip().rpartition("(")
+    inside = rest.removesuffix(")").split()
+    if not opening or not rest.endswith(")") or len(inside) != 2 or ")" in inside[0] or not _SCORE.fullmatch(inside[1]):
+        return None
+    return words.rstrip(), inside[0]
 
 
 def read_trn(content: str) -> Records:
@@ -23,10 +36,10 @@ def read_trn(content: str) -> Records:
     for number, line in enumerate(split_lines(content), start=1):
         if not line.strip() or line.startswith(COMMENT):
             continue
-        found = TRN.fullmatch(line)
+        found = split_trn(line)
         if not found:
             raise FormatProblem(number, "no id in parentheses at the end, expected `the words (speaker-utterance)`")
-        yield number, {ID: found["id"], TEXT: _SENTENCE.sub("", found["text"] or "").strip()}
+        yield number, {ID: found[1], TEXT: _SENTENCE.sub("", found[0]).strip()}
 
 
 def read_sphinx(content: str) -> Records:
@@ -34,10 +47,10 @@ def read_sphinx(content: str) -> Records:
     for number, line in enumerate(split_lines(content), start=1):
         if not line.strip():
             continue
-        found = SPHINX.fullmatch(line) or TRN.fullmatch(line)
+        found = split_sphinx(line) or split_trn(line)
         if not found:
             raise FormatProblem(number, "no id and score in parentheses at the end, expected `the words (id -7716)`")
-        yield number, {ID: found["id"], TEXT: _SENTENCE.sub("", found["text"] or "").strip()}
+        yield number, {ID: found[1], TEXT: _SENTENCE.sub("", found[0]).strip()}
 
 
 def read_kaldi(content: str) -> Records:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
-from unicodedata import normalize
+
+from asr.text.unicode_form import unicode_form
 
 Record: TypeAlias = tuple[int, dict[str, Any]]
 """(line, keys and values)"""
@@ -63,7 +64,7 @@ def recording_name(name: str) -> str:
     >>> recording_name("audio/talk.wav")
     'talk'
     """
-    return normalize("NFC", spellings(name)[-1])
+    return unicode_form("NFC", spellings(name)[-1])
 
 
 def segment_id(recording: str, channel: str, start: float | None) -> str:

@@ -1,0 +1,45 @@
+"""Keep the memory of a process flat, however long it works.
+
+Batches differ in shape, and so do the blocks of memory that they need. glibc keeps freed blocks of up to 32 MiB for later use, and they
+fit none of the later shapes; oneDNN keeps a kernel for each of the last 1,024 shapes. So a process grows by hundreds of MiB in some
+hundred batches, though nothing is held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import time
+from collections.abc import Callable
+
+EVERY_SECONDS = 0.5  # between trims: one takes some milliseconds
+KERNELS = "64"  # of oneDNN; a shape seldom comes again
+MMAP_THRESHOLD = -3  # glibc's M_MMAP_THRESHOLD
+MAPPED_BYTES = 1 << 20  # blocks from this size on go back to the system as soon as they are freed
+
+
+def keep_memory_flat() -> None:
+    """Set up the allocators of this process; call it before torch computes anything.
+
+    Of no effect where the C library is not glibc. Variables of the environment that users set for the same take precedence.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
+    if "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+        with contextlib.suppress(AttributeError, OSError, TypeError):
+            ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, MAPPED_BYTES)
+
+
+class Trimmer:
+    """Give free memory back to the system: twice a second at most, however often `trim` is called; glibc only."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._malloc_trim: Callable[[int], int] | None = None
+        with contextlib.suppress(AttributeError, OSError, TypeError):
+            self._malloc_trim = ctypes.CDLL(None).malloc_trim
+
+    def trim(self) -> None:
+        if self._malloc_trim is not None and time.monotonic() - self._last > EVERY_SECONDS:
+            self._malloc_trim(0)
+            self._last = time.monotonic()

@@ -1,0 +1,184 @@
+"""The folder of a run: whose it is, that only one process uses it, what it keeps.
+
+It holds `config.yaml`, `tokenizer.model`, `log.jsonl`, `tensorboard/`, `states/` to go on from, `best/` to choose from, and at the end
+`model/`. `.lock` is locked while a process trains in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import platform
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from accelerate import Accelerator
+from filelock import BaseFileLock, FileLock, Timeout
+
+from asr.config import Config, LMRecipe
+from asr.config_file import describes_lm, dump_config, holds_recipe, load_config
+from asr.errors import AsrError, ConfigError, UsageError
+from asr.files import clean_folder, write_atomically
+from asr.model.checkpoint import WEIGHTS
+from asr.text.tokenizer import Tokenizer
+from asr.train.state import step_folders
+
+FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl")  # that a run makes
+LOCK = ".lock"
+
+
+class FolderLock:
+    """A lock on a run's folder, so that two processes, such as a cluster job and its requeued copy, do not write into one.
+
+    It is an flock where the system has it: it ends with its process, however that ends, and reaches over machines where their shared file
+    system supports flock (NFS with its lock service, Lustre mounted with `flock`). In one process several trainers may hold it. Ranks
+    other than 0 never lock.
+    """
+
+    def __init__(self, folder: Path, accelerator: Accelerator):
+        self.folder = folder
+        self._is_main = accelerator.is_main_process
+        self._lock: BaseFileLock | None = None
+        self.remarks: list[str] = []
+
+    def acquire(self) -> None:
+        """Lock the folder, which is made if it is not there. Raises AsrError if another process holds the lock."""
+        if self._lock is not None or not self._is_main:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / LOCK
+        lock = FileLock(path, timeout=0, thread_local=False, is_singleton=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            advice = "wait until it has ended, stop it, or choose another folder with output=DIR"
+            raise AsrError(f"{self.folder}: {_holder(path)} is training in this folder: {advice}") from None
+        except OSError as e:
+            if e.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+                raise
+            self.remarks = [f"{self.folder}: its file system has no locks, so nothing keeps a second process out of the folder"]
+            return
+        self._lock = lock
+        with contextlib.suppress(OSError):
+            path.write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> FolderLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+    def __del__(self) -> None:  # of a trainer that never ran
+        with contextlib.suppress(Exception):
+            self.release()
+
+    @contextlib.contextmanager
+    def released_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.release()
+            raise
+
+
+def _holder(lock: Path) -> str:
+    try:
+        words = lock.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        words = ""
+    return words if re.fullmatch(r"process [0-9]+ on [\w.-]+", words) else "another process"
+
+
+def open_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str], lock: FolderLock) -> None:
+    """Check the output folder (see `check_folder`). If it is there, lock it, and tidy it up after processes that were killed."""
+    check_folder(config, restart, may_change)
+    if config.output.is_dir():
+        lock.acquire()
+        clean_folder(config.output, "|".join(map(re.escape, (*FOLDERS, *FILES))))
+        for kept in ("states", "best"):
+            clean_folder(config.output / kept, "step-[0-9]+")
+        check_folder(config, restart, may_change)  # another process may have written into it since
+
+
+def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str]) -> None:
+    """Look whether `config.output` can be this run's: new, or with a run in it to go on with or, on request, to delete. Changes nothing.
+
+    Keys (`section.name`) in `may_change` may differ from those of the run that is there. What a run left that never came to a
+    checkpoint (one that was stopped at once, say) binds nobody. Raises UsageError when the folder holds a model, or what a run would
+    overwrite and none has made, or is to be deleted with what this run starts from, and ConfigError when a run of another config is there.
+    """
+    folder, record = config.output, config.output / "config.yaml"
+    elsewhere = "choose another folder with output=DIR"
+    if folder.is_file():
+        raise UsageError(f"{folder}: is a file: {elsewhere}")
+    if (folder / WEIGHTS).exists():
+        raise UsageError(f"{folder}: holds a model, which a run would damage: {elsewhere} (train.start_from={folder} trains it on)")
+    found = [name for name in (*FOLDERS, *FILES) if (folder / name).exists()]
+    if found and not holds_recipe(record):
+        raise UsageError(f"{folder}: holds {', '.join(found)}, and no run's config.yaml that says whose they are: {elsewhere}")
+    start = config.train.start_folder
+    if restart and start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
+        raise UsageError(f"{folder}: --restart would delete {start}, which train.start_from names: {elsewhere}")
+    if not restart and goes_on(folder):
+        if describes_lm(record) != isinstance(config, LMRecipe):
+            kind = "a recogniser" if isinstance(config, LMRecipe) else "a language model"
+            raise ConfigError(f"{folder}: holds a run of {kind}: {elsewhere}, or begin anew with --restart")
+        before, now = (c.model_dump(mode="json") for c in (load_config(type(config), record), config))
+        changed = [
+            f"{section}.{key}" if key else section
+            for section in now
+            if section not in ("output", "decode")
+            for key in (now[section] if isinstance(now[section], dict) else [""])
+            if (before[section].get(key) != now[section][key] if key else before[section] != now[section])
+        ]
+        if changed := [key for key in changed if key not in may_change]:
+            raise ConfigError(f"{folder}: holds a run with another {', '.join(changed)}: {elsewhere}, or begin anew with --restart")
+
+
+def claim_folder(
+    config: Config | LMRecipe, restart: bool, may_change: Collection[str], tokenizer: Tokenizer, accelerator: Accelerator, lock: FolderLock
+) -> None:
+    """Make the folder that `open_folder` has passed this run's, for all processes: emptied on request, with its config and its pieces."""
+    folder = config.output
+    if accelerator.is_main_process:
+        lock.acquire()
+        check_folder(config, restart, may_change)  # it may not have been there before, and another process may have been quicker
+        if restart:
+            for path in (folder / name for name in (*FOLDERS, "log.jsonl")):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        write_atomically(folder / "config.yaml", dump_config(config))  # the first of the files, for it says whose the others are
+        write_atomically(folder / "tokenizer.model", tokenizer.serialized)
+    accelerator.wait_for_everyone()
+
+
+def goes_on(folder: Path) -> bool:
+    """Whether there is a checkpoint to go on from."""
+    return bool(step_folders(folder / "states"))
+
+
+def best_folder(run: Path, step: int) -> Path:
+    """Where a run keeps the weights of a step that did well on dev."""
+    return run / "best" / f"step-{step:08d}"
+
+
+def no_best(run: Path) -> AsrError:
+    """What is wrong with a run that is over and has no weights to choose from."""
+    return AsrError(
+        f"{run / 'best'}: the weights that did well on dev are gone, and no training is left: put them back, or begin anew with --restart"
+    )
+
+
+def drop_all_but(steps: Collection[int], run: Path) -> None:
+    """Delete the weights that a run has kept, but for those of `steps`."""
+    for step, folder in step_folders(run / "best").items():
+        if step not in steps:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""A teacher's targets as a second loss: a linear head on the states of one listener layer predicts them.
+
+With dense targets a small corpus teaches more (Guo et al. 2022, arXiv 2211.00508). The head belongs to the training alone: checkpoints to
+resume from hold it, model folders do not.
+
+Shapes: B utterances, T' states of the layer, H their size, K real states with targets, R rows of targets, W bytes in a row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from asr.config import Config
+from asr.errors import ConfigError
+from asr.model.las import LAS
+from asr.model.listener import PyramidLayer, real_frames
+from asr.speech.batches import Example, TeacherRows
+from asr.speech.teacher_targets import CLASSES, SLACK_SECONDS, ZERO, TeacherTargets
+
+DEVIATION = 28.0  # bytes in a unit of the head's output, by which it begins at the targets' order of magnitude
+
+
+class StudentLosses(NamedTuple):
+    """Sums over the batch: `Losses` of the network, and the distance to the teacher."""
+
+    total: Tensor
+    attention: Tensor
+    ctc: Tensor
+    distance: Tensor  # () of all states that have targets, each in units of the targets' variance, or nats a code book
+
+
+class Student(nn.Module):
+    """A network and the head that predicts a teacher's targets from its states. `forward` is that of the network, with the distance."""
+
+    def __init__(self, network: LAS, targets: TeacherTargets, layer: int | None):
+        super().__init__()
+        self.network = network
+        listener = network.config.listener
+        self.layer = (layer or len(listener.pyramid)) - 1
+        reduction = math.prod(listener.stem_strides) * math.prod(listener.pyramid[: self.layer + 1])
+        self.state_seconds = reduction * network.config.frontend.hop_ms / 1000
+        self.row_seconds = targets.row_seconds
+        self.head = nn.Linear(2 * listener.hidden, targets.width * (1 if targets.kind == "vectors" else CLASSES))
+        self.scale: Tensor | None
+        self.register_buffer("scale", targets.scale, persistent=False)
+
+    def forward(self, teacher: TeacherRows, *inputs: Any) -> StudentLosses:
+        """The targets of a batch and the arguments of `LAS.forward` -> losses."""
+        heard: list[tuple[Tensor, Tensor]] = []
+
+        def keep(layer: PyramidLayer, arguments: Any, output: tuple[Tensor, Tensor]) -> None:
+            heard.append(output)
+
+        hook = self.network.listener.layers[self.layer].register_forward_hook(keep)
+        try:
+            losses = self.network(*inputs)
+        finally:
+            hook.remove()
+        return StudentLosses(losses.total, losses.attention, losses.ctc, self.distance(*heard[0], teacher))
+
+    def distance(self, states: Tensor, lengths: Tensor, teacher: TeacherRows) -> Tensor:
+        """States (B, T', H) and their lengths (B,) -> the summed distance to the rows in whose time they lie."""
+        place = rows_of_states(states.shape[1], self.state_seconds / self.row_seconds, teacher)
+        known = real_frames(lengths, states.shape[1]) & (place >= 0)
+        predicted = self.head(states[known]).float()  # (K, W) or (K, W * CLASSES)
+        utterance = torch.arange(len(states), device=states.device)[:, None].expand_as(place)
+        rows = teacher.rows[utterance[known], place[known]]  # (K, W)
+        if self.scale is not None:
+            return ((predicted * DEVIATION - (rows.float() - ZERO)) * self.scale).square().sum()
+        nats = nn.functional.cross_entropy(predicted.reshape(-1, CLASSES), rows.reshape(-1).long(), reduction="sum")
+        return nats / rows.shape[1]
+
+
+def rows_of_states(states: int, rows_per_state: float, teacher: TeacherRows) -> Tensor:
+    """(B, T') the row in which the middle of each state lies, -1 for utterances without targets.
+
+    Speed perturbation by a factor s shortens an utterance to 1 / s, so a state spans s times as many rows.
+    """
+    middles = (torch.arange(states, device=teacher.speeds.device) + 0.5) * rows_per_state
+    return (middles * teacher.speeds[:, None]).long().minimum(teacher.counts[:, None] - 1)
+
+
+def bare(network: nn.Module) -> LAS:
+    """The recogniser alone."""
+    inner = network.network if isinstance(network, Student) else network
+    assert isinstance(inner, LAS)
+    return inner
+
+
+def read_targets(config: Config) -> TeacherTargets | None:
+    """The targets of a run; None where they have no weight. Raises UsageError naming a file that cannot be used."""
+    return TeacherTargets(config.data.teacher) if config.train.teacher_weight else None
+
+
+def check_targets(targets: TeacherTargets, examples: Iterable[Example], folders: Sequence[Path]) -> str:
+    """Say how many examples have targets; drop targets of another length than their utterance. Raises ConfigError where none is left."""
+    examples = list(examples)
+    found = [e for e in examples if e.utterance.id in targets]
+    others = [e for e in found if abs(targets.seconds(e.utterance.id) - e.seconds) > SLACK_SECONDS]
+    targets.drop(e.utterance.id for e in others)
+    if len(found) == len(others):
+        why = "have another length than their utterance" if others else "are of other utterances, by their ids"
+        raise ConfigError(f"data.teacher: the targets in {', '.join(map(str, folders))} {why}: make them for the manifests of data.train")
+    dropped = f"; {len(others)} left out, of another length than their utterance" if others else ""
+    return f"a teacher's targets for {len(found) - len(others)} of {len(examples)} utterances ({targets.width} {targets.kind}){dropped}"
