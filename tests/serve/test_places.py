@@ -14,7 +14,7 @@ import httpx
 import pytest
 from serve_support import EXAMPLES, Live, Parrot, said, serving
 
-from asr.serve import run
+from asr.serve import connections, run
 from asr.serve.settings import ServeSettings
 from asr.speech.segment import SpeechSegment
 from asr.transcript import Segment, Word
@@ -172,6 +172,20 @@ def test_who_does_not_read_the_answer_holds_no_place() -> None:
         wait_until(lambda: live.figure("asr_audio_seconds_total") > 0 and live.figure("asr_requests_under_way") == 0)
         assert live.post(RIVER).status_code == 200
         assert answer(line).endswith(b"}\n\r\n0\r\n\r\n")
+
+
+def test_an_answer_that_is_read_slowly_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes several deadlines to read; in each, enough bytes leave the server."""
+    monkeypatch.setitem(connections.SECONDS, "stalled", 2.0)
+    with serving(lambda: Chatty()) as live, live.connect() as line:  # type: ignore[arg-type, return-value]
+        line.sendall(head(path="/page/transcription") + FORM)
+        received, end, began = 0, b"", time.monotonic()
+        while part := line.recv(1 << 16):
+            received, end = received + len(part), (end + part)[-20:]
+            if time.monotonic() - began < 5:
+                time.sleep(len(part) / 1_500_000)
+    assert received > 8_000_000
+    assert end.endswith(b"}\n\r\n0\r\n\r\n")
 
 
 def test_a_body_that_stalls_late_has_no_more_time_than_another() -> None:
