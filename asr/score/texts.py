@@ -8,16 +8,16 @@ the order of their lines. Files with times are matched by time (`time_matching.p
 from __future__ import annotations
 
 import json
-import math
 import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from asr.errors import UsageError
+from asr.score.record_keys import add_kaldi, is_broken, mend, names_of
 from asr.score.segments import Segment
 from asr.text.encoding import encoding_of
 from asr.text.formats import FORMATS, ROLES, FormatProblem, UnclearFormat, detect, read_records
@@ -26,7 +26,6 @@ from asr.text.formats.record import (
     CHANNEL,
     DURATION,
     END,
-    ID,
     IGNORED,
     OFFSET,
     RECORDING,
@@ -53,7 +52,6 @@ _OPTIONAL_WORD = re.compile(r"(?<!\S)\([^()\s]+\)(?!\S)")
 _DOUBT = re.compile(r"(?<!\S)\[\?\](?!\S)")  # `asr transcribe` writes it in front of words in doubt
 _WITH_MARKUP = ("trn", "stm", "ctm")
 _PROBLEMS_SHOWN = 20
-MOST_SECONDS = 1e8  # three years: no recording is as long
 _SCALARS = (str, int, float)
 
 
@@ -229,7 +227,7 @@ def _collect(
     segments: list[Segment] = []
     problems: list[str] = []
     has_details = FORMATS[form].names_keys
-    names = None if form == "lines" else _names(records, known_ids, has_details)
+    names = None if form == "lines" else names_of(records, known_ids, has_details)
     sides = {*TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"], text_key, SEGMENTS}
     folder = path.parent
     for i, (line, record) in enumerate(records):
@@ -242,7 +240,7 @@ def _collect(
         elif name in texts:
             problem = f"id {json.dumps(name, ensure_ascii=False)} is also that of line {lines[name]}"
         else:
-            problem = _problem_of(text, text_key, role, form) or (_mend(more, folder) if more else None)
+            problem = _problem_of(text, text_key, role, form) or (mend(more, folder) if more else None)
         if problem or name is None:
             problems.append(f"{path}:{line}: {problem}")
             continue
@@ -253,7 +251,7 @@ def _collect(
             segments += _segments_of(record[SEGMENTS], recording_name(name), role)
     _raise_all(problems)
     if form == "kaldi":
-        _add_kaldi(path, details)
+        add_kaldi(path, details)
     return Texts(texts, details, names is None, str(path), form, text_key, segments=tuple(segments))
 
 
@@ -269,7 +267,7 @@ def _problem_of(text: Any, key: str, role: Role, form: str) -> str | None:
         return f"{key} is missing" if role == "reference" else None
     if not isinstance(text, str):
         return f"{key} is {str(text)[:40]}, expected a string"
-    if _is_broken(text):
+    if is_broken(text):
         return f"{key} is not valid Unicode"
     return _sclite_markup(text, role) if form in _WITH_MARKUP else None
 
@@ -277,38 +275,6 @@ def _problem_of(text: Any, key: str, role: Role, form: str) -> str | None:
 def _as_words(text: str | None, role: Role) -> str | None:
     """Without the marks of `asr transcribe`, which nobody said."""
     return _DOUBT.sub("", text).strip() if role == "hypothesis" and text and "[?]" in text else text
-
-
-def _names(records: list[tuple[int, dict[str, Any]]], known_ids: Collection[str], has_keys: bool) -> list[str | None] | None:
-    """An id for each record, or None where the file gives no ids at all.
-
-    Where no key is one of those that usually hold them, it is the one that has `known_ids` in most records. Paths become the file's name
-    without its ending (and the offset, as in manifests), unless two would then be the same, or `known_ids` have more of the path.
-    """
-    keys = [*ROLES["id"], *ROLES["audio"]] if has_keys else [ID]
-    if not any(key in record for _, record in records for key in keys):
-        keys = [key for key in records[0][1] if 2 * sum(str(record.get(key)) in known_ids for _, record in records) > len(records)]
-    found = [
-        next(((k, record[k]) for k in keys if isinstance(record.get(k), str | int) and record[k] != ""), None) for _, record in records
-    ]
-    if not any(found):
-        return None
-    choices: list[list[str | None]] = [[], [], [], []]
-    for one, (_, record) in zip(found, records, strict=True):
-        key, value = one or ("", "")
-        offset = _seconds(record.get("offset"))
-        is_path = key in ROLES["audio"] or is_recording(str(value))
-        place = f"-{offset:.2f}" if offset > 0 and is_path else ""
-        for choice, spelling in zip(choices, _spellings(str(value), is_path), strict=True):
-            choice.append((spelling + place) or None)
-    unique = [choice for choice in choices if len(set(choice)) == len(choice)] or [choices[1]]
-    return max(unique, key=lambda choice: sum(name in known_ids for name in choice)) if known_ids else unique[0]
-
-
-def _spellings(name: str, is_path: bool) -> tuple[str, str, str, str]:
-    """A path's name without its ending, all of the path, that without its ending, and the name; an id stays as it is, but for its folders."""
-    path = PurePosixPath(name)
-    return path.stem if is_path else name, name, str(path.with_suffix("")) if is_recording(name) else name, path.name
 
 
 # ---------------------------------------------------------------- files with times
@@ -357,14 +323,6 @@ def _details_of(one: Segment) -> dict[str, Any]:
     return {**({"speaker": one.speaker} if one.speaker else {}), **times}
 
 
-# ---------------------------------------------------------------- values
-
-
-def _is_broken(text: str) -> bool:
-    """Half a character, which JSON can write and no file could hold."""
-    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
-
-
 def _sclite_markup(text: str, role: Role) -> str | None:
     """What is wrong with a text that sclite would read in more than one way: its signs must not count as words."""
     found = next((braces for braces in _BRACES.finditer(text) if "/" in braces[0]), None)
@@ -373,46 +331,3 @@ def _sclite_markup(text: str, role: Role) -> str | None:
     if role == "reference" and (found := _OPTIONAL_WORD.search(text)):
         return f"{found[0]}: sclite's words that may be left out are not understood: write it without the parentheses, or leave it out"
     return None
-
-
-def _seconds(value: Any) -> float:
-    """A number, or a table's cell that holds one; NaN for anything else."""
-    try:
-        return math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
-
-
-def _mend(more: dict[str, Any], folder: Path) -> str | None:
-    """Numbers as numbers, paths as seen from here, one name for the speaker; or what is wrong."""
-    for key in ("duration", "offset"):
-        if key in more:
-            seconds = _seconds(more[key])
-            if not 0 <= seconds <= MOST_SECONDS:  # NaN as well
-                return f'{key} is "{str(more[key])[:40]}", expected seconds (a number)'
-            more[key] = seconds
-    speaker = next((more[key] for key in ROLES["speaker"] if key in more), None)
-    if speaker is not None:
-        more["speaker"] = str(speaker)
-    audio = next((more[key] for key in ROLES["audio"] if isinstance(more.get(key), str) and more[key]), None)
-    if audio:
-        more["audio_filepath"] = str(folder / audio)
-    broken = next((key for key, value in more.items() if _is_broken(key) or (isinstance(value, str) and _is_broken(value))), None)
-    return f"{broken!r} is not valid Unicode" if broken else None
-
-
-def _add_kaldi(path: Path, details: dict[str, dict[str, Any]]) -> None:
-    """Speakers and durations from the files that stand beside `text` in a Kaldi data folder."""
-    for name, key in (("utt2spk", "speaker"), ("utt2dur", "duration")):
-        beside = path.parent / name
-        if str(path) == "-" or not beside.is_file():
-            continue
-        for number, line in enumerate(beside.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-            cells = line.split()
-            if len(cells) != 2:
-                raise UsageError(f"{beside}:{number}: expected an id and its {key}")
-            more = {key: cells[1]}
-            problem = _mend(more, path.parent)
-            if problem:
-                raise UsageError(f"{beside}:{number}: {problem}")
-            details.setdefault(unicode_form("NFC", cells[0]), {}).update(more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,3 +225,9 @@ def test_no_content_is_a_traceback(content: str, ending: str) -> None:
 def test_no_format_is_a_traceback(content: str, form: str) -> None:
     with contextlib.suppress(FormatProblem):
         list(read_records(content, form, KEYS))
+
+
+def test_the_page_names_every_format() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "text-formats.md").read_text(encoding="utf-8")
+    named = [name.strip(" `") for line in page.splitlines() if line.startswith("| `") for name in line.split("|")[1].split(",")]
+    assert set(named) == set(FORMATS)
