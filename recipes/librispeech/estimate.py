@@ -37,7 +37,7 @@ from asr.config_file import load_recipe
 from asr.errors import UsageError
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
-from asr.speech.batches import Batch, BatchDataset, BatchSampler, Example, Share, by_length
+from asr.speech.batches import Batch, BatchDataset, BatchSampler, Example, Kept, Share, by_length
 from asr.speech.manifest import Utterance, read_manifest
 from asr.text.tokenizer import EOS
 from asr.train.learner import Learner
@@ -81,12 +81,12 @@ def noise(config: Config, seconds: float, seed: int = 1) -> BatchDataset:
     rate = config.model.frontend.sample_rate
     sound = np.round(random.normal(0, 2000, 60 * rate)).astype(np.int16)
     examples: list[Example] = []
-    memory: dict[int, np.ndarray] = {}
+    memory: dict[int, Kept] = {}
     while seconds > 0:
         length = float(np.interp(random.uniform(0, 10), range(11), LENGTHS))
         tokens = random_tokens(length, config.tokenizer.vocab_size, random)
         begin = int(random.integers(len(sound) - int(length * rate)))
-        memory[len(examples)] = sound[begin : begin + int(length * rate)]
+        memory[len(examples)] = Kept(sound[begin : begin + int(length * rate)], 1 / 32768)
         examples.append(Example(Utterance(f"noise-{len(examples)}", Path("noise")), tokens, length))
         seconds -= length
     data = BatchDataset(examples, rate, seed, WaveformAugmenter(config.augment, rate))

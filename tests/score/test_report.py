@@ -6,16 +6,18 @@ import base64
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import jsonschema
-import numpy as np
 import pytest
 import soundfile
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
+from asr.config import ModelFolderConfig
+from asr.config_file import dump_config, load_config
 from asr.score import evaluate, report, write_report
 from asr.score.evaluation import Evaluation
 from asr.score.terminal import matching_notes
@@ -242,9 +244,13 @@ def test_no_report_takes_the_place_of_what_is_compared(files: Path, monkeypatch:
 
 
 def test_evaluate_ends_in_the_same_report(tiny_folder: Path, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(16_000), 16_000)
+    speech, rate = soundfile.read(Path(__file__).parents[2] / "examples" / "river.flac")  # of noise no speech is found
+    soundfile.write(tmp_path / "a.wav", speech[:rate], rate)
     (tmp_path / "m.json").write_text(json.dumps({"audio_filepath": "a.wav", "text": "low!", "room": "hall"}), encoding="utf-8")
-    command = ["evaluate", "--model", tiny_folder, "--manifest", tmp_path / "m.json", "--normalizer", "librispeech"]
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "model"))
+    bounds = ["decode.doubtful_below=-1e9", "decode.invented_below=-1e9"]  # an untrained CTC head bears out nothing
+    (folder / "config.yaml").write_text(dump_config(load_config(ModelFolderConfig, folder / "config.yaml", bounds)), encoding="utf-8")
+    command = ["evaluate", "--model", folder, "--manifest", tmp_path / "m.json", "--normalizer", "librispeech"]
     written = [*command, "--by", "room", "--report", tmp_path / "out", "--output", tmp_path / "hyp.json", "--fail-above", "1000"]
     result = CliRunner().invoke(app, list(map(str, written)))
     assert result.exit_code == 0, result.output
