@@ -24,6 +24,7 @@ from asr.decode.align import PlacedWord, words_of
 from asr.decode.examine import Examined, examine
 from asr.decode.hotwords import Hotwords
 from asr.decode.recognize import check_search
+from asr.decode.utterances import Recognized, recognize_utterances
 from asr.errors import AudioError, UsageError
 from asr.memory import Trimmer
 from asr.model.checkpoint import TrainedModel
@@ -198,6 +199,35 @@ class Transcriber:
             min(seconds(word.end) + HANGOVER, following) for word, following in zip(placed, [*starts[1:], speech.speech_end], strict=True)
         ]
         return tuple(Word(w.text, start, max(start, end), w.probability) for w, start, end in zip(placed, starts, ends, strict=True))
+
+
+def transcribe_utterances(
+    model: TrainedModel,
+    utterances: Sequence[Utterance],
+    decode: DecodeConfig,
+    batch_seconds: float = BATCH_SECONDS,
+    hotwords: Hotwords | None = None,
+) -> Iterator[tuple[int, Recognized | AudioError]]:
+    """Recognise the utterances of a manifest as `Transcriber` does, so that its texts are those that are measured.
+
+    A recording that breaks off is an error: its text is that of the whole. A model that needs frequencies above 8 kHz, which `Transcriber`
+    does not take, recognises each utterance as it was cut.
+
+    Yields:
+        The utterance's index, and its text or what is wrong with its recording.
+    """
+    if model.config.model.frontend.high_hz > RATE / 2:
+        yield from recognize_utterances(model, utterances, decode, batch_seconds, hotwords)
+        return
+    transcriber = Transcriber(model, decode, batch_seconds=batch_seconds, hotwords=hotwords, nbest=1)
+    for i, result in transcriber.transcribe_many(utterances):
+        if isinstance(result, AudioError):
+            yield i, result
+        elif result.missing:
+            path = utterances[i].audio_filepath
+            yield i, AudioError(f"{path}: breaks off, {result.missing:.2f} s are missing: its text cannot be compared")
+        else:
+            yield i, Recognized(result.text, result.duration)
 
 
 def _float_samples(samples: NDArray[Any]) -> Samples:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from asr.score.formats import detect, parse
 
 from asr.errors import UsageError
 from asr.prepare.an4 import MARKS
 from asr.prepare.kaldi_pipe import parse_entry
 from asr.score.alignment import align
 from asr.score.compounds import find_compounds
-from asr.score.formats import detect, parse
 from asr.score.texts import read_texts
 from asr.speech.manifest import read_manifest
 from asr.text.lines import split_trn

@@ -37,6 +37,7 @@ def evaluate(
 ) -> None:
     """Transcribe a manifest and measure the word error rate.
 
+    The texts are those that `asr transcribe` writes: speech is found in each utterance, and words without evidence are held back.
     References and hypotheses are compared as they stand, unless a normaliser is named. A recording that cannot be read counts as
     wholly deleted, and is reported. `asr score` measures any other system's output the same way. The HTML report shows where the model
     looked in the eight worst utterances.
@@ -45,7 +46,6 @@ def evaluate(
       asr evaluate --manifest dev.json --beam-size 1 --output hypotheses.json
       asr evaluate --manifest dev.json --by speaker --report report/
     """
-    from asr.decode.utterances import recognize_utterances
     from asr.score.evaluation import check_words_left
     from asr.score.evaluation import evaluate as measure
     from asr.score.groups import check_keys
@@ -53,6 +53,7 @@ def evaluate(
     from asr.score.texts import texts_in_order
     from asr.speech.manifest import read_manifest
     from asr.text.normalizer import load_normalizer
+    from asr.transcribe import transcribe_utterances
 
     utterances = read_manifest(manifest, need_text=True)
     details = [
@@ -70,7 +71,7 @@ def evaluate(
     seconds = failed = 0.0
     began = time.perf_counter()
     with progress_bar("transcribing", len(utterances)) as advance:
-        for i, result in recognize_utterances(model, utterances, decode, search.batch_seconds, hotwords):
+        for i, result in transcribe_utterances(model, utterances, decode, search.batch_seconds, hotwords):
             if isinstance(result, AudioError):
                 failed += 1
                 complain(f"{utterances[i].source}: {result}")

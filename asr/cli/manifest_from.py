@@ -24,11 +24,12 @@ class Format(str, Enum):
     table = "table"
     pairs = "pairs"
     lhotse = "lhotse"
+    texts = "texts"
 
 
 @speaks_plainly
 def manifest_from(
-    source: Annotated[Path, typer.Argument(help="A folder, a table, or a cut set.", show_default=False)],
+    source: Annotated[Path, typer.Argument(help="A folder, a table, a file of texts, or a cut set.", show_default=False)],
     output: Annotated[Path, typer.Option(help="The manifest to write.", show_default=False, metavar="FILE.json")],
     format: Annotated[Format, typer.Option(help="The layout of the source; auto looks at it.")] = Format.auto,
     columns: Annotated[
@@ -50,14 +51,17 @@ def manifest_from(
         ),
     ] = None,
 ) -> None:
-    """Make a manifest out of recordings and texts, in any of four layouts.
+    """Make a manifest from recordings and texts, in any of five layouts.
 
     kaldi: a folder with wav.scp, text, and if need be segments, utt2spk. Commands in wav.scp are never run; a file that one only
     decodes is taken.
 
     table: CSV or TSV with a header, such as Common Voice's (its clips/ beside it), or LJSpeech's metadata.csv.
 
-    pairs: a folder of recordings, each with a .txt or .lab of its name beside it, in subfolders as well.
+    pairs: a folder of recordings, each with a .txt, .lab, .srt, .vtt or .stm of its name beside it, in subfolders as well.
+
+    texts: a file of texts with ids or times: metadata.jsonl, STM, CTM, SRT, VTT, Audacity's labels, trn, MLF, Whisper's JSON or TSV.
+    Each segment becomes an utterance.
 
     lhotse: cuts.jsonl or cuts.jsonl.gz; each supervision becomes an utterance.
 

@@ -27,7 +27,9 @@ NormalizerOption = Annotated[
 FailAboveOption = Annotated[float | None, typer.Option(min=0, help="Exit with 1 when the WER is above (%).", show_default=False)]
 
 
-FormatOption = Annotated[str | None, typer.Option(help="json, trn, kaldi, tsv, csv or lines.", show_default="told by its content")]
+FormatOption = Annotated[
+    str | None, typer.Option(help="Format of the file: json, trn, stm, srt, …; see docs/text-formats.md.", show_default="detected")
+]
 KeyOption = Annotated[str | None, typer.Option(help="Key or column of the text.", show_default="text, pred_text, …")]
 
 
@@ -57,9 +59,9 @@ def score(
 ) -> None:
     """Measure word error rates of any system's output, and compare systems.
 
-    Files may be manifests or JSON lines (`text`, `pred_text`), sclite's trn, Kaldi's text, TSV, CSV, or plain lines: what they are
-    is told by their content, or by --ref-format and --hyp-format where that could be either. Utterances are matched by id, plain lines
-    by their order. One manifest that holds both `text` and `pred_text` needs no other file.
+    Files may be manifests or JSON lines (`text`, `pred_text`), Whisper's JSON, sclite's trn, STM or CTM, SRT, VTT, Kaldi's text, TSV, CSV,
+    or plain lines. The format is detected from the content; --ref-format and --hyp-format decide where it is unclear. Utterances are
+    matched by id or by time, plain lines by their order. One manifest with both `text` and `pred_text` needs no other file.
 
       asr score hypotheses.json
       asr score test.json ours.json whisper.trn --normalizer whisper-en

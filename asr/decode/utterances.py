@@ -1,4 +1,4 @@
-"""Utterances of a manifest to text: each is heard as it was cut, batched by length. (`asr.transcribe` finds the speech in recordings itself.)"""
+"""Utterances of a manifest to text: each is recognised as it was cut, batched by length. (`asr.transcribe` finds the speech in recordings.)"""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 import torch
 
 from asr.config import DecodeConfig
+from asr.decode.examine import examine
 from asr.decode.hotwords import Hotwords
-from asr.decode.recognize import recognize
 from asr.errors import AudioError
 from asr.model.checkpoint import TrainedModel
 from asr.speech.audio import load_whole, probe
@@ -35,7 +35,7 @@ class Recognized(NamedTuple):
 def recognize_utterances(
     model: TrainedModel, utterances: Sequence[Utterance], config: DecodeConfig, batch_seconds: float, hotwords: Hotwords | None = None
 ) -> Iterator[tuple[int, Recognized | AudioError]]:
-    """Yields (index, text or what is wrong with the recording), in order of length, not of `utterances`."""
+    """Yields (index, text or what is wrong with the recording), in order of length, not of `utterances`. Words without evidence are held back."""
     rate = model.config.model.frontend.sample_rate
     seconds: dict[int, float] = {}
     with ThreadPoolExecutor() as pool:
@@ -51,7 +51,8 @@ def recognize_utterances(
             yield from ((i, a) for i, a in zip(batch, audio, strict=True) if isinstance(a, AudioError))
             good = [(i, a) for i, a in zip(batch, audio, strict=True) if not isinstance(a, AudioError)]
             if good:
-                texts = [nbest[0].text for nbest in recognize(model, [torch.from_numpy(a) for _, a in good], config, hotwords)]
+                examined = examine(model, [torch.from_numpy(a) for _, a in good], config, hotwords)
+                texts = [one.readings[0].text if one.readings else "" for one in examined]
                 yield from ((i, Recognized(text, len(a) / rate)) for (i, a), text in zip(good, texts, strict=True))
 
 

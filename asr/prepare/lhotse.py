@@ -38,6 +38,16 @@ def read_cuts(path: Path, audio_folder: Path | None = None) -> Listing:
     return Listing(count_lines(path), _utterances(path, finder), finder.notes)
 
 
+def is_cuts(path: Path) -> bool:
+    """Whether a file of JSON lines holds cuts, or another kind of list that `read_cuts` explains. Raises UsageError when it cannot be read."""
+    first = next((line for _, line in numbered_lines(path) if line.strip()), "")
+    try:
+        keys = _parsed(first).keys()
+    except _Unusable:
+        return False
+    return bool({"audio_filepath", "sources", "recording_id", "supervisions", "tracks", "recording", "type"} & keys)
+
+
 def _check_kind(path: Path, first: str) -> None:
     try:
         record = _parsed(first)

@@ -1,4 +1,7 @@
-"""A folder of recordings with a text beside each: `a1.wav` and `a1.txt` or `a1.lab` (LibriTTS: `a1.normalized.txt`), in subfolders too."""
+"""A folder of recordings with a text beside each: `a1.wav` and `a1.txt` or `a1.lab` (LibriTTS: `a1.normalized.txt`), in subfolders too.
+
+A text with times (subtitles, labels, …) gives the segments of its recording.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ from pathlib import Path
 
 from asr.errors import UsageError
 from asr.prepare.listing import Listing
+from asr.prepare.texts import pair_utterances
 from asr.speech.audio import ENDINGS
 from asr.speech.manifest import Utterance
 from asr.text.encoding import encoding_of
 
-TEXTS = (".txt", ".lab", ".normalized.txt", ".original.txt")
+TEXTS = (
+    ".txt", ".lab", ".normalized.txt", ".original.txt", ".stm", ".srt", ".vtt", ".wrd", ".ctm", ".textgrid", ".phn"
+)  # fmt: skip
 """endings of texts; of several the first in this order is taken"""
 
 
@@ -73,4 +79,4 @@ def _utterances(folder: Path, recordings: dict[str, Path], texts: dict[str, Path
             except OSError as e:
                 yield f"{texts[key]}: cannot be read: {e.strerror}"
             else:
-                yield Utterance(audio.relative_to(folder).with_suffix("").as_posix(), audio, text, source=str(texts[key]))
+                yield from pair_utterances(audio.relative_to(folder).with_suffix("").as_posix(), audio, texts[key], text)

@@ -3,39 +3,24 @@
     client_id<tab>path<tab>sentence<tab>gender            recordings in the folder `clips` beside it
     file,text,speaker                                     and other usual names (`ROLES`), in any order
     LJ001-0001|Printing, in 1836|Printing, in eighteen…   no header: the recording first, its text last; recordings in `wavs`
+    a1.wav<tab>HELLO WORLD                                no header: a recording and its text
 
 Columns that have no role are kept as further keys of the manifest.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from asr.errors import UsageError
 from asr.prepare.audio_files import AudioFinder
+from asr.prepare.entries import EntryReader, finder_beside
 from asr.prepare.listing import Listing, count_lines, numbered_lines
-from asr.prepare.table_lines import rows
-from asr.speech.audio import ENDINGS
 from asr.speech.manifest import OWN_KEYS, Utterance
-
-ROLES: dict[str, tuple[str, ...]] = {
-    "audio": (
-        "audio_filepath", "path", "file", "audio", "wav", "file_name", "filename", "filepath", "file_path",
-        "audio_path", "audio_file", "wav_path", "wav_filename",
-    ),
-    "text": ("text", "sentence", "transcript", "transcription"),
-    "speaker": ("speaker", "speaker_id", "client_id"),
-    "id": ("id", "utt_id", "utterance_id"),
-    "duration": ("duration",),
-    "offset": ("offset",),
-    "lang": ("lang", "language", "locale"),
-}  # fmt: skip
-"""what a column may be called by what it holds; of several, the first in this order is taken"""
-
-DELIMITERS = "\t,;|"
-FOLDERS = (".", "clips", "wavs", "wav", "audio")  # beside the table
+from asr.text.formats.cells import rows
+from asr.text.formats.columns import ROLES, best_delimiter, cells_of
+from asr.text.formats.record import is_recording, shorten
 
 
 def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folder: Path | None = None) -> Listing:
@@ -54,12 +39,12 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folde
     first = next((line for _, line in numbered_lines(path) if line.strip()), None)
     if first is None:
         raise UsageError(f"{path}: the table is empty")
-    delimiter = _delimiter(path, first, named)
-    header = _cells(first, delimiter)
+    known = {name for names in ROLES.values() for name in names} | {name.lower() for name in named.values()}
+    delimiter = best_delimiter(first, known, ".tsv" if ".tsv" in path.suffixes else ".csv" if ".csv" in path.suffixes else "")
+    header = cells_of(first, delimiter)
     has_header, places = _places(path, header, delimiter, named)
     names = header if has_header else [str(i) for i in range(1, len(header) + 1)]
-    folders = [path.parent / name for name in FOLDERS]
-    finder = AudioFinder([*([audio_folder] if audio_folder else []), *folders, Path()], add_endings=True)
+    finder = finder_beside(path, audio_folder)
     reader = _TableReader(path, names, places, finder)
 
     def notes() -> list[str]:
@@ -75,24 +60,6 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folde
 # ---------------------------------------------------------------- what the first line tells
 
 
-def _delimiter(path: Path, first: str, named: Mapping[str, str]) -> str:
-    """The one that gives the most columns a role; among equals `|`, which may lack a header, or what the file's ending tells."""
-    usual = "\t" if ".tsv" in path.suffixes else ",;" if ".csv" in path.suffixes else ""
-    known = {name for names in ROLES.values() for name in names} | {name.lower() for name in named.values()}
-
-    def merit(delimiter: str) -> tuple[int, bool, bool, int]:
-        cells = [cell.lower() for cell in _cells(first, delimiter)]
-        several = len(cells) > 1
-        return several * sum(cell in known for cell in cells), several and delimiter == "|", several and delimiter in usual, len(cells)
-
-    return max(DELIMITERS, key=merit)
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    _, cells = next(rows(iter([(1, line)]), delimiter), (1, [line]))
-    return [cell.strip() for cell in cells] if isinstance(cells, list) else line.split(delimiter)
-
-
 def _places(path: Path, header: list[str], delimiter: str, named: Mapping[str, str]) -> tuple[bool, dict[str, int]]:
     """Whether there is a header, and the place of each role's column."""
     has_header = True
@@ -103,12 +70,12 @@ def _places(path: Path, header: list[str], delimiter: str, named: Mapping[str, s
                 raise UsageError(f"--columns: {role}={named[role]}, and {path} has the columns 1 to {len(header)}")
     else:
         places = _named_places(path, header, named)
-        if not places and delimiter == "|" and len(header) > 1:
+        if not places and len(header) > 1 and (delimiter == "|" or (len(header) == 2 and is_recording(header[0]))):
             has_header, places = False, {"audio": 0, "text": len(header) - 1}
     for role, what in (("audio", "recordings"), ("text", "texts")):
         if role not in places:
             raise UsageError(
-                f"{path}:1: no column of {what} ({', '.join(ROLES[role])}): its columns are {', '.join(map(_short, header))}: "
+                f"{path}:1: no column of {what} ({', '.join(ROLES[role])}): its columns are {', '.join(map(shorten, header))}: "
                 f"say which with --columns {role}=NAME, or, if there is no header, all by their numbers (--columns audio=1,text=2)"
             )
     return has_header, places
@@ -128,17 +95,14 @@ def _named_places(path: Path, header: list[str], named: Mapping[str, str]) -> di
     return places
 
 
-def _short(cell: str) -> str:
-    return cell if len(cell) <= 40 else cell[:37] + "…"
-
-
 # ---------------------------------------------------------------- rows
 
 
 class _TableReader:
     def __init__(self, path: Path, names: list[str], places: Mapping[str, int], finder: AudioFinder):
-        self.path, self.names, self.places, self.finder = path, names, places, finder
+        self.path, self.names, self.places = path, names, places
         self.further = [i for i, name in enumerate(names) if name and i not in places.values() and name not in OWN_KEYS]
+        self.entries = EntryReader(path, finder, {role: names[i] for role, i in places.items()})
 
     def utterance(self, row: tuple[int, list[str] | str]) -> Utterance | str:
         number, cells = row
@@ -149,52 +113,7 @@ class _TableReader:
             hint = " (a text that holds the delimiter needs quotation marks)" if len(cells) > len(self.names) else ""
             return f"{place}: {len(cells)} columns, expected {len(self.names)} as in the first line{hint}"
         told = {role: cells[i].strip() for role, i in self.places.items()}
-        if not told["audio"]:
-            return f"{place}: names no recording ({self.names[self.places['audio']]} is empty)"
-        audio = self.finder.find(told["audio"])
-        if audio is None:
-            return f"{place}: {self.finder.missing(told['audio'])}"
-        seconds: dict[str, float | None] = {}
-        for role in ("duration", "offset"):
-            try:
-                seconds[role] = _seconds(told.get(role, ""), role == "duration")
-            except ValueError as e:
-                return f"{place}: {self.names[self.places[role]]} is {told[role]!r}, expected seconds ({e})"
-        offset = seconds["offset"] or 0.0
-        return Utterance(
-            id=told.get("id") or self._id(told["audio"], offset),
-            audio_filepath=audio,
-            text=told["text"],
-            duration=seconds["duration"],
-            offset=offset,
-            speaker=told.get("speaker") or None,
-            lang=told.get("lang") or None,
-            extra={self.names[i]: cells[i].strip() for i in self.further if cells[i].strip()},
-            source=place,
-        )
-
-    def _id(self, name: str, offset: float) -> str:
-        """The recording's name with its folders, which tell apart recordings that are numbered anew in each."""
-        path = Path(name)
-        if path.is_absolute() and path.is_relative_to(self.path.parent.resolve()):
-            path = path.relative_to(self.path.parent.resolve())
-        parts = [part for part in path.parts if part not in (path.anchor, "..")]
-        stem = "/".join(parts)
-        return (stem.removesuffix(path.suffix) if path.suffix.lower() in ENDINGS else stem) + (f"-{offset:.2f}" if offset else "")
-
-
-def _seconds(cell: str, above_zero: bool) -> float | None:
-    """Raises ValueError with what was expected."""
-    expected = "a number > 0" if above_zero else "a number >= 0"
-    if not cell:
-        return None
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < 0 or (above_zero and value == 0):
-        raise ValueError(expected)
-    return value
+        return self.entries.utterance(told, {self.names[i]: cells[i].strip() for i in self.further if cells[i].strip()}, place)
 
 
 def parse_columns(told: str) -> dict[str, str]:

@@ -102,6 +102,8 @@ class Evaluation:
     systems: tuple[SystemResult, ...]
     comparisons: tuple[Comparison, ...]
     """of every two systems"""
+    note: str = ""
+    """how segments were matched by time, if any were joined"""
 
     @property
     def reference_words(self) -> int:
@@ -187,6 +189,7 @@ def evaluate(
         normalized_hypotheses=[one.texts for one in aligned],
         systems=tuple(results),
         comparisons=tuple(compare(a, b, expected, alignment, bootstrap) for a, b in itertools.combinations(aligned, 2)),
+        note=matched.note,
     )
 
 

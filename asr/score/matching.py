@@ -1,4 +1,4 @@
-"""Which hypothesis goes with which reference: nothing is dropped without being told."""
+"""Which hypothesis belongs to which reference: nothing is dropped without a note."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from asr.errors import UsageError
 from asr.score.texts import Texts
+from asr.score.time_matching import match_times
 
 Missing: TypeAlias = Literal["delete", "skip"]
 
@@ -26,14 +27,18 @@ class Matched:
     extra: list[tuple[str, ...]]
     """of each system: ids of hypotheses without a reference, which count for nothing"""
     details: list[dict[str, Any]]
+    note: str = ""
+    """how segments were matched by time, if any were joined"""
 
 
 def match(references: Texts, systems: Sequence[Texts], missing: Missing = "delete") -> Matched:
-    """Put them together by id, or, where a side has none, by order.
+    """Match hypotheses to references by time where a side has times, else by id, or by position if either side has no ids.
 
     With `missing="skip"` an utterance that some system has no hypothesis for is left out for all, so that all are measured on the same.
     Raises UsageError when a file without ids has another number of lines, or nothing is left.
     """
+    in_time = match_times(references, systems)
+    references, systems = in_time.references, in_time.systems
     ids = list(references.texts)
     found = [_by_id(references, system) for system in systems]
     lacking = [tuple(name for name in ids if texts.get(name) is None) for texts in found]
@@ -48,9 +53,8 @@ def match(references: Texts, systems: Sequence[Texts], missing: Missing = "delet
         if not ids:
             raise UsageError("no utterance is left that has a hypothesis")
     details = [_details(name, references, systems) for name in ids]
-    return Matched(
-        ids, [references.texts[name] or "" for name in ids], [[t.get(name) for name in ids] for t in found], lacking, extra, details
-    )
+    hypotheses = [[texts.get(name) for name in ids] for texts in found]
+    return Matched(ids, [references.texts[name] or "" for name in ids], hypotheses, lacking, extra, details, in_time.note)
 
 
 def _by_id(references: Texts, system: Texts) -> Mapping[str, str | None]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from asr.score.evaluation import Evaluation, SystemResult
 from asr.score.groups import Group
 from asr.score.wer import ErrorCounts, word_errors
-from asr.text.normalize import APOSTROPHES, fold_accents
+from asr.text.normalize import APOSTROPHES, is_latin
 
 ENTRIES = 8  # of each list
 IDS = 5
@@ -103,6 +103,8 @@ def error_lines(system: SystemResult, named: bool) -> Iterator[str]:
 
 def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
     """What had no counterpart, and what became of it; and what normalisation did, or would do."""
+    if found.note:
+        yield found.note
     fate = "left out for all systems" if missing == "skip" else "their words count as deleted"
     for system in found.systems:
         if system.missing:
@@ -120,7 +122,7 @@ def _spelling_notes(found: Evaluation) -> Iterator[str]:
     """Of which systems a good part of the errors, as far as the first utterances tell, are capitals and punctuation alone."""
     references = found.normalized_references[:LOOKED_AT]
     plain = [_without_spelling(text) for text in references]
-    in_latin = all(c.isascii() for text in plain for c in fold_accents(text) if c.isalpha())
+    in_latin = all(is_latin(c) for text in plain for c in unicodedata.normalize("NFKC", text) if c.isalpha())
     normalizer = "librispeech" if in_latin else "FILE.yaml with the steps lower and remove_punctuation"
     for system, texts in zip(found.systems, found.normalized_hypotheses, strict=True):
         errors = word_errors(references, texts[:LOOKED_AT]).errors

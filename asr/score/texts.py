@@ -1,25 +1,40 @@
-"""Texts of utterances, read from a file of any form that `formats.py` knows.
+"""References and hypotheses, read from a file of any format in `asr/text/formats`.
 
-An utterance is known by its `id`; where a file gives a path instead, by the file's name without its ending, as in manifests; two ids that
-look the same are the same (NFC: macOS writes an accent apart from its letter). Files of plain lines have no ids: there the first line goes
-with the first.
+An utterance is known by its `id`; where a file gives a path instead, by the file's name without its ending, as in manifests. Ids that
+look the same are the same (NFC: macOS writes an accent apart from its letter). Files of plain lines have no ids: they are matched by
+the order of their lines. Files with times are matched by time (`time_matching.py`).
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from asr.errors import UsageError
-from asr.score.formats import FORMATS, ID, ID_KEYS, PATH_KEYS, Format, FormatProblem, detect, parse
+from asr.score.record_keys import add_kaldi, is_broken, mend, names_of
+from asr.score.segments import Segment
 from asr.text.encoding import encoding_of
+from asr.text.formats import FORMATS, ROLES, FormatProblem, UnclearFormat, detect, read_records
+from asr.text.formats.objects import SEGMENTS
+from asr.text.formats.record import (
+    CHANNEL,
+    DURATION,
+    END,
+    IGNORED,
+    OFFSET,
+    RECORDING,
+    SPEAKER,
+    TEXT,
+    is_recording,
+    recording_name,
+    segment_id,
+)
 from asr.text.unicode_form import unicode_form
 
 Role: TypeAlias = Literal["reference", "hypothesis"]
@@ -32,19 +47,17 @@ TEXT_KEYS: dict[Role, tuple[str, ...]] = {
 """Keys under which a text is looked for, the first that the file has; so one file may hold both sides."""
 _BESIDE_REFERENCES = tuple(key for key in TEXT_KEYS["hypothesis"] if key not in TEXT_KEYS["reference"])
 
-SPEAKER_KEYS = ("speaker", "speaker_id", "spk", "spk_id")
-
 _BRACES = re.compile(r"\{[^{}]*\}")
 _OPTIONAL_WORD = re.compile(r"(?<!\S)\([^()\s]+\)(?!\S)")
-_KEYED: tuple[Format, ...] = ("json", "csv", "tsv")  # what says under which key or in which column a text stands
+_DOUBT = re.compile(r"(?<!\S)\[\?\](?!\S)")  # `asr transcribe` writes it in front of words in doubt
+_WITH_MARKUP = ("trn", "stm", "ctm")
 _PROBLEMS_SHOWN = 20
-MOST_SECONDS = 1e8  # three years: no recording is as long
 _SCALARS = (str, int, float)
 
 
 @dataclass(frozen=True)
 class Texts:
-    """One side of a comparison: the references, or what one system made of the recordings."""
+    """One side of a comparison: the references, or one system's hypotheses."""
 
     texts: Mapping[str, str | None]
     """text by id, in the file's order; None for a hypothesis that the file has no text for"""
@@ -57,6 +70,10 @@ class Texts:
     key: str = ""
     """under which the file has its texts"""
     name: str = ""
+    segments: tuple[Segment, ...] = ()
+    """of recordings, where the file gives times"""
+    is_unnamed: bool = False
+    """the segments are of one recording, which the file does not name"""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -69,13 +86,18 @@ def texts_in_order(
 
     Of `details`, in which paths are as seen from here, strings and numbers are kept.
     """
+    unique = _numbered(ids)
+    kept = ({key: value for key, value in one.items() if isinstance(value, _SCALARS)} for one in details)
+    return Texts(dict(zip(unique, texts, strict=True)), dict(zip(unique, kept, strict=True)) if details else {}, name=name, file=file)
+
+
+def _numbered(ids: Sequence[str]) -> list[str]:
     seen: Counter[str] = Counter()
     unique = []
     for one in ids:
         seen[one] += 1
         unique.append(one if seen[one] == 1 else f"{one} ({seen[one]})")
-    kept = ({key: value for key, value in one.items() if isinstance(value, _SCALARS)} for one in details)
-    return Texts(dict(zip(unique, texts, strict=True)), dict(zip(unique, kept, strict=True)) if details else {}, name=name, file=file)
+    return unique
 
 
 def read_sides(
@@ -92,7 +114,7 @@ def read_sides(
     content = _content(reference)
     references = _read(reference, content, "reference", forms[0], _keys(keys[0]) or TEXT_KEYS["reference"])
     if not hypotheses:
-        if references.form not in _KEYED:
+        if not FORMATS[references.form].names_keys:
             raise UsageError(f"{reference}: a {references.form} file holds one text an utterance: name a file of hypotheses too")
         return references, [_read(reference, content, "hypothesis", references.form, _keys(keys[1]) or _BESIDE_REFERENCES)]
     if [str(path) for path in (reference, *hypotheses)].count("-") > 1:
@@ -100,7 +122,7 @@ def read_sides(
     known_ids = () if references.numbered else references.texts.keys()
     systems = [read_texts(path, "hypothesis", forms[1], keys[1], known_ids) for path in hypotheses]
     for path, system in zip(hypotheses, systems, strict=True):
-        if references.form == "kaldi" and system.numbered and not forms[0]:
+        if references.form == "kaldi" and system.form == "lines" and not forms[0]:
             raise UsageError(f"{_ids_in_front(references)}; {path} has none: say --ref-format kaldi or --ref-format lines")
         if references.numbered and system.form == "kaldi" and not forms[1]:
             raise UsageError(f"{_ids_in_front(system)}; {reference} has none: say --hyp-format kaldi or --hyp-format lines")
@@ -118,9 +140,15 @@ def read_texts(
 ) -> Texts:
     """Read a file; `-` is standard input.
 
-    The form is told by the content, and by the references' `known_ids` (none where those are lines), unless `form` forces one. `key`
-    names the key or column of the text where none of `TEXT_KEYS` is meant. Raises UsageError: a line for every line of the file that
-    cannot be used, or one where the form cannot be told.
+    Args:
+        path: The file.
+        role: Which side it is.
+        form: A name of `FORMATS`; detected if None.
+        key: The key or column of the text, where none of `TEXT_KEYS` is meant.
+        known_ids: The references' ids (none where those are lines), which tell ids in front of the words from words.
+
+    Raises:
+        UsageError: One line for every line of the file that cannot be used, or one where the format is unclear.
     """
     return _read(path, _content(path), role, form, _keys(key) or TEXT_KEYS[role], known_ids)
 
@@ -131,36 +159,42 @@ def _keys(key: str | None) -> tuple[str, ...]:
 
 
 def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence[str], known_ids: Collection[str] | None = None) -> Texts:
-    chosen = next((known for known in FORMATS if known == form), None)
-    if form and not chosen:
+    if form and form not in FORMATS:
         raise UsageError(f"format {form}: expected one of {', '.join(FORMATS)}")
     columns = {*keys, *TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"]}
-    chosen = chosen or detect(unicode_form("NFC", content), columns, known_ids, path.suffix.lower())
-    if chosen is None:
-        option = "--ref-format" if role == "reference" else "--hyp-format"
-        first = content.split(maxsplit=1)[0]
-        raise UsageError(f'{path}: its lines may begin with ids or with words ("{first}"): say {option} kaldi or {option} lines')
-    records: list[tuple[int, dict[str, Any]]] = []
+    option = "--ref-format" if role == "reference" else "--hyp-format"
     try:
-        records.extend(parse(content, chosen, columns))
+        chosen = form or detect(unicode_form("NFC", content), columns, known_ids, path.suffix.lower())
+        records = list(read_records(content, chosen, columns))
+    except UnclearFormat as e:
+        first, second = e.choices
+        raise UsageError(f"{path}: {e}: say {option} {first} or {option} {second}") from None
     except FormatProblem as e:
         raise UsageError(f"{path}:{e.line}: {e}") from None
-    if not records:
+    if not records and not (FORMATS[chosen].has_times and role == "hypothesis"):
         raise UsageError(f"{path}:1: the file is empty, expected a {role} a line")
-    text_key = next((k for k in keys if any(k in record for _, record in records)), None)
+    text_key = next((k for k in keys if any(k in record for _, record in records)), None if records else TEXT)
     if text_key is None:
         raise UsageError(_without_texts(path, role, chosen, keys, *records[0]))
+    if FORMATS[chosen].has_times or (chosen == "json" and _is_one_transcript(records)):
+        return _collect_segments(path, role, chosen, records, text_key)
     return _collect(path, role, chosen, records, text_key, known_ids or ())
 
 
-def _without_texts(path: Path, role: Role, form: Format, keys: Sequence[str], line: int, record: Mapping[str, Any]) -> str:
-    """What is said of a file that has its texts under none of the keys."""
+def _is_one_transcript(records: Sequence[tuple[int, dict[str, Any]]]) -> bool:
+    """Whether JSON is the transcript of a recording that it does not name, as Whisper's is."""
+    keys = {TEXT, OFFSET, DURATION, SPEAKER}
+    return any(OFFSET in record for _, record in records) and all(record.keys() <= keys for _, record in records)
+
+
+def _without_texts(path: Path, role: Role, form: str, keys: Sequence[str], line: int, record: Mapping[str, Any]) -> str:
+    """The message for a file that has its texts under none of the keys."""
     place = f"{path}:{line}" if form == "json" else str(path)
     told = f"{place}: no {role}: expected one of the keys {', '.join(dict.fromkeys(keys))}; here are {', '.join(list(record)[:8])}"
-    if form not in _KEYED:
+    if not FORMATS[form].names_keys:
         return told
     other = TEXT_KEYS["hypothesis" if role == "reference" else "reference"]
-    left = [key for key in record if key not in {*ID_KEYS, *PATH_KEYS, *SPEAKER_KEYS, *other, "duration", "offset"}]
+    left = [key for key in record if key not in {*ROLES["id"], *ROLES["audio"], *ROLES["speaker"], *other, "duration", "offset"}]
     return f"{told}: name it by --{role[:3]}-key {left[0] if len(left) == 1 else 'KEY'}"
 
 
@@ -181,85 +215,112 @@ def _content(path: Path) -> str:
         raise UsageError(f"{path}:{line}: not {'UTF-16' if encoding == 'utf-16' else 'UTF-8'} text") from None
 
 
+# ---------------------------------------------------------------- files with ids, or of lines
+
+
 def _collect(
-    path: Path, role: Role, form: Format, records: list[tuple[int, dict[str, Any]]], text_key: str, known_ids: Collection[str]
+    path: Path, role: Role, form: str, records: list[tuple[int, dict[str, Any]]], text_key: str, known_ids: Collection[str]
 ) -> Texts:
     texts: dict[str, str | None] = {}
     details: dict[str, dict[str, Any]] = {}
     lines: dict[str, int] = {}
+    segments: list[Segment] = []
     problems: list[str] = []
-    has_details = form in _KEYED
-    names = _names(records, known_ids) if has_details else None if form == "lines" else [record[ID] for _, record in records]
-    sides = {*TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"], text_key}
+    has_details = FORMATS[form].names_keys
+    names = None if form == "lines" else names_of(records, known_ids, has_details)
+    sides = {*TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"], text_key, SEGMENTS}
     folder = path.parent
-    problem: str | None
     for i, (line, record) in enumerate(records):
         given = names[i] if names else str(i + 1)
         name = given and unicode_form("NFC", given)
         text = record.get(text_key)
         more = {k: v for k, v in record.items() if k not in sides and isinstance(v, _SCALARS)} if has_details else {}
         if name is None:
-            problem = "no id: expected id or audio_filepath"
+            problem: str | None = "no id: expected id or audio_filepath"
         elif name in texts:
             problem = f"id {json.dumps(name, ensure_ascii=False)} is also that of line {lines[name]}"
-        elif text is None and role == "reference":
-            problem = f"{text_key} is missing"
-        elif text is not None and not isinstance(text, str):
-            problem = f"{text_key} is {str(text)[:40]}, expected a string"
-        elif text is not None and _is_broken(text):
-            problem = f"{text_key} is not valid Unicode"
-        elif form == "trn" and text and (markup := _sclite_markup(text, role)):
-            problem = markup
         else:
-            problem = _mend(more, folder) if more else None
+            problem = _problem_of(text, text_key, role, form) or (mend(more, folder) if more else None)
         if problem or name is None:
             problems.append(f"{path}:{line}: {problem}")
             continue
-        texts[name], lines[name] = text, line
+        texts[name], lines[name] = _as_words(text, role), line
         if more:
             details[name] = more
+        if isinstance(record.get(SEGMENTS), list):
+            segments += _segments_of(record[SEGMENTS], recording_name(name), role)
+    _raise_all(problems)
+    if form == "kaldi":
+        add_kaldi(path, details)
+    return Texts(texts, details, names is None, str(path), form, text_key, segments=tuple(segments))
+
+
+def _raise_all(problems: Sequence[str]) -> None:
     if problems:
         rest = [f"… and {len(problems) - _PROBLEMS_SHOWN} lines more"] if len(problems) > _PROBLEMS_SHOWN else []
-        raise UsageError("\n".join(problems[:_PROBLEMS_SHOWN] + rest))
-    if form == "kaldi":
-        _add_kaldi(path, details)
-    return Texts(texts, details, names is None, str(path), form, text_key)
+        raise UsageError("\n".join([*problems[:_PROBLEMS_SHOWN], *rest]))
 
 
-def _names(records: list[tuple[int, dict[str, Any]]], known_ids: Collection[str]) -> list[str | None] | None:
-    """An id for each record, or None where the file gives no ids at all.
+def _problem_of(text: Any, key: str, role: Role, form: str) -> str | None:
+    """What is wrong with a text."""
+    if text is None:
+        return f"{key} is missing" if role == "reference" else None
+    if not isinstance(text, str):
+        return f"{key} is {str(text)[:40]}, expected a string"
+    if is_broken(text):
+        return f"{key} is not valid Unicode"
+    return _sclite_markup(text, role) if form in _WITH_MARKUP else None
 
-    Where no key is one of those that usually hold them, it is the one that has `known_ids` in most records. Paths become the file's name
-    without its ending (and the offset, as in manifests), unless two would then be the same.
-    """
-    keys = [*ID_KEYS, *PATH_KEYS]
-    if not any(key in record for _, record in records for key in keys):
-        keys = [key for key in records[0][1] if 2 * sum(str(record.get(key)) in known_ids for _, record in records) > len(records)]
-    found = [
-        next(((k, record[k]) for k in keys if isinstance(record.get(k), str | int) and record[k] != ""), None) for _, record in records
+
+def _as_words(text: str | None, role: Role) -> str | None:
+    """Without the marks of `asr transcribe`, which nobody said."""
+    return _DOUBT.sub("", text).strip() if role == "hypothesis" and text and "[?]" in text else text
+
+
+# ---------------------------------------------------------------- files with times
+
+
+def _collect_segments(path: Path, role: Role, form: str, records: Sequence[tuple[int, dict[str, Any]]], text_key: str) -> Texts:
+    """Segments, and their texts by ids of their own; words of CTM are joined to one text a recording and channel."""
+    problems = [
+        f"{path}:{line}: {problem}"
+        for line, record in records
+        if not record.get(IGNORED) and (problem := _problem_of(record.get(text_key), text_key, role, form))
     ]
-    if not any(found):
-        return None
-    short: list[str | None] = []
-    whole: list[str | None] = []
-    for one, (_, record) in zip(found, records, strict=True):
-        key, value = one or ("", "")
-        name = str(value)
-        offset = _seconds(record.get("offset"))
-        place = f"-{offset:.2f}" if offset > 0 else ""
-        is_path = key in PATH_KEYS or _is_recording(name)
-        whole.append((name + (place if is_path else "")) or None)
-        short.append((PurePosixPath(name).stem + place if is_path else name) or None)
-    return short if len(set(short)) == len(short) else whole
+    _raise_all(problems)
+    is_unnamed = form != "ctm" and not any(RECORDING in record for _, record in records)
+    own = recording_name(path.name if is_recording(path.name) else path.stem)
+    segments = _segments_of([record for _, record in records], own, role, is_words=form == "ctm")
+    if form == "ctm":
+        words: dict[str, list[str]] = {}
+        for one in segments:
+            words.setdefault("-".join(filter(None, one.track)), []).append(one.text)
+        texts: dict[str, str | None] = {name: " ".join(said) for name, said in words.items()}
+        return Texts(texts, {}, False, str(path), form, text_key, segments=segments)
+    scored = [one for one in segments if not one.ignored]
+    details = {one.id: _details_of(one) for one in scored}
+    texts = {one.id: one.text for one in scored}
+    return Texts(texts, details, False, str(path), form, text_key, segments=segments, is_unnamed=is_unnamed)
 
 
-def _is_recording(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".sph", ".webm", ".mp4", ".wma")
+def _segments_of(records: Sequence[Mapping[str, Any]], own: str, role: Role, is_words: bool = False) -> tuple[Segment, ...]:
+    found = []
+    for record in records:
+        recording = recording_name(str(record.get(RECORDING, own)))
+        channel, start = str(record.get(CHANNEL, "")), record.get(OFFSET)
+        length = record.get(DURATION, 0.0)
+        end, middle = (None, 0.0) if start is None else (record.get(END, start + length), start + length / 2)
+        text, speaker = _as_words(str(record.get(TEXT) or ""), role) or "", str(record.get(SPEAKER, ""))
+        found.append(Segment(text, recording, channel, start, end, speaker, "", is_words, middle, bool(record.get(IGNORED))))
+    if is_words:
+        return tuple(found)
+    ids = _numbered([segment_id(one.recording, one.channel, one.start) for one in found])
+    return tuple(replace(one, id=name) for one, name in zip(found, ids, strict=True))
 
 
-def _is_broken(text: str) -> bool:
-    """Half a character, which JSON can write and no file could hold."""
-    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
+def _details_of(one: Segment) -> dict[str, Any]:
+    times = {} if one.start is None or one.end is None else {"offset": one.start, "duration": round(one.end - one.start, 6)}
+    return {**({"speaker": one.speaker} if one.speaker else {}), **times}
 
 
 def _sclite_markup(text: str, role: Role) -> str | None:
@@ -270,46 +331,3 @@ def _sclite_markup(text: str, role: Role) -> str | None:
     if role == "reference" and (found := _OPTIONAL_WORD.search(text)):
         return f"{found[0]}: sclite's words that may be left out are not understood: write it without the parentheses, or leave it out"
     return None
-
-
-def _seconds(value: Any) -> float:
-    """A number, or a table's cell that holds one; NaN for anything else."""
-    try:
-        return math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
-
-
-def _mend(more: dict[str, Any], folder: Path) -> str | None:
-    """Numbers as numbers, paths as seen from here, one name for the speaker; or what is wrong."""
-    for key in ("duration", "offset"):
-        if key in more:
-            seconds = _seconds(more[key])
-            if not 0 <= seconds <= MOST_SECONDS:  # NaN as well
-                return f'{key} is "{str(more[key])[:40]}", expected seconds (a number)'
-            more[key] = seconds
-    speaker = next((more[key] for key in SPEAKER_KEYS if key in more), None)
-    if speaker is not None:
-        more["speaker"] = str(speaker)
-    audio = next((more[key] for key in PATH_KEYS if isinstance(more.get(key), str) and more[key]), None)
-    if audio:
-        more["audio_filepath"] = str(folder / audio)
-    broken = next((key for key, value in more.items() if _is_broken(key) or (isinstance(value, str) and _is_broken(value))), None)
-    return f"{broken!r} is not valid Unicode" if broken else None
-
-
-def _add_kaldi(path: Path, details: dict[str, dict[str, Any]]) -> None:
-    """Speakers and durations from the files that stand beside `text` in a Kaldi data folder."""
-    for name, key in (("utt2spk", "speaker"), ("utt2dur", "duration")):
-        beside = path.parent / name
-        if str(path) == "-" or not beside.is_file():
-            continue
-        for number, line in enumerate(beside.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-            cells = line.split()
-            if len(cells) != 2:
-                raise UsageError(f"{beside}:{number}: expected an id and its {key}")
-            more = {key: cells[1]}
-            problem = _mend(more, path.parent)
-            if problem:
-                raise UsageError(f"{beside}:{number}: {problem}")
-            details.setdefault(unicode_form("NFC", cells[0]), {}).update(more)

@@ -1,40 +1,94 @@
-"""Text as the references of LibriSpeech are written: A-Z, apostrophe and space."""
+"""Text as the references of LibriSpeech are written: A-Z, apostrophes inside words, and spaces."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from asr.text.unicode_form import unicode_form
+from anyascii import anyascii
 
-APOSTROPHES = re.compile(r"[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07]")
-_SPELLED_OUT = str.maketrans(
-    {"ß": "SS", "Æ": "AE", "æ": "AE", "Œ": "OE", "œ": "OE", "Ø": "O", "ø": "O", "Đ": "D", "đ": "D", "Ł": "L", "ł": "L"}
-)
-INVISIBLE = ("Mn", "Me", "Cf")  # accents once they are split off; soft hyphens, zero-width joiners: they part no words
-_STRAY_APOSTROPHE = re.compile(r"(?<![A-Z])'(?![A-Z])")
+APOSTROPHES = re.compile(r"[\u2018\u2019\u201a\u201b\u02bb\u02bc\u0060\u00b4\u2032\uff07]")
+INVISIBLE = ("Mn", "Me", "Cf")  # accents once they are split off; soft hyphens, zero-width joiners: they separate no words
+
+_SEVERAL = re.compile(r"''+")
+_APOSTROPHE = re.compile(r"(?P<before>[A-Z])?'(?=(?P<after>[A-Z])?)")
+_ELISION = re.compile(r"'(?:TIS|TWAS|TWERE|TWILL|TWOULD|EM|TIL|TILL|CAUSE|COS|BOUT|ROUND|NEATH|GAINST)(?![A-Z])")
+
+
+class _Letters(dict[int, str]):
+    """What a character becomes in ASCII, found out when it is met."""
+
+    def __missing__(self, code: int) -> str:
+        found = self[code] = _in_ascii(chr(code))
+        return found
+
+
+def _in_ascii(char: str) -> str:
+    if unicodedata.category(char) == "So":
+        return char  # symbols such as ™ are no letters, though Unicode decomposes them to some
+    if is_latin(char):
+        return _base_letters(char)
+    return "".join(map(_base_letters, unicodedata.normalize("NFKD", char)))
+
+
+def _base_letters(char: str) -> str:
+    if unicodedata.category(char) in INVISIBLE:
+        return ""
+    return re.sub("[^A-Za-z]", "", anyascii(char)) if is_latin(char) else char
+
+
+_LETTERS = _Letters()
 
 
 def fold_accents(text: str) -> str:
-    """Letters without their accents, ligatures spelled out, invisible characters gone.
+    """Latin letters as A-Z: without accents, ligatures and letters such as ð and ß spelled out, invisible characters gone.
 
-    >>> fold_accents("Zoë Æsop")
-    'Zoe AEsop'
+    Other scripts stay as they are: a text of theirs is none that can be compared in English spelling.
+
+    >>> fold_accents("Zoë Æsop, Guðmundur, Łódź")
+    'Zoe AEsop, Gudmundur, Lodz'
     """
     if text.isascii():  # most texts have nothing to take apart
         return text
-    decomposed = unicode_form("NFKD", text.translate(_SPELLED_OUT))
-    return "".join(c for c in decomposed if unicodedata.category(c) not in INVISIBLE)
+    return text.translate(_LETTERS)
+
+
+def is_latin(char: str) -> bool:
+    """Whether a character is a letter of the Latin alphabet."""
+    return unicodedata.name(char, "").startswith("LATIN ")
 
 
 def normalize_librispeech(text: str) -> str:
-    """Upper-case A-Z, apostrophes that belong to a word, single spaces; hyphens part words, accents and all else go.
+    """Upper-case A-Z, apostrophes inside words, single spaces; hyphens separate words, accents and all else go.
 
-    Digits and symbols are not spelled out: they are dropped.
+    LibriSpeech writes no word with an apostrophe in front ('TIS is TIS), and hardly one with an apostrophe at its end: there it stays
+    only if it closes no quotation. Digits and symbols are not spelled out: they are dropped, and so are letters of other scripts.
 
-    >>> normalize_librispeech("“Well-known,” said Zoë; it’s 5 o'clock.")
+    >>> normalize_librispeech("“Well-known,” said Zoë; ‘it’s 5 o'clock’.")
     "WELL KNOWN SAID ZOE IT'S O'CLOCK"
     """
-    text = fold_accents(APOSTROPHES.sub("'", text)).upper()
-    text = _STRAY_APOSTROPHE.sub(" ", re.sub(r"[^A-Z']", " ", text))
-    return " ".join(text.split())
+    text = fold_accents(_SEVERAL.sub('"', APOSTROPHES.sub("'", text))).upper()
+    text = re.sub(r"[^A-Z']", " ", text)
+    return " ".join((_without_quotes(text) if "'" in text else text).split())
+
+
+def _without_quotes(text: str) -> str:
+    """Without apostrophes that are quotation marks or stand alone."""
+    opened = 0
+
+    def decide(found: re.Match[str]) -> str:
+        nonlocal opened
+        before, after = found["before"] or "", found["after"]
+        if before and after:
+            return f"{before}'"
+        if after:
+            opened += not _ELISION.match(text, found.start())
+        elif before and opened:
+            opened -= 1
+        elif before:
+            return f"{before}'"
+        else:
+            opened = max(0, opened - 1)
+        return f"{before} "
+
+    return _APOSTROPHE.sub(decide, text)

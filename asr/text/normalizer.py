@@ -74,8 +74,11 @@ def load_normalizer(name: str | Path) -> Normalizer:
     if name == "none":
         return Normalizer("none", "1", "nothing is changed but white space, any run of which is one space", str)
     if name == "librispeech":
-        description = "upper-case A-Z and apostrophes within words; hyphens part words; accents go; digits and all else are dropped"
-        return Normalizer("librispeech", "1", description, normalize_librispeech)
+        description = (
+            "upper-case A-Z and apostrophes inside words; hyphens separate words; accents go, other Latin letters are spelled in A-Z; "
+            "digits and all else are dropped"
+        )
+        return Normalizer("librispeech", "2", description, normalize_librispeech)
     if name == "whisper-en":
         return _whisper_english()
     path = Path(name)

@@ -15,8 +15,8 @@ from sources_support import read, record, write
 
 from asr.errors import UsageError
 from asr.prepare.table import parse_columns, read_table
-from asr.prepare.table_lines import rows
 from asr.speech.manifest import Utterance
+from asr.text.formats.cells import rows
 
 COMMON_VOICE = (
     "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale\tsegment\n"

@@ -122,7 +122,7 @@ def test_two_systems_are_compared(files: Path) -> None:
     result = run(files / "ref.json", files / "a.trn", files / "b.tsv", "--normalizer", "librispeech", "--name", "ours", "--name", "theirs")
     assert result.exit_code == 0
     assert "theirs is ahead of ours by 31.25 points of WER" in result.stdout
-    assert "librispeech 1 (" in result.stdout
+    assert "librispeech 2 (" in result.stdout
 
 
 def test_words_in_front_that_look_like_ids_are_counted(tmp_path: Path) -> None:

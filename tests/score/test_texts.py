@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.errors import UsageError
-from asr.score.formats import detect
 from asr.score.matching import match, name_systems
 from asr.score.texts import Texts, read_sides, read_texts, texts_in_order
+from asr.text.formats import FORMATS, detect
 
 TEXTS = {"anna-1": "HELLO WORLD", "anna-2": 'SHE SAID "NO", TWICE', "bob-1": "", "bob-2": "GO"}
 
@@ -336,7 +336,7 @@ def test_parts_of_a_recording_are_told_apart_in_tables_too(delimiter: str, tmp_p
         ("A (x-1)\nB\n", "trn", ":2: no id in parentheses at the end"),
         ("id\ttext\na\tA\nb\tB\tC\n", None, ":3: 3 columns, expected 2 as in the header"),
         ("id,text\na,A\nb\n", None, ":3: 1 columns, expected 2 as in the header"),
-        ("a A\n", "fancy", "format fancy: expected one of json, trn, kaldi, tsv, csv, lines"),
+        ("a A\n", "fancy", "format fancy: expected one of json, trn, sphinx, kaldi, tsv, csv, bars, stm, ctm, srt, "),
         ("", None, ":1: the file is empty"),
     ],
 )
@@ -368,7 +368,7 @@ def test_all_bad_lines_are_told_up_to_twenty(tmp_path: Path) -> None:
     assert lines[-1] == "… and 10 lines more"
 
 
-@given(st.text(max_size=200), st.sampled_from([None, "json", "trn", "kaldi", "tsv", "csv", "lines"]))
+@given(st.text(max_size=200), st.sampled_from([None, *FORMATS]))
 def test_no_content_is_a_traceback(tmp_path_factory: pytest.TempPathFactory, content: str, form: str | None) -> None:
     path = tmp_path_factory.getbasetemp() / "anything"
     path.write_bytes(content.encode("utf-8", "surrogatepass"))

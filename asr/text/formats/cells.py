@@ -1,4 +1,4 @@
-"""Lines of a table to cells, so that one broken line costs only itself.
+"""Cells of tables, read so that one broken line costs only itself.
 
 Tables are of two kinds. Where cells are parted by `,` or `;`, quotation marks enclose what holds a delimiter or a line end (RFC 4180).
 Where they are parted by tabs or `|`, a line is a row, and quotation marks are mostly part of the text (Common Voice, LJSpeech): only a

@@ -1,0 +1,74 @@
+"""Formats of texts: the one table by which `asr score` and `asr manifest from` read references, hypotheses and transcripts.
+
+>>> detect("talk A anna 0.00 2.50 <O> go on\\n", ["text"])
+'stm'
+>>> [record["text"] for _, record in read_records("talk A anna 0.00 2.50 <O> go on\\n", "stm")]
+['go on']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from asr.text.formats.columns import ROLES, read_rows
+from asr.text.formats.detection import UnclearFormat, detect
+from asr.text.formats.labels import read_labels, read_mlf, read_track
+from asr.text.formats.marks import read_ctm, read_stm
+from asr.text.formats.named_lines import read_kaldi, read_lines, read_sphinx, read_trn
+from asr.text.formats.objects import read_objects
+from asr.text.formats.record import FormatProblem, Records
+from asr.text.formats.subtitles import read_srt, read_vtt
+
+__all__ = ["FORMATS", "ROLES", "Format", "FormatProblem", "UnclearFormat", "detect", "read_records"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format is read, and how its utterances are named."""
+
+    read: Callable[[str, Collection[str]], Records]
+    """of a file's content; names of columns that are known beside the usual ones matter to tables alone"""
+    endings: tuple[str, ...] = ()
+    """of files that usually have it"""
+    names_keys: bool = False
+    """the file says under which key or in which column each text stands"""
+    has_times: bool = False
+    """entries are segments or words of recordings, with their times"""
+    names_utterances: bool = True
+    """entries name their utterance or recording; else the file is of one recording, or its lines are numbered"""
+
+
+def _without_columns(read: Callable[[str], Records]) -> Callable[[str, Collection[str]], Records]:
+    return lambda content, _: read(content)
+
+
+def _table(delimiters: str) -> Callable[[str, Collection[str]], Records]:
+    usual = {*ROLES["text"], *ROLES["id"], *ROLES["audio"]}
+    return lambda content, keys: read_rows(content, delimiters, {*keys, *usual})
+
+
+FORMATS: dict[str, Format] = {
+    "json": Format(_without_columns(read_objects), (".json", ".jsonl"), names_keys=True),
+    "trn": Format(_without_columns(read_trn), (".trn",)),
+    "sphinx": Format(_without_columns(read_sphinx), (".hyp", ".match")),
+    "kaldi": Format(_without_columns(read_kaldi)),
+    "tsv": Format(_table("\t"), (".tsv",), names_keys=True),
+    "csv": Format(_table(",;"), (".csv",), names_keys=True),
+    "bars": Format(_table("|"), (".csv",), names_keys=True),
+    "stm": Format(_without_columns(read_stm), (".stm",), has_times=True),
+    "ctm": Format(_without_columns(read_ctm), (".ctm",), has_times=True),
+    "srt": Format(_without_columns(read_srt), (".srt",), has_times=True, names_utterances=False),
+    "vtt": Format(_without_columns(read_vtt), (".vtt",), has_times=True, names_utterances=False),
+    "whisper": Format(_table("\t"), (".tsv",), has_times=True, names_utterances=False),
+    "audacity": Format(_without_columns(read_track), (".txt",), has_times=True, names_utterances=False),
+    "labels": Format(_without_columns(read_labels), (".lab", ".wrd", ".txt"), has_times=True, names_utterances=False),
+    "mlf": Format(_without_columns(read_mlf), (".mlf",)),
+    "lines": Format(_without_columns(read_lines), (".txt",), names_utterances=False),
+}
+"""by name; `detection.py` tells them apart"""
+
+
+def read_records(content: str, form: str, keys: Collection[str] = ()) -> Records:
+    """The entries of a file in a format of `FORMATS`; `keys` are further names of columns. Raises FormatProblem."""
+    return FORMATS[form].read(content, keys)

@@ -1,0 +1,157 @@
+"""Tables: CSV, TSV and columns separated by bars, with a header or without.
+
+    client_id<tab>path<tab>sentence<tab>gender            Common Voice
+    file,text,speaker                                     any of the usual names (`ROLES`), in any order
+    a1.wav<tab>HELLO WORLD                                no header: an id or a recording, then its text
+    LJ001-0001|Printing, in 1836|Printing, in eighteen…   no header, LJSpeech: the id first, the text last
+    start<tab>end<tab>text                                Whisper's: one recording, times in milliseconds
+
+Columns are separated by one of `DELIMITERS`. A table without a header has the columns `id` and `text`, and numbers for those between.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from asr.text.formats.cells import rows
+from asr.text.formats.record import DURATION, ID, OFFSET, TEXT, FormatProblem, Record, is_recording, split_lines
+
+ROLES: dict[str, tuple[str, ...]] = {
+    "audio": (
+        "audio_filepath", "path", "file", "audio", "wav", "file_name", "filename", "filepath", "file_path",
+        "audio_path", "audio_file", "wav_path", "wav_filename",
+    ),
+    "text": ("text", "sentence", "transcript", "transcription"),
+    "speaker": ("speaker", "speaker_id", "client_id", "spk", "spk_id"),
+    "id": ("id", "utt_id", "utterance_id", "utt", "utterance", "key"),
+    "duration": ("duration",),
+    "offset": ("offset",),
+    "lang": ("lang", "language", "locale"),
+}  # fmt: skip
+"""names of columns and JSON keys by their role; of several in one file, the first in this order is taken"""
+
+DELIMITERS = "\t,;|"
+WHISPER = ["start", "end", "text"]
+_NAME = re.compile(r"[^\W\d][\w.-]*(?: [\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How the rows of a table are split, and the names of their columns."""
+
+    delimiter: str
+    names: list[str]
+    has_header: bool
+
+
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """The cells of a line, without the white space around them."""
+    _, cells = next(rows(iter([(1, line)]), delimiter), (1, [line]))
+    return [cell.strip() for cell in cells] if isinstance(cells, list) else line.split(delimiter)
+
+
+def best_delimiter(first: str, known: Collection[str], ending: str = "") -> str:
+    """The delimiter which gives the most columns of the first line a `known` name.
+
+    Of equals `|` comes first, as LJSpeech has no header, then the one of the file's ending, then the one with the most columns.
+    """
+    usual = {".tsv": "\t", ".csv": ",;"}.get(ending, "")
+
+    def merit(delimiter: str) -> tuple[int, bool, bool, int]:
+        cells = [cell.lower() for cell in cells_of(first, delimiter)]
+        several = len(cells) > 1
+        return several * sum(cell in known for cell in cells), several and delimiter == "|", several and delimiter in usual, len(cells)
+
+    return max(DELIMITERS, key=merit)
+
+
+def header_of(line: str, delimiter: str, known: Collection[str]) -> list[str] | None:
+    """The lower-case names of the columns if this line is a header: two or more different names, one of them `known`."""
+    cells = [cell.lower() for cell in cells_of(line, delimiter)]
+    different = len(set(cells)) == len(cells) > 1
+    return cells if different and any(cell in known for cell in cells) else None
+
+
+def looks_like_names(cells: Iterable[str]) -> bool:
+    """Whether all cells could name a column; a header may leave one empty.
+
+    >>> looks_like_names(["utt_id", "Audio File"]), looks_like_names(["well", "that's it"])
+    (True, False)
+    """
+    return all(not cell or _NAME.fullmatch(cell) for cell in cells)
+
+
+def columns_of(first: str, delimiters: str, known: Collection[str]) -> Columns:
+    """The columns of a table whose first line this is; `known` are names of columns."""
+    for delimiter in delimiters:
+        if names := header_of(first, delimiter, known):
+            return Columns(delimiter, names, True)
+    if len(delimiters) > 1 and first.strip().lower() in known:
+        return Columns(delimiters[0], [first.strip().lower()], True)
+    delimiter = min((d for d in delimiters if d in first), key=first.index, default=delimiters[0])
+    between = len(cells_of(first, delimiter)) - 2 if delimiter == "|" else 0
+    return Columns(delimiter, [ID, *(str(i + 2) for i in range(between)), TEXT], False)
+
+
+def read_rows(content: str, delimiters: str, known: Collection[str]) -> Iterator[Record]:
+    """Records of a table. Raises FormatProblem."""
+    lines = split_lines(content)
+    start = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    columns = columns_of(lines[start] if lines else "", delimiters, known)
+    names, timed = columns.names, sorted(columns.names) == sorted(WHISPER)
+    found = rows(enumerate(lines[start:], start=start + 1), columns.delimiter)
+    if columns.has_header:
+        next(found, None)
+    for number, cells in found:
+        if isinstance(cells, str):
+            raise FormatProblem(number, cells)
+        if not columns.has_header and len(cells) == 1 and _is_bare_id(cells[0]):
+            cells = [*cells, *[""] * (len(names) - 1)]  # an editor removed the delimiter behind which there is no text
+        if len(cells) != len(names):
+            raise FormatProblem(number, _miscounted(cells, columns))
+        record: dict[str, str | float] = dict(zip(names, (cell.strip() for cell in cells), strict=True))
+        yield number, _in_seconds(record, number) if timed else record
+
+
+def _is_bare_id(cell: str) -> bool:
+    return not re.search(r"\s", cell.strip()) and is_recording(cell.strip())
+
+
+def _miscounted(cells: Sequence[str], columns: Columns) -> str:
+    many = len(cells) > len(columns.names)
+    mark = {"\t": "tab", "|": "bar"}.get(columns.delimiter, columns.delimiter)
+    if columns.has_header:
+        expected = f"{len(columns.names)} as in the header"
+    elif len(columns.names) > 2:
+        expected = f"{len(columns.names)} as in the first line"
+    else:
+        expected = "an id and a text"
+    advice = f": a text with a {mark} in it must be quoted" if many and columns.delimiter in ",;" else ""
+    return f"{len(cells)} columns, expected {expected}{advice}"
+
+
+def _in_seconds(record: dict[str, str | float], number: int) -> dict[str, str | float]:
+    """Whisper's milliseconds as offset and duration."""
+    try:
+        start, end = (int(record[key]) / 1000 for key in ("start", "end"))
+    except ValueError:
+        raise FormatProblem(number, "start and end must be whole milliseconds, as Whisper writes them") from None
+    if not 0 <= start <= end:
+        raise FormatProblem(number, f"starts at {start:g} s and ends at {end:g} s, expected 0 <= start <= end")
+    return {OFFSET: start, DURATION: round(end - start, 3), TEXT: record["text"]}
+
+
+def table_columns(lines: Sequence[str], keys: Collection[str], ending: str) -> Columns | None:
+    """The columns of lines that are a table with commas or semicolons and a header, or None."""
+    known = {*keys, *ROLES["id"], *ROLES["audio"]}
+    for delimiter in ",;":
+        names = header_of(lines[0], delimiter, known)
+        if names is None or not looks_like_names(names):
+            continue
+        if ending == ".csv" or f"{delimiter} " not in lines[0]:
+            return Columns(delimiter, names, True)
+        if sum(name in known for name in names) > 1:
+            return Columns(delimiter, names, True)
+    return None
