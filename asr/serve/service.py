@@ -202,7 +202,7 @@ def _blocks(job: Job) -> Iterator[Samples]:
         job.missing = missing.seconds
         job.notes.append(str(missing))
 
-    return stream_audio(job.recording.path, RATE, on_missing=miss, on_note=job.notes.append)
+    return stream_audio(job.recording.path, RATE, 0.0, None, None, miss, None, job.notes.append)
 
 
 class _Clock:

@@ -101,7 +101,7 @@ def _lost(u: Utterance, length: float, gaps: Sequence[Gap], end: float) -> str |
     begin, stop = u.offset, u.offset + length
     lost = sum(max(0.0, min(stop, gap.end or stop) - max(begin, gap.start)) for gap in gaps)
     cut = [gap for gap in gaps if gap.reason == "cut short" and gap.start <= stop + SLACK_SECONDS]
-    if lost > TOLERATED_SECONDS or cut:
+    if lost > 0 or cut:
         return f"audio_filepath: {u.audio_filepath}: {Missing(tuple(gap for gap in gaps if gap.start <= stop and (gap.end or stop) > begin) or tuple(cut))}"
     if stop > end + SLACK_SECONDS + TOLERATED_SECONDS:
         return f"audio_filepath: {u.audio_filepath}: the sound ends at {end:.2f} s"

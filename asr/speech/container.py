@@ -203,6 +203,8 @@ class ContainerReader:
         for begin, decoded, lost in self._placed(start):
             if lost and min(begin, stop) - position > SHORTEST_GAP * self.sample_rate:
                 self.gaps.append((position, min(begin, stop)))
+            if lost and not decoded.shape[1]:
+                break  # nothing comes behind the damage
             while position < min(begin, stop):
                 silence = np.zeros((len(decoded), min(longest, min(begin, stop) - position)), np.float32)
                 yield silence

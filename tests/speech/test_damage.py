@@ -14,14 +14,19 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from asr.decode.utterances import recognize_utterances
 from asr.errors import AudioError
+from asr.model.checkpoint import load_model
+from asr.prepare.conversion import _measured
 from asr.speech.audio import load_audio, load_whole, probe, stream_audio
 from asr.speech.batches import BatchDataset, Example
 from asr.speech.checking import check_manifest
 from asr.speech.headers import mp3_seconds, share_beyond_end
 from asr.speech.manifest import Utterance
 from asr.speech.missing import Gap, Missing, joined
+from asr.transcribe import Transcriber
 
 RATE = 16_000
 SECONDS = 12.0
@@ -475,6 +480,38 @@ def test_16_bit_audio_in_memory_is_exact(tmp_path: Path) -> None:
     list(dataset.remember(1.0))
     assert dataset.memory[0].values.dtype == np.int16
     assert np.array_equal(dataset.read(0), disk)
+
+
+def test_a_source_of_truncated_recordings_lists_them_as_problems(tmp_path: Path) -> None:
+    for name in ("good", "cut"):
+        by_soundfile(tmp_path / f"{name}.wav", "WAV")
+    path = tmp_path / "cut.wav"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = list(_measured([Utterance(name, tmp_path / f"{name}.wav", "A", source=name) for name in ("good", "cut")]))
+    assert isinstance(found[0], Utterance)
+    assert found[1] == f"cut: {path}: breaks off at 0:06 of 0:12"
+
+
+def test_evaluation_refuses_a_truncated_recording(tmp_path: Path, tiny_folder: Path) -> None:
+    path = by_soundfile(tmp_path / "cut.wav", "WAV")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    model = load_model(tiny_folder, torch.device("cpu"))
+    [(_, result)] = recognize_utterances(model, [Utterance("cut", path, "A")], model.search, 60.0)
+    assert isinstance(result, AudioError)
+    assert "breaks off at 0:06 of 0:12" in str(result)
+
+
+def test_transcripts_carry_notes(tmp_path: Path, tiny_folder: Path) -> None:
+    transcriber = Transcriber(load_model(tiny_folder, torch.device("cpu")))
+    path = by_soundfile(tmp_path / "cut.wav", "WAV")
+    assert transcriber.transcribe(path).notes == ()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    cut = transcriber.transcribe(path)
+    assert cut.notes == ("breaks off at 0:06 of 0:12",)
+    assert cut.missing == pytest.approx(6.0, abs=0.01)
+    tracks = film(tmp_path / "a.mkv", 1)
+    assert transcriber.transcribe(tracks).notes[0].startswith("sound track 2 of 2 is read")
+    assert transcriber.transcribe(tracks, track=1).notes == ()
 
 
 # ---------------------------------------------------------------- the parts themselves
