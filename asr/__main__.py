@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from asr.dependencies import naming_dependencies
@@ -10,12 +11,17 @@ from asr.errors import DependencyError
 
 def main() -> None:
     """Run the command line. Nothing but the standard library is imported before a missing package can be named."""
+    quiet = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if quiet:  # Ctrl-C during the imports ends the process, without a traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         with naming_dependencies():
             from asr.cli import main as command_line
     except DependencyError as e:
         print(f"error: {e}", file=sys.stderr)
         raise SystemExit(e.exit_code) from None
+    if quiet:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     command_line()
 
 

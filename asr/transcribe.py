@@ -32,6 +32,7 @@ from asr.model.checkpoint import load_model as load_folder
 from asr.speech.audio import stream_audio
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
+from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment
 from asr.speech.windows import Source, Window, read_windows
@@ -98,30 +99,35 @@ class Transcriber:
         self.language = model.config.language
         self.state_seconds = model.config.model.state_seconds
 
-    def transcribe(self, audio: Path | str | NDArray[Any], channel: int | None = None) -> Transcript:
+    def transcribe(self, audio: Path | str | NDArray[Any], channel: int | None = None, track: int | None = None) -> Transcript:
         """Transcribe a file, or samples (N,) at 16 kHz, of any length.
 
         Samples are floats in [-1, 1], or integers as WAV files have them: int8, int16 or int32, whose full range that is, or uint8, in which
-        128 is silence. `channel` of a file is 1 for the first; None is the mean of all. Raises AudioError.
+        128 is silence. `channel` of a file is 1 for the first; None is the mean of all. `track` is that of a file with several sound
+        tracks, 1 for the first; None is the one flagged as default. Raises AudioError.
         """
         if isinstance(audio, np.ndarray):
             samples = _float_samples(audio)
-            sources = [Source("<samples>", lambda _: iter([samples]))]
+            sources = [Source("<samples>", lambda *_: iter([samples]))]
         else:
-            sources = [_file(Utterance(id=Path(audio).stem, audio_filepath=Path(audio)), channel)]
+            sources = [_file(Utterance(id=Path(audio).stem, audio_filepath=Path(audio)), channel, track)]
         [(_, result)] = self._transcribe(sources, lambda _: None)
         if isinstance(result, AudioError):
             raise result
         return result
 
     def transcribe_many(
-        self, utterances: Sequence[Utterance], channel: int | None = None, on_progress: Callable[[float], None] = lambda _: None
+        self,
+        utterances: Sequence[Utterance],
+        channel: int | None = None,
+        on_progress: Callable[[float], None] = lambda _: None,
+        track: int | None = None,
     ) -> Iterator[tuple[int, Transcript | AudioError]]:
         """Transcribe many recordings, or parts of them: yields (index, transcript or what is wrong with the recording), in order.
 
         `on_progress` is told how many seconds of recordings more are done.
         """
-        return self._transcribe([_file(u, channel) for u in utterances], on_progress)
+        return self._transcribe([_file(u, channel, track) for u in utterances], on_progress)
 
     def _transcribe(self, sources: Sequence[Source], on_progress: Callable[[float], None]) -> Iterator[tuple[int, Transcript | AudioError]]:
         stop = threading.Event()
@@ -136,7 +142,7 @@ class Transcriber:
                         on_progress(share * window.seconds)
                     for end in window.ends:
                         name, heard = sources[end.recording].name, found.pop(end.recording, [])
-                        yield end.recording, end.error or Transcript.of(name, end.seconds, heard, end.missing, self.language)
+                        yield end.recording, end.error or Transcript.of(name, end.seconds, heard, end.missing, self.language, end.notes)
             finally:
                 stop.set()
 
@@ -238,9 +244,13 @@ def _float_samples(samples: NDArray[Any]) -> Samples:
     return (floats - full if kind == "u" else floats) / full
 
 
-def _file(utterance: Utterance, channel: int | None) -> Source:
-    path = utterance.audio_filepath
-    return Source(str(path), lambda on_missing: stream_audio(path, RATE, utterance.offset, utterance.duration, channel, on_missing))
+def _file(utterance: Utterance, channel: int | None, track: int | None) -> Source:
+    path, offset, duration = utterance.audio_filepath, utterance.offset, utterance.duration
+
+    def blocks(on_missing: Callable[[Missing], None], on_note: Callable[[str], None]) -> Iterator[Samples]:
+        return stream_audio(path, RATE, offset, duration, channel, on_missing, track, on_note)
+
+    return Source(str(path), blocks)
 
 
 def pick_device(name: str) -> torch.device:

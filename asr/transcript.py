@@ -82,21 +82,29 @@ class Transcript:
     segments: tuple[Segment, ...]
     """in order; none where nobody speaks"""
     missing: float = 0.0
-    """seconds that the recording's header states and that are not there: it breaks off"""
+    """seconds of the recording that are damaged, or that its header states and that are not there"""
     language: str = "en"
     """the model's: its ISO 639 code"""
     held_back: tuple[HeldBack, ...] = ()
     """in order"""
+    notes: tuple[str, ...] = ()
+    """sentences on the recording: where sound is missing, which of several tracks was read"""
 
     @classmethod
     def of(
-        cls, audio_filepath: str, duration: float, heard: Iterable[Segment | HeldBack | None], missing: float = 0.0, language: str = "en"
+        cls,
+        audio_filepath: str,
+        duration: float,
+        heard: Iterable[Segment | HeldBack | None],
+        missing: float = 0.0,
+        language: str = "en",
+        notes: Iterable[str] = (),
     ) -> Transcript:
         """Made of what was heard in each stretch of speech, in any order; None for nothing."""
         ordered = sorted((one for one in heard if one), key=lambda one: one.start)
         segments = tuple(one for one in ordered if isinstance(one, Segment))
         held_back = tuple(one for one in ordered if isinstance(one, HeldBack))
-        return cls(audio_filepath, duration, segments, missing, language, held_back)
+        return cls(audio_filepath, duration, segments, missing, language, held_back, tuple(notes))
 
     @property
     def text(self) -> str:

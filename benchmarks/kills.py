@@ -158,15 +158,15 @@ def disturb(process: Process, dice: random.Random, kill: bool) -> str:
     return number.name
 
 
-def check_end(code: int, sent: str, lines: list[str], begun: bool) -> str:
-    """Return the fault in how a process ended after a signal, if any."""
+def check_end(code: int, sent: str, lines: list[str], begun: bool, over: bool) -> str:
+    """Return the fault in how a process ended after a signal, if any. `over`: the run's model is written, so Python may have been exiting."""
     if any("Traceback" in line for line in lines) and begun:
         return "a traceback"
     if sent == "SIGKILL":
         allowed: tuple[int, ...] = (-signal.SIGKILL, 0)
-    elif begun:
+    elif begun and not over:
         allowed = (130, 0)
-    else:  # the interpreter itself may have been starting
+    else:  # the interpreter itself may have been starting or exiting
         allowed = (130, 0, -signal.SIGINT, -signal.SIGTERM)
     return "" if code in allowed else f"exit code {code}"
 
@@ -183,7 +183,8 @@ def disturbed_run(recipe: Path, run: Path, dice: random.Random, left: Counter[st
             left[kind] -= bool(sent)
         code = process.end()
         if sent:
-            yield sent, check_end(code, sent, process.lines, any(line.startswith(BEGUN) for line in process.lines))
+            begun = any(line.startswith(BEGUN) for line in process.lines)
+            yield sent, check_end(code, sent, process.lines, begun, (run / "model").is_dir())
         elif code:
             raise AsrError(f"{run}: exit code {code}: {process.lines[-3:]}")
         if code == 0:

@@ -52,6 +52,7 @@ from asr.speech.audio import load_audio, stream_audio
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import BatchDataset, BatchSampler, Example, by_length
 from asr.speech.manifest import Utterance, read_manifest
+from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE
 from asr.speech.windows import Source, read_windows
@@ -117,7 +118,7 @@ def transcribe(model: Transcriber, utterances: list[Utterance]) -> dict[str, flo
     with ExitStack() as patches:
         for owner, name, stage in timed:
             patches.enter_context(patch.object(owner, name, _timed_method(watch, stage, owner, name)))
-        sources = [Source(u.id, lambda on_missing, u=u: _timed_blocks(watch, u, on_missing)) for u in utterances]  # type: ignore[misc]
+        sources = [Source(u.id, lambda on_missing, on_note, u=u: _timed_blocks(watch, u, on_missing)) for u in utterances]  # type: ignore[misc]
         windows = read_windows(sources, model.segment, WINDOW_BATCHES * model.batch_seconds, threading.Event())
         with watch.stage("speech"):
             for window in windows:
@@ -135,7 +136,7 @@ def _timed_method(watch: Stopwatch, stage: str | Callable[..., str], owner: Any,
     return lambda self, *args: watch.wrap(stage, original)(self, *args)
 
 
-def _timed_blocks(watch: Stopwatch, u: Utterance, on_missing: Callable[[float], None]) -> Iterator[Samples]:
+def _timed_blocks(watch: Stopwatch, u: Utterance, on_missing: Callable[[Missing], None]) -> Iterator[Samples]:
     """The recording's samples at 16 kHz, block by block."""
     blocks = stream_audio(u.audio_filepath, RATE, u.offset, u.duration, None, on_missing)
     while True:

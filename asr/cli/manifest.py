@@ -21,18 +21,21 @@ ManifestArgument = Annotated[Path, typer.Argument(help="A manifest (.json or .js
 
 @app.command("check")
 @speaks_plainly
-def check(file: ManifestArgument) -> None:
+def check(
+    file: ManifestArgument,
+    headers_only: Annotated[bool, typer.Option("--headers-only", help="Read the headers of recordings, and decode nothing.")] = False,
+) -> None:
     """Find every line of a manifest that cannot be used, and say why.
 
-    The recordings' headers are opened too, so lengths and places in them are checked as well. The exit code is 1 where anything
-    is wrong.
+    Recordings are decoded, so damaged and truncated ones are found, and lengths and places in them are checked. --headers-only
+    takes a hundredth of the time, and finds no damage behind the headers. The exit code is 1 where anything is wrong.
 
       asr manifest check data/an4/train.json
     """
-    from asr.speech.manifest import check_manifest
+    from asr.speech.checking import check_manifest
 
     with err.status(f"checking {file} …"):
-        report = check_manifest(file)
+        report = check_manifest(file, headers_only)
     for problem in report.problems:
         print_result(problem)
     out.print(f"{file}: {report.utterances} utterances, {report.hours:.2f} h, {len(report.problems)} problems", markup=False)

@@ -61,6 +61,9 @@ def transcribe(
     nbest: Annotated[int, typer.Option(min=1, help="In json: so many readings of each segment.")] = 1,
     word_times: Annotated[bool, typer.Option("--word-times", help="In vtt: a time stamp before each word.")] = False,
     channel: Annotated[int | None, typer.Option(min=1, help="Channel to transcribe, 1 for the first.", show_default="mean of all")] = None,
+    track: Annotated[
+        int | None, typer.Option(min=1, help="Sound track to transcribe, 1 for the first.", show_default="the one flagged as default")
+    ] = None,
     search: SearchOptions,
 ) -> None:
     """Transcribe recordings of any length and format.
@@ -110,7 +113,7 @@ def transcribe(
     if jobs:
         with open_inputs([job.recording for job in jobs]) as opened:
             jobs = [job._replace(recording=recording) for job, recording in zip(jobs, opened, strict=True)]
-            _work(jobs, search, channel, options, tally)
+            _work(jobs, search, (channel, track), options, tally)
     if output_dir or (tally["failed"] and len(recordings) > 1):
         err.print(", ".join(f"{tally[what]} {what}" for what in ("transcribed", "already there", "failed") if tally[what]))
     if tally["held back"]:
@@ -147,24 +150,26 @@ def _plan_files(
     return jobs
 
 
-def _work(jobs: Sequence[_Job], search: SearchOptions, channel: int | None, options: OutputOptions, tally: Counter[str]) -> None:
-    """Transcribe, and print or write each recording as soon as it is done; `tally` counts."""
+def _work(
+    jobs: Sequence[_Job], search: SearchOptions, part: tuple[int | None, int | None], options: OutputOptions, tally: Counter[str]
+) -> None:
+    """Transcribe a channel of a track, and print or write each recording as soon as it is done; `tally` counts."""
+    channel, track = part
     transcriber = search.transcriber(options.nbest)
     if options.nbest > transcriber.decode.beam:
         raise UsageError(f"--nbest {options.nbest}: the search keeps {transcriber.decode.beam}: raise --beam-size as well")
     total = _seconds([job.recording for job in jobs]) if err.is_terminal else 0.0
     try:
         with audio_progress(total) as pace:
-            results = transcriber.transcribe_many([job.recording.utterance for job in jobs], channel, pace.advance)
+            results = transcriber.transcribe_many([job.recording.utterance for job in jobs], channel, pace.advance, track)
             for i, result in results:
                 recording, base, formats = jobs[i]
                 if isinstance(result, AudioError):
                     tally["failed"] += 1
                     complain(_failure(recording, result))
                     continue
-                if result.missing:
-                    whole = clock(result.duration + result.missing)
-                    err.print(f"note: {recording.label}: breaks off at {clock(result.duration)} of {whole}", markup=False)
+                for note in result.notes:
+                    err.print(f"note: {recording.label}: {note}", markup=False)
                 if recording.is_standard_input:
                     result = replace(result, audio_filepath=recording.label)
                 if base is None:

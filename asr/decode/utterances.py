@@ -14,7 +14,7 @@ from asr.decode.examine import examine
 from asr.decode.hotwords import Hotwords
 from asr.errors import AudioError
 from asr.model.checkpoint import TrainedModel
-from asr.speech.audio import load_audio, probe
+from asr.speech.audio import load_whole, probe
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
 from asr.speech.reader import Samples
@@ -73,7 +73,7 @@ def _seconds(utterance: Utterance) -> float | AudioError:
 
 def _read(utterance: Utterance, rate: int) -> Samples | AudioError:
     try:
-        return load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration)
+        return load_whole(utterance.audio_filepath, rate, utterance.offset, utterance.duration)
     except AudioError as e:
         return e
 

@@ -15,7 +15,7 @@ from asr.errors import AudioError, UsageError
 from asr.files import atomic_file
 from asr.prepare.listing import Listing
 from asr.prepare.progress import Progress, no_progress
-from asr.speech.audio import probe
+from asr.speech.audio import AudioInfo, probe
 from asr.speech.manifest import Utterance, part_seconds, write_manifest
 from asr.text.unicode_form import unicode_form
 
@@ -104,14 +104,17 @@ def _measured(items: Iterable[Utterance | str]) -> Iterator[Utterance | str]:
     """Utterances with their durations, in order; a problem for each whose recording is not all there."""
 
     @functools.lru_cache(maxsize=4096)  # utterances of one recording mostly follow each other
-    def seconds(path: Path) -> float:
-        return probe(path).seconds
+    def info(path: Path) -> AudioInfo:
+        return probe(path)
 
     def measure(found: Utterance | str) -> Utterance | str:
         if isinstance(found, str):
             return found
         try:
-            length, problem = part_seconds(found, seconds(found.audio_filepath))
+            recording = info(found.audio_filepath)
+            length, problem = part_seconds(found, recording.seconds)
+            if recording.breaks_off and found.duration is None:
+                problem = f"{found.audio_filepath}: {recording.breaks_off}"
         except AudioError as e:
             return f"{found.source}: {e}"
         length = round(length, 3)

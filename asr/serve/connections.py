@@ -13,8 +13,8 @@ Every state in which the client has to act has a deadline:
 | `idle`: between two requests | uvicorn's keep-alive timeout |
 | `busy`: a request is being answered | the application's |
 | `rest`: answered, but its body still arrives | REST_SECONDS |
-| `stalled`: the client does not read the answer | STALL_SECONDS for each 48 KiB |
-| `closing`: the last bytes are on their way | STALL_SECONDS |
+| `stalled`: the client does not read the answer | STALL_SECONDS for each STALL_BYTES |
+| `closing`: the last bytes are on their way | the same |
 
 At the limit of connections, the client with most connections in a state other than `busy` and `stalled` loses its oldest one, if that is not
 fresh.
@@ -40,7 +40,7 @@ from asr.serve.settings import ServeSettings
 
 HEAD_SECONDS = 10.0
 REST_SECONDS = 10.0
-STALL_SECONDS = 30.0
+STALL_SECONDS, STALL_BYTES = 30.0, 48 * 2**10
 SECONDS = {"head": HEAD_SECONDS, "rest": REST_SECONDS, "stalled": STALL_SECONDS, "closing": STALL_SECONDS}
 HEAD_BYTES, HEADERS = 16 * 2**10, 100
 HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -61,6 +61,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.state, self.since = "", 0.0
         self._deadline: asyncio.TimerHandle | None = None
+        self._unsent = 0  # bytes in the transport's buffer when the deadline was set
         self._begun = True  # the first head is due at once
         self._received = self._lines = 0  # bytes and line ends of a chunked body
         self._chunked = False
@@ -166,6 +167,7 @@ class Connection(H11Protocol):
             self._deadline.cancel()
             self._deadline = None
         if state in SECONDS:
+            self._unsent = self.transport.get_write_buffer_size()
             self._deadline = self.loop.call_later(SECONDS[state], self._expire)
 
     def _current(self) -> str:
@@ -181,7 +183,11 @@ class Connection(H11Protocol):
 
     def _expire(self) -> None:
         self._deadline = None
-        if self.state == "head" and self.conn.trailing_data[0]:
+        unsent = self.transport.get_write_buffer_size()
+        if self.state in ("stalled", "closing") and unsent <= self._unsent - STALL_BYTES:
+            self._unsent = unsent
+            self._deadline = self.loop.call_later(SECONDS[self.state], self._expire)
+        elif self.state == "head" and self.conn.trailing_data[0]:
             message = f"the head of the request did not arrive within {HEAD_SECONDS:g} s"
             self._refuse(ApiError(408, message, code="head_timeout"))
         elif self.state in ("head", "rest"):

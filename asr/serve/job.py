@@ -48,6 +48,10 @@ class Job(Share):
     transcript: Future[Transcript] = field(default_factory=Future)
     looked_seconds: float = 0.0
     """Seconds of speech with attention weights so far."""
+    missing: float = 0.0
+    """Seconds of the recording that could not be read."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences on the recording, complete once it is read."""
     _read: float = 0.0
     _speech: float = 0.0
     _recognized: float = 0.0
@@ -85,4 +89,4 @@ class Job(Share):
     def _finish(self) -> None:
         if len(self._found) == self._segments:
             with suppress(InvalidStateError):  # given up, a moment ago
-                self.transcript.set_result(Transcript.of("", self._read, self._found.values(), language=self.language))
+                self.transcript.set_result(Transcript.of("", self._read, self._found.values(), self.missing, self.language, self.notes))

@@ -32,10 +32,9 @@ from asr.serve.access import check_key
 from asr.serve.errors import ApiError
 from asr.serve.job import Heard, Progress
 from asr.serve.pictures import picture
-from asr.serve.recordings import Recording
 from asr.serve.replies import verbose
 from asr.serve.service import Service, as_api_error
-from asr.serve.uploads import Body, received
+from asr.serve.uploads import Body, Upload, received
 from asr.serve.waiting import too_late
 from asr.transcript import Segment, Transcript
 
@@ -74,17 +73,17 @@ def add_page(app: FastAPI, service: Service) -> None:
                 service.metrics.requests.labels("499").inc()
                 return Response(status_code=499)
             held = stack.pop_all()
-        return _Lines(service, upload.recording, held)
+        return _Lines(service, upload, held)
 
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
     app.mount("/swagger", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path), name="swagger")
 
 
 class _Lines(StreamingResponse):
-    """The lines of an answer. Holds the place of the request until the end, even if the client leaves before the first line."""
+    """The lines of an answer. Frees the place of the request at the end, even if the client leaves before the first line."""
 
-    def __init__(self, service: Service, recording: Recording, held: AsyncExitStack):
-        super().__init__(_lines(service, recording), media_type="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
+    def __init__(self, service: Service, upload: Upload, held: AsyncExitStack):
+        super().__init__(_lines(service, upload), media_type="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,8 +91,8 @@ class _Lines(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _lines(service: Service, recording: Recording) -> AsyncIterator[str]:
-    """Lines of the answer. Gives the job up if the client leaves."""
+async def _lines(service: Service, upload: Upload) -> AsyncIterator[str]:
+    """Lines of the answer. Gives the job up if the client leaves. A client that reads slowly holds no place once the job is done."""
     loop = asyncio.get_running_loop()
     told: asyncio.Queue[Progress | Heard | None] = asyncio.Queue()
 
@@ -101,19 +100,24 @@ async def _lines(service: Service, recording: Recording) -> AsyncIterator[str]:
         with suppress(RuntimeError):  # the loop is closed: the server was stopped by force
             loop.call_soon_threadsafe(told.put_nowait, what)
 
-    job = service.submit(recording, looks=True, tell=tell)
-    job.transcript.add_done_callback(lambda _: tell(None))
+    def done(_: object) -> None:
+        tell(None)
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(upload.release)
+
+    job = service.submit(upload.recording, looks=True, tell=tell)
+    job.transcript.add_done_callback(done)
     until = loop.time() + service.settings.timeout_seconds
     status = 499  # the client is gone
     try:
         while (what := await asyncio.wait_for(told.get(), until - loop.time())) is not None:
             if (event := _event(what)) is not None:
                 yield _line(event)
-        done = _line(_done(job.transcript.result()))
+        last = _line(_done(job.transcript.result()))
         status = 200
-        yield done
+        yield last
     except Exception as e:
-        error = too_late(service) if isinstance(e, asyncio.TimeoutError) else as_api_error(e, recording.path)
+        error = too_late(service) if isinstance(e, asyncio.TimeoutError) else as_api_error(e, upload.recording.path)
         status = error.status
         yield _line({"event": "error", **error.body})
     finally:

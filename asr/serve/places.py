@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from fastapi import Request
@@ -90,14 +90,13 @@ class Places:
             self._metrics.uploads.set(len(self._arrivals))
 
     @contextmanager
-    def recognition(self, client: str) -> Iterator[None]:
-        """Hold a place for a whole recording. Raises ApiError 429 if there is none."""
+    def recognition(self, client: str) -> Iterator[Callable[[], None]]:
+        """Hold a place for a whole recording, until the end or until the yielded function is called. Raises ApiError 429 if there is none."""
         self._check_recognition(client)
         self._count(client, 1)
-        try:
-            yield
-        finally:
-            self._count(client, -1)
+        with ExitStack() as stack:
+            stack.callback(self._count, client, -1)
+            yield stack.close
 
     def refuse_uploads(self, error: ApiError) -> None:
         """End all uploads in progress."""

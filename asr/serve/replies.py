@@ -1,7 +1,8 @@
 """Transcripts in the forms of OpenAI's audio API.
 
 `verbose_json` has three keys beyond theirs: `probability` of a word, `doubtful` of a segment (the CTC head does not bear it out), and
-`held_back`, the stretches of speech that it bears out so little that nothing is written for them.
+`held_back`, the stretches of speech that it bears out so little that nothing is written for them; a fourth, `notes`, says where
+sound is missing in a damaged recording. Other forms have the notes in the header `X-Notes`.
 `no_speech_prob` is 0 throughout: where nobody speaks is found out before the model listens.
 """
 
@@ -25,6 +26,8 @@ SEGMENT_KEYS = ("id", "seek", "start", "end", "text", "tokens", "temperature", "
 def reply(transcript: Transcript, fields: Fields) -> Response:
     """The answer to a request."""
     headers = {"X-Ignored-Fields": ", ".join(_header_text(name) for name in fields.ignored)} if fields.ignored else {}
+    if transcript.notes:
+        headers["X-Notes"] = "; ".join(_header_text(note, 500) for note in transcript.notes)
     form = fields.response_format
     if form == "json":
         return JSONResponse({"text": one_line(transcript, UNMARKED), "usage": _usage(transcript)}, headers=headers)
@@ -46,6 +49,7 @@ def verbose(transcript: Transcript, granularities: tuple[str, ...]) -> dict[str,
         "text": one_line(transcript, UNMARKED),
         "usage": _usage(transcript),
         "held_back": record["held_back"],
+        "notes": list(transcript.notes),
     }
     if "segment" in granularities:
         answer["segments"] = [{**{key: s[key] for key in SEGMENT_KEYS}, "no_speech_prob": 0.0} for s in record["segments"]]
@@ -58,6 +62,6 @@ def _usage(transcript: Transcript) -> dict[str, Any]:
     return {"type": "duration", "seconds": math.ceil(transcript.duration)}
 
 
-def _header_text(name: str) -> str:
-    """A name that somebody sent, safe in a header."""
-    return "".join(c if c.isascii() and c.isprintable() and c != "," else "?" for c in name[:60])
+def _header_text(text: str, longest: int = 60) -> str:
+    """A text that somebody sent, safe in a header."""
+    return "".join(c if c.isascii() and c.isprintable() and (c != "," or longest > 60) else "?" for c in text[:longest])

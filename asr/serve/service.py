@@ -24,6 +24,7 @@ from asr.serve.places import Places
 from asr.serve.recordings import Recording, Recordings
 from asr.serve.settings import ServeSettings
 from asr.speech.audio import probe, stream_audio
+from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, speech_segments
 from asr.transcribe import Transcriber
@@ -121,7 +122,7 @@ class Service:
             if job.given_up:
                 raise GivenUp
             clock.check(probe(path).seconds)  # before the model recognises hours of it in vain
-            for segment in speech_segments(clock.count(stream_audio(path, RATE)), self._transcriber.segment):
+            for segment in speech_segments(clock.count(_blocks(job)), self._transcriber.segment):
                 speech += segment.seconds
                 job.reading(clock.seconds, speech)
                 self._queue.put(job, count, segment)
@@ -192,6 +193,16 @@ class Service:
         except Exception:  # the text is worth more than its picture
             log.exception("no picture of a segment of %.1f s", item.speech.seconds)
             return None
+
+
+def _blocks(job: Job) -> Iterator[Samples]:
+    """Samples at 16 kHz of a job's recording; the job gets the notes on it."""
+
+    def miss(missing: Missing) -> None:
+        job.missing = missing.seconds
+        job.notes.append(str(missing))
+
+    return stream_audio(job.recording.path, RATE, on_missing=miss, on_note=job.notes.append)
 
 
 class _Clock:

@@ -6,7 +6,7 @@ Nothing that the sender states is believed: not the length, nor the file's name 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -56,10 +56,12 @@ class FormParser(MultiPartParser):
 
 @dataclass(frozen=True)
 class Upload:
-    """The content of a form."""
+    """A whole upload, with a place in recognition."""
 
     fields: dict[str, list[str]]
     recording: Recording
+    release: Callable[[], None]
+    """Frees the place before the request ends."""
 
 
 class Body:
@@ -148,16 +150,17 @@ async def received(body: Body, request: Request, service: Service) -> AsyncItera
     service.check_ready()
     client = client_of(request)
     with service.places.upload(client) as arrival:
-        upload = await _form(body, arrival, request, service.recordings)
+        fields, recording = await _form(body, arrival, request, service.recordings)
     try:
-        with service.places.recognition(client):
-            yield upload
+        with service.places.recognition(client) as release:
+            yield Upload(fields, recording, release)
     finally:
-        if not upload.recording.kept:
-            upload.recording.close()
+        if not recording.kept:
+            recording.close()
 
 
-async def _form(body: Body, arrival: Arrival, request: Request, recordings: Recordings) -> Upload:
+async def _form(body: Body, arrival: Arrival, request: Request, recordings: Recordings) -> tuple[dict[str, list[str]], Recording]:
+    """The fields of a form, and its file."""
     kind = request.headers.get("content-type", "")
     if kind.split(";")[0].strip().lower() != "multipart/form-data":
         raise ApiError(415, f"Content-Type is {kind[:100] or 'missing'!r}, expected multipart/form-data with a field named file")
@@ -175,7 +178,7 @@ async def _form(body: Body, arrival: Arrival, request: Request, recordings: Reco
     except BaseException as e:
         await form.close()
         raise (as_unforeseen(e) if isinstance(e, OSError) and e.errno in OUT_OF_RESOURCES else e) from None
-    return Upload({key: [v for v in form.getlist(key) if isinstance(v, str)] for key in form}, recording)
+    return {key: [v for v in form.getlist(key) if isinstance(v, str)] for key in form}, recording
 
 
 def _file(form: FormData) -> UploadFile:

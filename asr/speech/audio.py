@@ -1,8 +1,9 @@
 """Recordings of any format to float32 mono at the model's rate.
 
-libsndfile (soundfile) reads wav, flac, ogg, opus, sph and their like; FFmpeg's libraries (PyAV) read mp3, m4a, mp4, webm, wma, video.
-What a file is called does not matter, only what is in it. A recording that breaks off is read as far as it goes, and how much is
-missing is told. Only the part that is asked for is decoded, block by block, so that memory holds little more than the result.
+libsndfile (soundfile) reads wav, flac, sph, aiff and their like, as far as it can. FFmpeg's libraries (PyAV) read everything else, and
+go on where libsndfile stops early. The name of a file does not matter, only its content. A recording with damage is read as FFmpeg's own
+program reads it, with silence for the damaged stretch, and one that breaks off is read to its end; the gaps are reported once, as `Missing`.
+Only the part that is asked for is decoded, block by block, so memory holds little more than the result.
 
 Times are those of the container, from its start on: sound that starts later than the pictures of a video, or pauses, has silence before
 it and in its gaps (see timeline.py). A codec's delay, of less than JITTER_SECONDS, is no such silence.
@@ -13,7 +14,6 @@ Shapes: C channels, N samples.
 from __future__ import annotations
 
 import contextlib
-import math
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,8 +24,14 @@ import numpy as np
 
 from asr.errors import AudioError
 from asr.speech.container import ContainerReader
-from asr.speech.reader import MISSING_SECONDS, Reader, Samples
+from asr.speech.file_part import FilePart
+from asr.speech.linked import LinkedReader
+from asr.speech.missing import Gap, Missing, joined
+from asr.speech.mixing import Mixer
+from asr.speech.ogg import links as ogg_links
+from asr.speech.reader import Reader, Samples
 from asr.speech.sound_file import SoundFileReader
+from asr.speech.tracks import check_track
 
 # What recordings are called, where many files are looked through. One that is named itself may be called anything.
 ENDINGS = frozenset(
@@ -34,6 +40,9 @@ ENDINGS = frozenset(
 )
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz; a sample rate outside is a damaged header
+
+
+TOLERATED_SECONDS = 0.25  # of a recording that may be missing where its text is taught or scored: less than a word
 
 
 @dataclass(frozen=True)
@@ -45,22 +54,59 @@ class AudioInfo:
     channels: int
     seconds: float
     """from the start of the container to the end of its sound"""
+    breaks_off: Gap | None = None
+    """the missing end, where the header or the last bytes show that the file is cut short"""
 
 
-def probe(path: Path) -> AudioInfo:
-    """Read the header alone; a stream that states no length is run through, undecoded. Raises AudioError naming the file."""
-    with _open(path) as reader:
+def probe(path: Path, track: int | None = None) -> AudioInfo:
+    """Read the header alone; the packets of a stream that states no length are counted, undecoded.
+
+    Args:
+        path: the recording.
+        track: number of the sound track, 1 for the first; None to choose (see tracks.py).
+
+    Raises:
+        AudioError: the file is missing, is no recording, holds no sound or no such track.
+    """
+    with _open(path, track) as reader:
         seconds = reader.seconds()
         if seconds <= 0:
             raise _no_sound(path)
-        return AudioInfo(reader.sample_rate, reader.channels, seconds)
+        stated = reader.stated_seconds()
+        gap = None
+        if stated - seconds > reader.tolerance:
+            gap = Gap(seconds, stated, "cut short")
+        elif reader.cut_short:
+            gap = Gap(seconds, None, "cut short")
+        return AudioInfo(reader.sample_rate, reader.channels, seconds, gap)
 
 
 def load_audio(
-    path: Path, sample_rate: int = 16_000, offset: float = 0.0, duration: float | None = None, channel: int | None = None
+    path: Path,
+    sample_rate: int = 16_000,
+    offset: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    track: int | None = None,
 ) -> Samples:
-    """All of `stream_audio` at once: (N,) samples. Raises as it does."""
-    return np.concatenate(list(stream_audio(path, sample_rate, offset, duration, channel)))
+    """All of `stream_audio` at once: (N,) samples, with what is there of a damaged recording. Raises as it does."""
+    return np.concatenate(list(stream_audio(path, sample_rate, offset, duration, channel, track=track)))
+
+
+def load_whole(
+    path: Path, sample_rate: int = 16_000, offset: float = 0.0, duration: float | None = None, tolerance: float = TOLERATED_SECONDS
+) -> Samples:
+    """Like `load_audio`, for sound that a text belongs to: refuses a part of which more than `tolerance` seconds are missing.
+
+    Raises:
+        AudioError: as `stream_audio`, and where sound is missing.
+    """
+    found: list[Missing] = []
+    samples = np.concatenate(list(stream_audio(path, sample_rate, offset, duration, on_missing=found.append)))
+    for missing in found:
+        if missing.seconds > tolerance or missing.open_ended:
+            raise AudioError(f"{path}: {missing}: replace the file, or leave it out")
+    return samples
 
 
 def stream_audio(
@@ -69,33 +115,48 @@ def stream_audio(
     offset: float = 0.0,
     duration: float | None = None,
     channel: int | None = None,
-    on_missing: Callable[[float], None] = lambda _: None,
+    on_missing: Callable[[Missing], None] = lambda _: None,
+    track: int | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Samples]:
-    """Decode blocks of about a second at `sample_rate` (Hz): from `offset` (s), of `duration` (s; None: to the end).
+    """Decode blocks of about a second.
 
-    `channel` is 1 for the first; None is the mean of all. Times are those of the container: where its sound begins late or leaves gaps
-    there is silence, of at most an hour for a gap and none beyond the length that the container states, for that is a damaged time stamp;
-    where it overlaps, the later is dropped. At the file's own rate a part holds the samples that the whole has there, but for WebM
-    (shifted by up to 1 ms, the precision of its time stamps), containers whose stamps jitter (by as much as they do, JITTER_SECONDS
-    at most), and some Ogg Vorbis (by up to about 10 ms: libsndfile issue 885). Where a recording breaks off before the length that its header states, `on_missing` is told at the end how many seconds
-    of what was asked for are missing.
+    Times are those of the container. Where its sound begins late or leaves gaps there is silence, of at most an hour for a gap and none
+    beyond the length that the container states, for that is a damaged time stamp. Where it overlaps, the later is dropped. At the file's
+    own rate a part holds the samples that the whole has there, but for WebM (shifted by up to 1 ms, the precision of its time stamps) and
+    containers whose stamps jitter (by as much as they do, JITTER_SECONDS at most).
 
-    Raises AudioError naming the file when it is missing, no recording, empty from there on, has no such channel, or holds samples
-    that are not finite (once it comes to them).
+    Args:
+        path: the recording.
+        sample_rate: Hz of the result.
+        offset: where to begin, in seconds.
+        duration: length in seconds; None for all that follows.
+        channel: 1 for the first; None for the mean of all.
+        on_missing: called at most once, at the end, where sound of the part is damaged or the file breaks off before its stated length.
+        track: number of the sound track, 1 for the first; None to choose (see tracks.py).
+        on_note: called with a sentence for each choice that was made: of a track, or of a channel where the channels cancel each other.
+
+    Yields:
+        (N,) samples.
+
+    Raises:
+        AudioError: names the file when it is missing, no recording, empty from `offset` on, has no such channel or track, or holds
+            samples that are not finite (once it comes to them).
     """
-    with _open(path) as reader:
+    with _open(path, track) as reader:
         rate = reader.sample_rate
         if channel is not None and not 1 <= channel <= reader.channels:
             has = "1 channel" if reader.channels == 1 else f"{reader.channels} channels"
             raise AudioError(f"{path}: has {has}, and no channel {channel}")
+        if reader.note:
+            on_note(reader.note)
         start = round(offset * rate)
         stop = None if duration is None else start + round(duration * rate)
-        if offset and offset >= (reader.stated_seconds() or math.inf):
-            raise _no_sound(path, offset)
+        mix = Mixer(rate, channel, on_note, offset)
         resample = _resampler(rate, sample_rate)
         decoded = 0
         for channels in reader.blocks(start, stop):
-            block = _one_channel(channels, channel)
+            block = mix(channels)
             finite = np.isfinite(block)
             if not finite.all():
                 place = (start + decoded + int(np.argmin(finite))) / rate
@@ -105,10 +166,23 @@ def stream_audio(
         if not decoded:
             raise _no_sound(path, offset)
         yield resample(np.zeros(0, np.float32), True)
-        if stated := round(reader.stated_seconds() * rate):
-            missing = (min(stated, stop or stated) - start - decoded) / rate
-            if missing > MISSING_SECONDS:
-                on_missing(missing)
+        if gaps := _gaps(reader, start, stop, start + decoded):
+            on_missing(Missing(gaps))
+
+
+def _gaps(reader: Reader, start: int, stop: int | None, end: int) -> tuple[Gap, ...]:
+    """All gaps of a part from sample `start` to `stop`, which was read to sample `end`."""
+    rate = reader.sample_rate
+    found = [Gap(first / rate, last / rate, "damaged") for first, last in reader.gaps]
+    stated = round(reader.stated_seconds() * rate)
+    # A manifest may have taken its durations from the bytes that are there: a part that ends where the file breaks off is cut short too.
+    whole = stop is None or (reader.truncated and stop >= end >= (reader.seconds() - reader.tolerance) * rate)
+    wanted = stated if whole or stop is None else min(stated, stop)
+    if wanted - end > reader.tolerance * rate:
+        found.append(Gap(end / rate, wanted / rate, "cut short"))
+    elif reader.cut_short and (stop is None or end < stop):
+        found.append(Gap(end / rate, None, "cut short"))
+    return joined(found)
 
 
 def _resampler(rate: int, wanted: int) -> Callable[[Samples, bool], Samples]:
@@ -121,15 +195,8 @@ def _resampler(rate: int, wanted: int) -> Callable[[Samples, bool], Samples]:
     return lambda block, last: np.asarray(stream.resample_chunk(block, last), np.float32)
 
 
-def _one_channel(channels: Samples, channel: int | None) -> Samples:
-    """(C, N) -> (N,): the channel asked for, or the mean. A stream may change its channels on the way: its last stands for one that is gone."""
-    if channel is not None:
-        return channels[min(channel, len(channels)) - 1]
-    return channels[0] if len(channels) == 1 else channels.mean(axis=0, dtype=np.float32)
-
-
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[Reader]:
+def _open(path: Path, track: int | None = None) -> Iterator[Reader]:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -145,16 +212,28 @@ def _open(path: Path) -> Iterator[Reader]:
         raise AudioError(f"{path}: cannot be read: {e.strerror}") from None
     try:
         with file, contextlib.ExitStack() as stack:
-            reader: Reader | None = None if _looks_like_mp3(file) else SoundFileReader.open(file, stack)
-            if reader is None:
-                file.seek(0)
-                reader = ContainerReader(path, file, stack)
+            reader = _reader(path, file, stack, track)
             rate = reader.sample_rate
             if not LOWEST_RATE <= rate <= HIGHEST_RATE:
                 raise AudioError(f"{path}: cannot be decoded, its header is damaged (a sample rate of {rate} Hz)")
             yield reader
     except OSError as e:  # of the disk, at any place of the file
         raise AudioError(f"{path}: cannot be read: {e.strerror or e}") from None
+
+
+def _reader(path: Path, file: FileIO, stack: contextlib.ExitStack, track: int | None) -> Reader:
+    """The reader that an open file needs, by its content."""
+    if links := ogg_links(file):
+        if len(links) > 1:
+            return LinkedReader(path, file, links, track)
+        return ContainerReader(path, FilePart(file), stack, track, None, links[0].end_tick, not links[0].whole)
+    file.seek(0)
+    if not _looks_like_mp3(file):
+        sound = SoundFileReader.open(file, stack, lambda rate: ContainerReader(path, FilePart(file), stack, track, rate))
+        if sound is not None:
+            check_track(path, 1, track)
+            return sound
+    return ContainerReader(path, FilePart(file), stack, track)
 
 
 def _looks_like_mp3(file: FileIO) -> bool:

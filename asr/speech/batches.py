@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
 from asr.errors import AudioError
-from asr.speech.audio import load_audio
+from asr.speech.audio import load_whole
 from asr.speech.augment import WaveformAugmenter, dice_needed
 from asr.speech.manifest import Utterance
 from asr.speech.teacher_targets import TeacherTargets
@@ -134,10 +134,36 @@ def cut(order: list[int], seconds: np.ndarray, limit: float) -> list[list[int]]:
     return groups
 
 
+class Kept(NamedTuple):
+    """A waveform in memory, mostly of two bytes a sample.
+
+    Samples of a 16-bit recording are kept exactly. Others are rounded to 65,535 levels of their own peak, and those over full scale are
+    kept as float32.
+    """
+
+    values: np.ndarray  # (N,) int16 or float32
+    scale: float
+
+    @classmethod
+    def of(cls, samples: np.ndarray) -> Kept:
+        """Keep (N,) float32 samples."""
+        scaled = samples * np.float32(32768)
+        peak = float(np.abs(samples).max(initial=0.0))
+        if peak <= 1 and scaled.max(initial=0.0) < 32768 and np.array_equal(np.rint(scaled), scaled):
+            return cls(scaled.astype(np.int16), 1 / 32768)
+        if not 1e-30 < peak <= 1:
+            return cls(samples, 1.0)
+        return cls(np.rint(samples * np.float32(32767 / peak)).astype(np.int16), peak / 32767)
+
+    def samples(self) -> np.ndarray:
+        """(N,) float32 samples."""
+        return self.values.astype(np.float32) * np.float32(self.scale)
+
+
 class BatchDataset(Dataset[Batch]):
     """Shares to batches: reads (or remembers), augments and pads the audio.
 
-    `remember` keeps decoded audio in memory as 16-bit samples; the rest is read from disk each time.
+    `remember` keeps decoded audio in memory (see `Kept`); the rest is read from disk each time.
     """
 
     def __init__(
@@ -150,7 +176,7 @@ class BatchDataset(Dataset[Batch]):
     ):
         self.examples, self.sample_rate, self.seed, self.augmenter, self.teacher = examples, sample_rate, seed, augmenter, teacher
         self.dice = dice_needed(augmenter.config) if augmenter else 0
-        self.memory: dict[int, np.ndarray] = {}
+        self.memory: dict[int, Kept] = {}
         self.unreadable: frozenset[int] = frozenset()
 
     @property
@@ -168,7 +194,7 @@ class BatchDataset(Dataset[Batch]):
                 samples = self.read(i)
             except AudioError as e:
                 return Skipped(self.examples[i].utterance.id, str(e))
-            self.memory[i] = np.round(samples * 32767).clip(-32768, 32767).astype(np.int16)
+            self.memory[i] = Kept.of(samples)
             return None
 
         with ThreadPoolExecutor() as pool:
@@ -188,9 +214,9 @@ class BatchDataset(Dataset[Batch]):
     def read(self, i: int) -> np.ndarray:
         """(N,) float32 samples of example `i`. Raises AudioError."""
         if i in self.memory:
-            return self.memory[i].astype(np.float32) / 32767
+            return self.memory[i].samples()
         u = self.examples[i].utterance
-        return load_audio(u.audio_filepath, self.sample_rate, u.offset, u.duration)
+        return load_whole(u.audio_filepath, self.sample_rate, u.offset, u.duration)
 
     def __getitem__(self, share: Share) -> Batch:
         waveforms: list[Tensor] = []

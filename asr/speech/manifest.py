@@ -9,7 +9,6 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,23 +148,23 @@ def _array(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _utterance(record: Any, path: Path, place: str) -> Utterance:
     if not isinstance(record, dict):
-        raise _Problem(f"is {_shown(record)}, expected a JSON object")
+        raise _Problem(f"is {shown(record)}, expected a JSON object")
     audio = record.get("audio_filepath")
     if not isinstance(audio, str) or not audio or "\0" in audio:
-        raise _Problem("audio_filepath is missing" if audio is None else f"audio_filepath is {_shown(audio)}, expected a path")
+        raise _Problem("audio_filepath is missing" if audio is None else f"audio_filepath is {shown(audio)}, expected a path")
     duration = _seconds(record, "duration", "a number > 0")
     if duration is not None and duration <= 0:
-        raise _Problem(f"duration is {_shown(duration)}, expected seconds (a number > 0)")
+        raise _Problem(f"duration is {shown(duration)}, expected seconds (a number > 0)")
     offset = _seconds(record, "offset", "a number >= 0") or 0.0
     if offset < 0:
-        raise _Problem(f"offset is {_shown(offset)}, expected seconds (a number >= 0)")
+        raise _Problem(f"offset is {shown(offset)}, expected seconds (a number >= 0)")
     strings: dict[str, str | None] = {}
     for key in ("text", "id", "speaker", "lang"):
         value = record.get(key)
         if key != "text" and isinstance(value, int) and not isinstance(value, bool):
             value = str(value)  # numbers are common as speakers and ids
         if not isinstance(value, str | None):
-            raise _Problem(f"{key} is {_shown(value)}, expected a string")
+            raise _Problem(f"{key} is {shown(value)}, expected a string")
         if value is not None and any("\ud800" <= c <= "\udfff" for c in value):  # half a character: no file could hold it
             raise _Problem(f"{key} is {json.dumps(value)[:40]}, which is not valid Unicode")
         strings[key] = value
@@ -192,62 +191,18 @@ def _seconds(record: dict[str, Any], key: str, expected: str) -> float | None:
     except (TypeError, OverflowError):  # not a number; a whole number of 309 digits
         number = math.nan
     if not math.isfinite(number):
-        raise _Problem(f"{key} is {_shown(value)}, expected seconds ({expected})")
+        raise _Problem(f"{key} is {shown(value)}, expected seconds ({expected})")
     if number > MOST_SECONDS:
-        raise _Problem(f"{key} is {_shown(value)}, expected at most {MOST_SECONDS:g} seconds")
+        raise _Problem(f"{key} is {shown(value)}, expected at most {MOST_SECONDS:g} seconds")
     return number
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else text[:37] + "…"
 
 
-# ---------------------------------------------------------------- checking and counting
-
-
-@dataclass(frozen=True)
-class ManifestReport:
-    """What `check_manifest` found."""
-
-    utterances: int
-    hours: float
-    problems: list[str]
-
-
-def check_manifest(path: Path) -> ManifestReport:
-    """Parse every line and open the header of every recording; nothing is raised but for a manifest that is not there."""
-    utterances: list[Utterance] = []
-    problems: list[tuple[int, str]] = []
-    for found in parse_manifest(path):
-        if isinstance(found, str):
-            problems.append((_line(found, path), found))
-        else:
-            utterances.append(found)
-    first: dict[str, str] = {}
-    for u in utterances:
-        if u.id in first:
-            problems.append((_line(u.source, path), f"{u.source}: id {_shown(u.id)} is also that of {first[u.id]}"))
-        first.setdefault(u.id, u.source)
-        if u.text is not None and not u.text.strip():
-            problems.append((_line(u.source, path), f"{u.source}: text is empty"))
-    seconds = 0.0
-    with ThreadPoolExecutor() as pool:
-        for u, (length, problem) in zip(utterances, pool.map(_heard, utterances), strict=True):
-            seconds += length
-            if problem:
-                problems.append((_line(u.source, path), f"{u.source}: {problem}"))
-    if not utterances and not problems:
-        problems.append((1, f"{path}:1: the manifest is empty, expected one JSON object a line"))
-    return ManifestReport(len(utterances), seconds / 3600, [text for _, text in sorted(problems)])
-
-
-def _heard(u: Utterance) -> tuple[float, str | None]:
-    """Seconds of an utterance that are there, and what is wrong with its recording."""
-    try:
-        return part_seconds(u, probe(u.audio_filepath).seconds)
-    except AudioError as e:
-        return 0.0, f"audio_filepath: {e}"
+# ---------------------------------------------------------------- counting
 
 
 def part_seconds(u: Utterance, whole: float) -> tuple[float, str | None]:
@@ -267,10 +222,6 @@ def _length(u: Utterance) -> float:
     if problem:
         raise AudioError(f"{u.audio_filepath}: {problem}")
     return length
-
-
-def _line(place: str, path: Path) -> int:
-    return int(place.removeprefix(f"{path}:").split(":")[0])
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,9 @@ class TeacherTargets:
         return (place.last - place.first) * self.row_seconds
 
     def drop(self, utterances: Iterable[str]) -> None:
-        """Forget the targets of some utterances."""
+        """Forget the targets of some utterances, where there are any."""
         for utterance in utterances:
-            del self._places[utterance]
+            self._places.pop(utterance, None)
 
     def rows(self, utterance: str) -> Tensor:
         """(R, D) uint8; (0, D) where there are none."""
@@ -109,7 +109,7 @@ def write_targets(path: Path, kind: Kind, row_seconds: float, rows: Sequence[tup
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of a teacher's targets: recipes/librispeech/teacher.py makes one")
-    found = sorted(path for path in folder.glob(f"*{ENDING}") if not path.name.startswith((".", "basis")))
+    found = sorted(path for path in folder.glob(f"*{ENDING}") if path.is_file() and not path.name.startswith((".", "basis")))
     if not found:
         raise UsageError(f"{folder}: holds no targets (*{ENDING}): recipes/librispeech/teacher.py makes them")
     return found
@@ -130,7 +130,7 @@ def _describe(file: Any, path: Path) -> tuple[Kind, float, int, list[int], list[
         count, width = file.get_slice("rows").get_shape()
         starts = file.get_tensor("starts").tolist()
         fits = [
-            kind in ("vectors", "codes"),
+            kind in ("vectors", "codes") and width > 0,
             file.get_slice("rows").get_dtype() == "U8",
             math.isfinite(row_seconds) and row_seconds > 0,
             isinstance(ids, list) and all(isinstance(i, str) for i in ids) and len(starts) == len(ids) + 1,

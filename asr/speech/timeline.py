@@ -22,13 +22,26 @@ class Timeline:
         self.first = expected is None
         self.shift = 0  # of the stamps, where a step of theirs that lasts was not believed
 
-    def place(self, stamp: float | None, length: int, following: float | None) -> int:
-        """Where a frame of `length` samples begins; a gap before it, or an overlap, is what its place and the end of the last differ by.
+    def place(self, stamp: float | None, length: int, following: float | None, skipped: float = 0.0) -> int:
+        """Place a frame; a gap before it, or an overlap, is the difference between its place and the end of the last frame.
 
-        `stamp` is its time (s; None: it has none), and `following` that of the next frame. A step is taken only where the next frame goes
-        along with it: it is the stamps' course, and not one stamp that is wrong.
+        A step is taken only where the next frame goes along with it: it is the stamps' course, and not one stamp that is wrong.
+
+        Args:
+            stamp: the frame's time in seconds; None where it has none.
+            length: its samples.
+            following: the time of the next frame in seconds.
+            skipped: seconds of the packets before it that gave no sound. A step of up to that length is taken exactly.
+
+        Returns:
+            The frame's first sample.
         """
         begin = self.expected
+        if skipped and not self.first:
+            step = round((skipped if stamp is None else stamp) * self.rate) - (0 if stamp is None else self.shift + begin)
+            if 0 <= step <= (skipped + self.jitter) * self.rate + 1:
+                self.expected = begin + step + length
+                return begin + step
         if stamp is not None:
             step = round(stamp * self.rate) - self.shift - begin
             if (self.first or abs(step) > self.jitter * self.rate) and self._goes_along(following, length, step):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from asr.config import SegmentConfig
 from asr.errors import AudioError
+from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment, speech_segments
 
@@ -25,8 +26,8 @@ class Source:
     """A recording to be read."""
 
     name: str
-    blocks: Callable[[Callable[[float], None]], Iterator[Samples]]
-    """opens it: blocks of samples at 16 kHz; raises AudioError. What it is given is told how many seconds are missing at the end, if any"""
+    blocks: Callable[[Callable[[Missing], None], Callable[[str], None]], Iterator[Samples]]
+    """opens it: blocks of samples at 16 kHz; raises AudioError. It gets the `on_missing` and `on_note` of `stream_audio`"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class End:
     seconds: float
     error: AudioError | None
     missing: float = 0.0
-    """seconds that its header states and that are not there"""
+    """seconds that are damaged, or that its header states and that are not there"""
+    notes: tuple[str, ...] = ()
+    """sentences on what is missing, and on choices that were made"""
 
 
 @dataclass
@@ -62,7 +65,7 @@ def read_windows(sources: Sequence[Source], config: SegmentConfig, speech_second
         clock = _Clock(stop)
         error = None
         try:
-            for segment in speech_segments(clock.count(source.blocks(clock.miss)), config):
+            for segment in speech_segments(clock.count(source.blocks(clock.miss, clock.notes.append)), config):
                 window.segments.append((number, segment))
                 speech += segment.seconds
                 if speech >= speech_seconds:
@@ -76,7 +79,7 @@ def read_windows(sources: Sequence[Source], config: SegmentConfig, speech_second
         if stop.is_set():
             return
         window.seconds += clock.lap()
-        window.ends.append(End(number, clock.seconds, error, clock.missing))
+        window.ends.append(End(number, clock.seconds, error, clock.missing, tuple(clock.notes)))
         if window.seconds >= SILENCE * speech_seconds:
             yield window
             window, speech = Window(), 0.0
@@ -89,6 +92,7 @@ class _Clock:
     def __init__(self, stop: threading.Event):
         self.stop = stop
         self.seconds = self.told = self.missing = 0.0
+        self.notes: list[str] = []
 
     def count(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         """The same blocks, counted; no more of them once `stop` is set."""
@@ -98,9 +102,10 @@ class _Clock:
             self.seconds += len(block) / RATE
             yield block
 
-    def miss(self, seconds: float) -> None:
-        """So much more should have been there."""
-        self.missing = seconds
+    def miss(self, missing: Missing) -> None:
+        """Note sound that could not be read."""
+        self.missing = missing.seconds
+        self.notes.append(str(missing))
 
     def lap(self) -> float:
         """Seconds since the last lap."""

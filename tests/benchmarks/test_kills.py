@@ -15,20 +15,21 @@ kills = script(ROOT / "benchmarks" / "kills.py")
 
 
 @pytest.mark.parametrize(
-    ("code", "sent", "lines", "begun", "fault"),
+    ("code", "sent", "lines", "begun", "over", "fault"),
     [
-        (-9, "SIGKILL", [], True, ""),
-        (0, "SIGKILL", [], True, ""),
-        (130, "SIGKILL", [], True, "exit code 130"),
-        (130, "SIGINT", ["stopped at step 3"], True, ""),
-        (-15, "SIGTERM", [], True, "exit code -15"),
-        (-15, "SIGTERM", [], False, ""),
-        (-11, "SIGINT twice", [], True, "exit code -11"),
-        (1, "SIGINT", ["Traceback (most recent call last):"], True, "a traceback"),
+        (-9, "SIGKILL", [], True, False, ""),
+        (0, "SIGKILL", [], True, False, ""),
+        (130, "SIGKILL", [], True, False, "exit code 130"),
+        (130, "SIGINT", ["stopped at step 3"], True, False, ""),
+        (-15, "SIGTERM", [], True, False, "exit code -15"),
+        (-15, "SIGTERM", [], True, True, ""),
+        (-15, "SIGTERM", [], False, False, ""),
+        (-11, "SIGINT twice", [], True, True, "exit code -11"),
+        (1, "SIGINT", ["Traceback (most recent call last):"], True, False, "a traceback"),
     ],
 )
-def test_faults(code: int, sent: str, lines: list[str], begun: bool, fault: str) -> None:
-    assert kills.check_end(code, sent, lines, begun) == fault
+def test_faults(code: int, sent: str, lines: list[str], begun: bool, over: bool, fault: str) -> None:
+    assert kills.check_end(code, sent, lines, begun, over) == fault
 
 
 def test_the_recipe_and_its_recordings_can_be_used(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from asr.cli import app
 from asr.errors import UsageError
 from asr.prepare.conversion import convert, speaker_namer
 from asr.prepare.source import open_source
-from asr.speech.manifest import Utterance, check_manifest, read_manifest
+from asr.speech.checking import check_manifest
+from asr.speech.manifest import Utterance, read_manifest
 
 
 def run(*arguments: object) -> Result:

@@ -167,6 +167,10 @@ def test_what_no_window_holds_is_left_out_and_said(
         (["states", "none.json", "--output", "{}/x", "--model", "stand"], "none.json: no such manifest"),
         (["states", "{}/all.json", "--output", "{}/targets", "--model", "stand", "--dimensions", "4"], "--dimensions 4: "),
         (["states", "{}/all.json", "--output", "{}/x", "--model", "stand", "--dimensions", "0"], "--dimensions 0: expected"),
+        (
+            ["states", "{}/all.json", "--output", "{}/x", "--model", "stand", "--dimensions", "9"],
+            "--dimensions 9: the teacher's states have 8",
+        ),
         (["codes", "{}/none", "--output", "{}/x"], "none: no such folder of a teacher's targets"),
         (["codes", "{}/targets", "--output", "{}/x", "--books", "3"], "--books 3: expected a divisor of the 8 components"),
         (["codes", "{}/codes", "--output", "{}/x", "--books", "2"], "holds codes already"),

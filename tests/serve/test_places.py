@@ -5,16 +5,19 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
-from serve_support import EXAMPLES, Live, Parrot, serving
+from serve_support import EXAMPLES, Live, Parrot, said, serving
 
-from asr.serve import run
+from asr.serve import connections, run
 from asr.serve.settings import ServeSettings
+from asr.speech.segment import SpeechSegment
+from asr.transcript import Segment, Word
 
 RIVER = (EXAMPLES / "river.flac").read_bytes()
 FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + RIVER + b"\r\n--b--\r\n"
@@ -29,10 +32,10 @@ def head(length: int = len(FORM), path: str = PATH, more: str = "") -> bytes:
 
 
 def answer(line: socket.socket) -> bytes:
-    received = b""
+    received = bytearray()
     while part := line.recv(1 << 16):
         received += part
-    return received
+    return bytes(received)
 
 
 def wait_until(what: Callable[[], bool]) -> None:
@@ -154,6 +157,35 @@ def test_who_leaves_after_the_upload_frees_the_place(path: str) -> None:
             with live.connect() as line:
                 line.sendall(head(path=path) + FORM)
         assert live.is_clean()
+
+
+class Chatty(Parrot):
+    """Has more to say than the buffers on the way to the client hold."""
+
+    def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | None]:
+        return [replace(said(one), words=(Word("x" * 8_000_000, one.start, one.start + one.seconds, 1.0),)) for one in speech]
+
+
+def test_who_does_not_read_the_answer_holds_no_place() -> None:
+    with serving(lambda: Chatty(), ServeSettings(requests=1)) as live, live.connect() as line:  # type: ignore[arg-type, return-value]
+        line.sendall(head(path="/page/transcription") + FORM)
+        wait_until(lambda: live.figure("asr_audio_seconds_total") > 0 and live.figure("asr_requests_under_way") == 0)
+        assert live.post(RIVER).status_code == 200
+        assert answer(line).endswith(b"}\n\r\n0\r\n\r\n")
+
+
+def test_an_answer_that_is_read_slowly_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes several deadlines to read; in each, enough bytes leave the server."""
+    monkeypatch.setitem(connections.SECONDS, "stalled", 2.0)
+    with serving(lambda: Chatty()) as live, live.connect() as line:  # type: ignore[arg-type, return-value]
+        line.sendall(head(path="/page/transcription") + FORM)
+        received, end, began = 0, b"", time.monotonic()
+        while part := line.recv(1 << 16):
+            received, end = received + len(part), (end + part)[-20:]
+            if time.monotonic() - began < 5:
+                time.sleep(len(part) / 1_500_000)
+    assert received > 8_000_000
+    assert end.endswith(b"}\n\r\n0\r\n\r\n")
 
 
 def test_a_body_that_stalls_late_has_no_more_time_than_another() -> None:

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asr.errors import ManifestError, UsageError
-from asr.speech.manifest import Utterance, check_manifest, iter_manifest, manifest_stats, read_manifest, write_manifest
+from asr.speech.checking import check_manifest
+from asr.speech.manifest import Utterance, iter_manifest, manifest_stats, read_manifest, write_manifest
 
 RATE = 16_000
 REPOSITORY = Path(__file__).resolve().parents[2]

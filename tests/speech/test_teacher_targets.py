@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     write_targets(tmp_path / "y" / "1.safetensors", "vectors", 0.04, [("d", written["d"])], SCALE)
     (tmp_path / "x" / "basis.safetensors").write_bytes(b"no targets")
     (tmp_path / "x" / ".3.safetensors.1.partial").write_bytes(b"half")
+    (tmp_path / "x" / "4.safetensors").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "x" / "5.safetensors")  # to open it would wait for a writer
     targets = TeacherTargets([tmp_path / "x", tmp_path / "y"])
     assert (targets.kind, targets.width, targets.row_seconds, len(targets)) == ("vectors", 3, 0.04, 4)
     assert targets.scale is not None
@@ -63,6 +67,7 @@ METADATA = {"kind": "vectors", "row_seconds": "0.04", "ids": '["a"]'}
         (safetensors.torch.save({"rows": rows(5)}, METADATA), "no file of a teacher's targets"),
         (safetensors.torch.save(tensors(rows=rows(5)[:, 0].contiguous()), METADATA), "no file of a teacher's targets"),
         (safetensors.torch.save(tensors(rows=rows(5).float()), METADATA), "do not fit together"),
+        (safetensors.torch.save(tensors(rows=rows(5, width=0), scale=SCALE[:0]), METADATA), "do not fit together"),
         (safetensors.torch.save(tensors(starts=torch.tensor([0, 6])), METADATA), "do not fit together"),
         (safetensors.torch.save(tensors(starts=torch.tensor([0, 3, 5])), METADATA), "do not fit together"),
         (safetensors.torch.save(tensors(starts=torch.zeros(0, dtype=torch.long)), METADATA | {"ids": "[]"}), "do not fit together"),

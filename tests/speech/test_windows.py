@@ -12,6 +12,7 @@ import pytest
 from asr.config import SegmentConfig
 from asr.errors import AudioError
 from asr.speech.audio import load_audio
+from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, speech_segments
 from asr.speech.windows import Source, Window, read_windows
@@ -29,7 +30,7 @@ def speech() -> Samples:
 
 
 def source(samples: Samples, breaks_after: int | None = None) -> Source:
-    def blocks(on_missing: Callable[[float], None]) -> Iterator[Samples]:
+    def blocks(on_missing: Callable[[Missing], None], on_note: Callable[[str], None]) -> Iterator[Samples]:
         for i in range(0, len(samples), RATE):
             if breaks_after is not None and i >= breaks_after * RATE:
                 raise AudioError("broken")

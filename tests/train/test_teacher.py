@@ -27,7 +27,7 @@ from asr.speech.frontend import LogMel
 from asr.speech.manifest import Utterance, read_manifest
 from asr.speech.teacher_targets import Kind, TeacherTargets, write_targets
 from asr.train.log import read_log
-from asr.train.teacher import Student, rows_of_states
+from asr.train.teacher import Student, check_targets, rows_of_states
 from asr.train.trainer import Trainer
 
 ROW_SECONDS = 0.04
@@ -141,7 +141,8 @@ def test_the_distance_falls_and_the_model_folder_has_no_head(
     assert len(distances) > 10
     assert sum(distances[-3:]) < 0.7 * sum(distances[:3])
     assert read_tensors(model / "model.safetensors").keys() == read_tensors(plain / "model.safetensors").keys()
-    load_model(model)
+    assert "| teacher | targets in `flat`, weight 1 |\n| dev WER |" in load_model(model).card
+    assert "| teacher |" not in load_model(plain).card
     state = max((tone_config.output / "states").glob("step-*")) / "training.safetensors"
     assert "network.head.weight" in read_tensors(state)
 
@@ -187,6 +188,25 @@ def test_accumulating_changes_nothing(taught: Config, tmp_path: Path) -> None:
     assert found[0] == pytest.approx(found[1], rel=1e-3)
 
 
+def test_two_processes_follow_the_trajectory_of_one(taught: Config, tmp_path: Path) -> None:
+    tree = json.loads(taught.model_dump_json())
+    tree["model"]["listener"]["dropout"] = tree["model"]["speller"]["dropout"] = 0.0
+    tree["train"] |= {"epochs": 1}
+    found = []
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for name, launcher in (("one", []), ("two", launch)):
+        tree["output"] = str(tmp_path / name)
+        recipe = tmp_path / f"{name}.yaml"
+        recipe.write_text(dump_config(Config.model_validate(tree)), encoding="utf-8")
+        command = [sys.executable, *launcher, "-m", "asr", "train", str(recipe)]
+        subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=True)
+        steps = [r for r in read_log(tmp_path / name) if "loss" in r]
+        assert len(steps) > 3
+        found.append([[r["teacher_distance"] for r in steps], [r["gradient_norm"] for r in steps]])
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-3)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-2)
+
+
 # ---------------------------------------------------------------- mistakes
 
 
@@ -217,6 +237,11 @@ def test_targets_of_another_length_are_left_out(
     taught: Config, tones: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first, second, *_ = read_manifest(tones[0])
+    twice = [Example(first, (3,), 1.0), Example(first, (3,), 9.0)]  # one id in two manifests: whose the targets are is unknown
+    targets = TeacherTargets([write_random_targets(tmp_path / "twice", [Utterance(first.id, Path("x"), "A", 5.0), second])])
+    assert check_targets(targets, [*twice, Example(second, (3,), second.duration or 0.0)], []).startswith(
+        "a teacher's targets for 1 of 3 utterances"
+    )
     wrong = Utterance(first.id, first.audio_filepath, first.text, (first.duration or 0.0) + 1)
     config = with_teacher(taught, write_random_targets(tmp_path / "wrong", [wrong]), 1.0)
     with pytest.raises(ConfigError, match="have another length than their utterance"):
