@@ -193,6 +193,8 @@ def test_what_is_unclear(content: str, choices: tuple[str, str]) -> None:
         "{id};GO ON;0.5",
         "GO ON [{id}]",
         "GO ON = {id}",
+        "GO ON ({id} -77 0.9)",
+        "1: {id}: GO ON",
     ],
 )
 def test_ids_of_the_references_are_never_words(line: str) -> None:

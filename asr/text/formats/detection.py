@@ -274,8 +274,8 @@ def _check_no_times(placed: Sequence[tuple[int, str]]) -> None:
 
 
 def _check_no_ids(placed: Sequence[tuple[int, str]], known: Collection[str]) -> None:
-    """Raises FormatProblem where plain lines begin or end with ids of the references: they would be counted as words."""
-    found = [(number, name) for number, line in placed if (name := _id_at_an_edge(line, known))]
+    """Raises FormatProblem where plain lines hold ids of the references: they would be counted as words."""
+    found = [(number, name) for number, line in placed if (name := _id_in(line, known))]
     names = {name for _, name in found}
     sure = [name for name in names if _MAY_BE_ID.fullmatch(name)]
     if len(sure) > 1 or (sure and 2 * len(sure) >= len(placed)) or (len(names) == len(found) and 2 * len(names) > len(placed) > 1):
@@ -283,9 +283,11 @@ def _check_no_ids(placed: Sequence[tuple[int, str]], known: Collection[str]) -> 
         raise FormatProblem(number, f'an id of the references ("{name}") beside the words, in no known format: expected `{name} THE WORDS`')
 
 
-def _id_at_an_edge(line: str, known: Collection[str]) -> str | None:
+def _id_in(line: str, known: Collection[str]) -> str | None:
+    """An id of the references at an edge of a line, or one that can be no word inside it."""
     words = re.split(r"[\s|,;:()\[\]=]+", line.strip().strip(_EDGE)) if known else ()
-    for word in (words[0], words[-1]) if words else ():
+    inside = [word for word in words[1:-1] if _MAY_BE_ID.fullmatch(word.strip(_EDGE))]
+    for word in (words[0], words[-1], *inside) if words else ():
         name = next((one for one in spellings(word.strip(_EDGE)) if one in known), None)
         if name:
             return name

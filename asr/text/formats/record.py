@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
@@ -47,6 +48,7 @@ def is_recording(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in AUDIO_ENDINGS
 
 
+@functools.lru_cache(maxsize=1 << 12)  # entries of one recording mostly follow each other
 def spellings(name: str) -> tuple[str, ...]:
     """A name as ids may have it: as it stands, and without its folders or its ending.
 
