@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.cli.console import speaks_plainly
 from asr.errors import AudioError
 
 RATE = 16_000
@@ -79,6 +80,7 @@ MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (spot, zeros
 ONE_SPOT = (spot, zeros)
 
 
+@speaks_plainly
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000, help="Mutated recordings.")

@@ -22,7 +22,7 @@ from asr.errors import ConfigError
 from asr.model.checkpoint import load_model, read_tensors
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter
-from asr.speech.batches import BatchDataset, Example, Share, TeacherRows
+from asr.speech.batches import BatchDataset, Example, Kept, Share, TeacherRows
 from asr.speech.frontend import LogMel
 from asr.speech.manifest import Utterance, read_manifest
 from asr.speech.teacher_targets import Kind, TeacherTargets, write_targets
@@ -73,7 +73,7 @@ def test_targets_are_stretched_as_speed_perturbation_stretches_the_audio(tmp_pat
     write_random_targets(tmp_path / "targets", [utterance])
     augmenter = WaveformAugmenter(AugmentConfig(speeds=(speed,), gain_db=0.0), 16_000)
     data = BatchDataset([Example(utterance, (3,), 2.0)], 16_000, 1, augmenter, TeacherTargets([tmp_path / "targets"]))
-    data.memory[0] = (samples * 32767).astype(np.int16)
+    data.memory[0] = Kept.of(samples)
     batch = data[Share(0, 0, 1, (0,), 2, 2.0, last=True)]
     assert batch.teacher is not None
     assert float(batch.teacher.speeds) == pytest.approx(speed, rel=1e-3)
