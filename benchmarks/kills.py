@@ -164,9 +164,9 @@ def check_end(code: int, sent: str, lines: list[str], begun: bool, over: bool) -
         return "a traceback"
     if sent == "SIGKILL":
         allowed: tuple[int, ...] = (-signal.SIGKILL, 0)
-    elif begun and not over:
+    elif begun and not over and "twice" not in sent:
         allowed = (130, 0)
-    else:  # the interpreter itself may have been starting or exiting
+    else:  # the interpreter itself may have been starting, or exiting after the first signal
         allowed = (130, 0, -signal.SIGINT, -signal.SIGTERM)
     return "" if code in allowed else f"exit code {code}"
 

@@ -24,6 +24,7 @@ kills = script(ROOT / "benchmarks" / "kills.py")
         (-15, "SIGTERM", [], True, False, "exit code -15"),
         (-15, "SIGTERM", [], True, True, ""),
         (-15, "SIGTERM", [], False, False, ""),
+        (-15, "SIGINT twice", [], True, False, ""),
         (-11, "SIGINT twice", [], True, True, "exit code -11"),
         (1, "SIGINT", ["Traceback (most recent call last):"], True, False, "a traceback"),
     ],
