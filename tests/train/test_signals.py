@@ -128,6 +128,9 @@ def test_loading_processes_leave_signals_of_the_group_to_their_parent(tone_confi
     assert "Traceback" not in err
     last = err.splitlines()[-1]
     assert last == "error: stopped" if len(numbers) > 1 else "the same command goes on from there" in last
+    end = time.monotonic() + 10
+    while any(map(is_running, workers)) and time.monotonic() < end:  # they have been killed, and are about to go
+        time.sleep(0.05)
     assert not [pid for pid in workers if is_running(pid)]
     states = sorted((config.output / "states").glob("step-*"))
     assert states

@@ -99,7 +99,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tone_config: Config, t
     run = tmp_path / "run"
     path = recipe(tone_config, tmp_path / "a.yaml", output=str(run), train__epochs=500, train__evaluate_epochs=500)
     process = start(path)
-    wait_for(lambda: (run / "log.jsonl").is_file() and '"step"' in (run / "log.jsonl").read_text(encoding="utf-8"))
+    wait_for(lambda: (run / "log.jsonl").is_file() and '"learning_rate"' in (run / "log.jsonl").read_text(encoding="utf-8"))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
