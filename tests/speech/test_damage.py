@@ -432,7 +432,7 @@ def test_channels_of_opposite_phase_are_not_silence(tmp_path: Path) -> None:
         assert np.array_equal(load_audio(tmp_path / "a.wav", channel=2), right)
 
 
-# ---------------------------------------------------------------- who is told
+# ---------------------------------------------------------------- where missing sound is reported
 
 
 def test_training_leaves_out_what_is_not_whole_and_check_names_it(tmp_path: Path) -> None:
