@@ -237,6 +237,8 @@ class SegmentConfig(Section):
     """quiet that ends a stretch of speech (s)"""
     pad_seconds: NonNegativeFloat = 0.2
     """what is kept of the quiet around a segment (s)"""
+    edge_seconds: NonNegativeFloat = 1.0
+    """quiet kept before and after the speech of a recording of up to `longest_seconds`, which is one segment (s)"""
     shortest_seconds: NonNegativeFloat = 0.1
     """shorter sounds are no speech (s)"""
     threshold: Fraction = 0.5

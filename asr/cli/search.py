@@ -85,11 +85,11 @@ class SearchOptions:
             from asr.config import EMBEDDED
             from asr.decode.precision import computes_int8, in_precision
             from asr.decode.recognize import check_search
-            from asr.memory import keep_memory_flat
+            from asr.memory import limit_kernel_cache
             from asr.model.checkpoint import load_model
             from asr.transcribe import pick_device
 
-            keep_memory_flat()
+            limit_kernel_cache()
             if self.threads:
                 torch.set_num_threads(self.threads)
             device = pick_device(self.device)

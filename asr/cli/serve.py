@@ -68,9 +68,9 @@ def serve(
     for proxy in trusted_proxy or ():
         _check_proxy(proxy)
     with err.status("starting …"):
-        from asr.memory import keep_memory_flat
+        from asr.memory import limit_kernel_cache
 
-        keep_memory_flat()
+        limit_kernel_cache()
         try:
             from asr.serve.run import run
         except ModuleNotFoundError as e:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import itertools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,14 +85,43 @@ def _load_silero() -> Any:
 
 
 def speech_segments(blocks: Iterable[Samples], config: SegmentConfig) -> Iterator[SpeechSegment]:
-    """Cut a stream of samples at 16 kHz into segments of speech, in order and without overlap.
+    """Cut a stream into segments of speech, in order and without overlap.
 
-    No sample that is probably speech is left out, but for stretches under `shortest_seconds`, or stands in two segments.
+    A stream of up to `longest_seconds` is one segment: the recogniser is trained on utterances of that length, and words beside a cut
+    lose their context. A longer stream is cut at its pauses. Speech is never dropped, except stretches under `shortest_seconds`.
+
+    Args:
+        blocks: samples (N,) at 16 kHz.
+        config: lengths, pauses and thresholds.
     """
+    judged = _judged(blocks)
+    head: list[tuple[Samples, NDArray[np.float32]]] = []
+    length = 0
+    for part in judged:
+        head.append(part)
+        length += len(part[0])
+        if length > config.longest_seconds * RATE:
+            break
+    else:
+        yield from _one_segment(head, config)
+        return
     cutter = _Cutter(config)
-    for samples, probabilities in _judged(blocks):
+    for samples, probabilities in itertools.chain(head, judged):
         yield from cutter.take(samples, probabilities)
     yield from cutter.end()
+
+
+def _one_segment(parts: Sequence[tuple[Samples, NDArray[np.float32]]], config: SegmentConfig) -> Iterator[SpeechSegment]:
+    """All speech of a short stream as one segment, with up to `edge_seconds` of the quiet before and after it."""
+    cutter = _Cutter(config)
+    pieces = [piece for part in parts for piece in cutter.take(*part)]
+    pieces += cutter.end()
+    if pieces:
+        speech_start, speech_end = pieces[0].speech_start, pieces[-1].speech_end
+        samples = np.concatenate([samples for samples, _ in parts])
+        first = max(0, round((speech_start - config.edge_seconds) * RATE))
+        last = round((speech_end + config.edge_seconds) * RATE)
+        yield SpeechSegment(first / RATE, samples[first:last].copy(), speech_start, speech_end)
 
 
 def _judged(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, NDArray[np.float32]]]:

@@ -81,7 +81,8 @@ def test_silence_and_nothing_have_no_segments() -> None:
 def test_speech_is_found_between_silences_in_blocks_of_any_size() -> None:
     clip = load_audio(ROOT / "examples" / "numbers.flac", RATE)
     gap = np.zeros(3 * RATE, np.float32)
-    stream = np.concatenate([gap, clip, gap, clip, gap])
+    stream = np.concatenate([gap, clip, gap, clip, gap, gap])
+    assert len(stream) > SegmentConfig().longest_seconds * RATE
     threads = torch.get_num_threads()
     found = list(speech_segments([stream], SegmentConfig()))
     assert torch.get_num_threads() == threads
@@ -93,6 +94,22 @@ def test_speech_is_found_between_silences_in_blocks_of_any_size() -> None:
     for s in found:
         at = round(s.start * RATE)
         assert np.array_equal(s.samples, stream[at : at + len(s.samples)])
+
+
+@pytest.mark.parametrize("blocks", [1, 37])
+def test_a_short_recording_is_one_segment_with_a_second_of_quiet_around_it(blocks: int) -> None:
+    clip = load_audio(ROOT / "examples" / "numbers.flac", RATE)
+    gap = np.zeros(3 * RATE, np.float32)
+    stream = np.concatenate([gap, clip, gap, clip, gap])
+    assert len(stream) <= SegmentConfig().longest_seconds * RATE
+    [one] = speech_segments(np.array_split(stream, blocks), SegmentConfig())
+    assert 2.5 < one.speech_start < 3.5
+    assert 3 + len(clip) / RATE < one.speech_end - 3 < 3.2 + 2 * len(clip) / RATE
+    assert one.start == pytest.approx(one.speech_start - 1)
+    assert one.start + one.seconds == pytest.approx(one.speech_end + 1)
+    assert np.array_equal(one.samples, stream[round(one.start * RATE) :][: len(one.samples)])
+    [edged] = speech_segments([stream[3 * RATE : -3 * RATE]], SegmentConfig())  # no quiet to keep
+    assert (edged.start, len(edged.samples)) == (0, len(stream) - 6 * RATE)
 
 
 def test_the_detector_is_given_little_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
