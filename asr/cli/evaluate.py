@@ -46,10 +46,10 @@ def evaluate(
       asr evaluate --manifest dev.json --beam-size 1 --output hypotheses.json
       asr evaluate --manifest dev.json --by speaker --report report/
     """
+    from asr.report.files import check_report_path, writes_page
     from asr.score.evaluation import check_words_left
     from asr.score.evaluation import evaluate as measure
     from asr.score.groups import check_keys
-    from asr.score.report import check_report_path, writes_page
     from asr.score.texts import texts_in_order
     from asr.speech.manifest import read_manifest
     from asr.text.normalizer import load_normalizer

@@ -68,10 +68,10 @@ def score(
       asr score test.json ours.json --by speaker --by gender --report report/
       asr score ref.txt hyp.txt --fail-above 12.5
     """
+    from asr.report.files import check_report_path
+    from asr.report.terminal import formats_line
     from asr.score.evaluation import check_words_left
     from asr.score.evaluation import evaluate as measure
-    from asr.score.report import check_report_path
-    from asr.score.terminal import forms_line
     from asr.score.texts import read_sides
     from asr.text.normalizer import load_normalizer
 
@@ -93,7 +93,7 @@ def score(
             seed=seed,
             title=title,
         )
-    out.print(forms_line(found), markup=False)
+    out.print(formats_line(found), markup=False)
     print_evaluation(found, title or str(reference), by or [], missing)
     write_report_files(found, report)
     if is_above(found, fail_above):
@@ -101,7 +101,7 @@ def score(
 
 
 def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str = "delete") -> None:
-    from asr.score.terminal import error_lines, error_table, group_table, interval_lines, matching_notes
+    from asr.report.terminal import error_lines, error_table, group_table, interval_lines, matching_notes
 
     for note in matching_notes(found, missing):
         err.print(note, markup=False)
@@ -116,7 +116,7 @@ def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str 
 
 
 def write_report_files(found: Evaluation, path: Path | None, pictures: dict[str, str] | None = None) -> None:
-    from asr.score.report import write_report
+    from asr.report.files import write_report
 
     if path is not None:
         with err.status(f"writing {path} …"):

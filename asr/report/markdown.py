@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from asr.report.columns import compared_columns, show
+
 ENTRIES = 10  # of each list
 GROUPS = 12  # of each key
 IDS = 10
+_HEADINGS = {("sentences", "rate"): "sentences wrong"}
 
 
 def as_markdown(report: dict[str, Any]) -> str:
@@ -21,9 +24,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield from (f"## Word error rate: {_cell(report['title'])}", "")
     yield f"{reference['utterances']:,} utterances, {reference['words']:,} words of {_code(reference['file'] or 'the references')}"
     yield from (_normalized(normalizer, report["alignment"]), "")
-    yield from _table(
-        ["system", "WER", *_interval_names(systems), "sub", "del", "ins", "CER", "sentences wrong"], [_summary(s) for s in systems]
-    )
+    yield from _system_table(systems)
     for comparison in report["comparisons"]:
         yield f"- {_cell(comparison['verdict'])}"
     if report["comparisons"]:
@@ -46,18 +47,21 @@ def _normalized(normalizer: dict[str, Any], alignment: str) -> str:
     return f"Normaliser {_code(name)}: {_cell(normalizer['description'])}. Alignment: {alignment}."
 
 
-def _interval_names(systems: Sequence[dict[str, Any]]) -> list[str]:
-    """Headings of the intervals that at least one system has."""
-    known = [next((s[key] for s in systems if s[key]), None) for key in ("interval", "interval_by_speaker")]
-    return [f"{100 * one['level']:g} % interval over {one['unit']}" for one in known if one]
+def _system_table(systems: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A row for each system; beside the WER the intervals that at least one system has."""
+    columns = list(compared_columns())
+    headings = [_HEADINGS.get((unit.key, column.key), heading) for unit, column, heading in columns]
+    spreads = {key: next((s[key] for s in systems if s[key]), None) for key in ("interval", "interval_by_speaker")}
+    headings[1:1] = [f"{100 * one['level']:g} % interval over {one['unit']}" for one in spreads.values() if one]
+    rows = []
+    for system in systems:
+        wer, *rest = (show(system[unit.key][column.key], column.format) for unit, column, _ in columns)
+        rows.append([_cell(system["name"]), f"**{wer}**", *(_interval(system[key]) for key, one in spreads.items() if one), *rest])
+    yield from _table(["system", *headings], rows)
 
 
-def _summary(system: dict[str, Any]) -> list[str]:
-    words = system["words"]
-    intervals = [f"{_percent(one['low'])} to {_percent(one['high'])}" for one in (system["interval"], system["interval_by_speaker"]) if one]
-    counts = [f"{words[kind]:,}" for kind in ("substitutions", "deletions", "insertions")]
-    rates = [_percent(system[part]["rate"]) for part in ("characters", "sentences")]
-    return [_cell(system["name"]), f"**{_percent(words['rate'])}**", *intervals, *counts, *rates]
+def _interval(one: dict[str, Any] | None) -> str:
+    return f"{show(one['low'], 'rate')} to {show(one['high'], 'rate')}" if one else ""
 
 
 def _notes(system: dict[str, Any]) -> Iterator[str]:
@@ -78,7 +82,7 @@ def _groups(key: str, systems: Sequence[dict[str, Any]]) -> Iterator[str]:
     rows = []
     for value in shown:
         first = next(table[value] for table in tables if value in table)
-        rates = [_percent(table[value]["words"]["rate"]) if value in table else "–" for table in tables]
+        rates = [show(table[value]["words"]["rate"], "rate") if value in table else "–" for table in tables]
         rows.append([_cell(value), f"{first['utterances']:,}", f"{first['words']['reference_length']:,}", *rates])
     yield from (f"<details><summary>By {_cell(key)}{of}</summary>", "")
     yield from _table([_cell(key), "utterances", "words", *(_cell(s["name"]) for s in systems)], rows)
@@ -100,7 +104,7 @@ def _lists(system: dict[str, Any]) -> Iterator[str]:
     compounds = system["compounds"]
     if compounds["count"]:
         examples = ", ".join(_code(f"{e['reference']} / {e['hypothesis']}") for e in compounds["examples"][:3])
-        yield f"Compounds: {compounds['errors']:,} word errors, {_percent(compounds['share_of_errors'])} of all: {examples}"
+        yield f"Compounds: {compounds['errors']:,} word errors, {show(compounds['share_of_errors'], 'rate')} of all: {examples}"
         yield ""
     if system["worst"]:
         yield from (f"Worst utterances: {', '.join(_code(name) for name in system['worst'][:IDS])}", "")
@@ -113,10 +117,6 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
     for row in rows:
         yield f"| {' | '.join(row)} |"
     yield ""
-
-
-def _percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{100 * rate:.2f} %"
 
 
 def _cell(text: str) -> str:

@@ -18,12 +18,13 @@ from typer.testing import CliRunner, Result
 from asr.cli import app
 from asr.config import ModelFolderConfig
 from asr.config_file import dump_config, load_config
-from asr.score import evaluate, report, write_report
+from asr.report import report, write_report
+from asr.report.terminal import matching_notes
+from asr.score import evaluate
 from asr.score.evaluation import Evaluation
-from asr.score.terminal import matching_notes
 from asr.score.texts import Texts, read_sides
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "asr" / "score" / "report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "asr" / "report" / "report.schema.json").read_text(encoding="utf-8"))
 
 
 def run(*arguments: object, stdin: str | None = None) -> Result:

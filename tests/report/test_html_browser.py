@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from asr.score import Evaluation, evaluate, write_report
+from asr.report import write_report
+from asr.score import Evaluation, evaluate
 from asr.score.alignment import align
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs pip install 'las-asr[test]'")
@@ -191,10 +192,10 @@ def test_light_and_dark(page: Any) -> None:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
         assert (paper() == "rgb(22, 24, 27)") == dark
     button = page.find_element(By.ID, "theme")
-    wait(lambda: button.text == "Light colours")  # the page hears of the change with its next frame
+    wait(lambda: button.get_attribute("aria-pressed") == "true")  # set with the next frame
     button.click()
     assert paper() == "rgb(247, 246, 243)"
-    assert button.text == "Dark colours"
+    assert button.get_attribute("aria-pressed") == "false"
     page.execute_script("localStorage.clear()")
 
 

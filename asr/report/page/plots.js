@@ -126,7 +126,7 @@ function distributionChart() {
     const binOf = (rate) => (rate === 0 ? 0 : Math.min(Math.ceil(10 * rate - 1e-9), 11));
     const shares = systems.map((system) => {
       const bins = new Array(labels.length).fill(0);
-      const rates = system.rates.filter((rate) => rate !== null);
+      const rates = system.figures.rate.filter((rate) => rate !== null);
       for (const rate of rates) bins[binOf(rate)] += 1 / rates.length;
       return bins;
     });
