@@ -41,6 +41,7 @@ def summary(found: Evaluation) -> dict[str, Any]:
         "title": found.title or " / ".join(system.name for system in found.systems),
         "created": found.created.isoformat(timespec="seconds"),
         "tool": {"name": "las-asr", "version": version()},
+        "settings": found.settings,
         "normalizer": {
             "name": found.normalizer.name,
             "version": found.normalizer.version,
@@ -65,11 +66,14 @@ def summary(found: Evaluation) -> dict[str, Any]:
                 "low": c.low,
                 "high": c.high,
                 "p_bootstrap": c.p_bootstrap,
+                "p_bootstrap_holm": c.p_bootstrap_holm,
                 "p_matched_pairs": c.matched_pairs.p,
+                "p_matched_pairs_holm": c.p_matched_pairs_holm,
                 "segments": c.matched_pairs.segments,
                 "z": c.matched_pairs.z,
                 "better": c.better,
                 "verdict": c.verdict,
+                "explanation": c.explanation,
             }
             for c in found.comparisons
         ],

@@ -1,4 +1,4 @@
-"""The files of a report: report.json, report.md, report.html and their paths."""
+"""The files of a report and their paths."""
 
 from __future__ import annotations
 
@@ -13,36 +13,58 @@ from asr.files import check_writable, is_same_file, write_atomically
 from asr.report.data import report
 from asr.score.evaluation import Evaluation
 
-FORMS = (".json", ".md", ".html")
+FORMS = (".json", ".md", ".html", ".csv")
 
 
 def write_report(found: Evaluation, path: Path, pictures: Mapping[str, str] | None = None) -> list[Path]:
-    """Write report.json, report.md and report.html into a folder, or one of them as FILE.json, FILE.md or FILE.html.
+    """Write an evaluation as report.json, report.md, report.html and report.csv into a folder, or as one file of these forms.
 
-    pictures: for the page, `data:` addresses of where a model looked, by the utterance's id.
+    Args:
+        found: The evaluation.
+        path: The folder; or a file that ends in .json, .md, .html or .csv.
+        pictures: Attention plots for the page, as `data:` addresses by utterance id.
 
-    Returns the files written. Raises UsageError for another ending, OSError with the file's name.
+    Returns:
+        The files written.
+
+    Raises:
+        UsageError: The path has another ending.
+        OSError: A file cannot be written; its name is in the error.
     """
     check_report_path(path)
     files = _files(path)
     data = report(found, files[0].parent)
     for file in files:
-        if file.suffix.lower() == ".json":
-            write_atomically(file, as_json(data))
-        elif file.suffix.lower() == ".md":
-            from asr.report.markdown import as_markdown
-
-            write_atomically(file, as_markdown(data))
-        else:
-            from asr.report.html import write_html
-
-            write_html(data, file, pictures)
+        write_atomically(file, _render(data, file.suffix.lower(), pictures))
     return files
 
 
+def _render(data: dict[str, Any], form: str, pictures: Mapping[str, str] | None) -> str | bytes:
+    """The content of a file. Renderers are imported where they are needed: the page's template engine takes time to load."""
+    if form == ".json":
+        return as_json(data)
+    if form == ".md":
+        from asr.report.markdown import as_markdown
+
+        return as_markdown(data).encode("utf-8", "replace")
+    if form == ".csv":
+        from asr.report.csv_table import as_csv
+
+        return as_csv(data)
+    from asr.report.html import render_html
+
+    return render_html(data, pictures)
+
+
 def check_report_path(path: Path | None, others: Sequence[Path] = ()) -> None:
-    """Raises UsageError where `path` is neither a folder nor a file of a form that can be written, or nothing can be written there, or
-    a file of the report would take the place of one of the `others`, which the command reads or writes too.
+    """Check where a report shall be written, before hours of work.
+
+    Args:
+        path: The folder or file; None for no report.
+        others: Files that the command reads or writes.
+
+    Raises:
+        UsageError: The path is neither a folder nor a file of a known form, cannot be written, or would replace one of `others`.
     """
     if path is None:
         return
@@ -73,7 +95,7 @@ def _is_one_file(path: Path) -> bool:
 
 
 def as_json(data: dict[str, Any]) -> bytes:
-    """The report as JSON, an utterance a line, so that reports can be told apart line by line."""
+    """Encode the report as JSON with one utterance a line, so that reports can be compared by line."""
     head = json.dumps({**data, "utterances": []}, ensure_ascii=False, allow_nan=False, indent=1).removesuffix("[]\n}")
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
     lines = (encode(utterance).encode("utf-8", "replace") for utterance in data["utterances"])

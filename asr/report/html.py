@@ -22,7 +22,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from asr.files import write_atomically
 from asr.report.columns import page_rows, show
 from asr.report.data import SCHEMA_VERSION
 from asr.report.packing import pack
@@ -37,22 +36,16 @@ _HERE = Path(__file__).parent
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def write_html(report: dict[str, Any], path: Path, pictures: Mapping[str, str] | None = None) -> None:
-    """Write the report as a web page, atomically.
+def render_html(report: dict[str, Any], pictures: Mapping[str, str] | None = None) -> str:
+    """Render the report as the source of a web page.
 
     Args:
         report: The dictionary that report.json holds. Paths of recordings are absolute, or relative to the page's folder.
-        path: The file.
         pictures: Attention plots as `data:` addresses, by utterance id.
 
     Raises:
-        OSError: The file cannot be written; its name is in the error.
+        ValueError: The report has another `schema_version`.
     """
-    write_atomically(path, render_html(report, pictures))
-
-
-def render_html(report: dict[str, Any], pictures: Mapping[str, str] | None = None) -> str:
-    """The source of the page. Raises ValueError for another `schema_version`."""
     if report.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(f"schema_version: {report.get('schema_version')!r}, but this page shows version {SCHEMA_VERSION}")
     utterances = report["utterances"]

@@ -11,11 +11,10 @@ from asr.report.columns import compared_columns, show
 ENTRIES = 10  # of each list
 GROUPS = 12  # of each key
 IDS = 10
-_HEADINGS = {("sentences", "rate"): "sentences wrong"}
 
 
 def as_markdown(report: dict[str, Any]) -> str:
-    """The page, from the dictionary that `report.json` holds."""
+    """Render the report (the dictionary that report.json holds) as Markdown."""
     return "\n".join(_lines(report)) + "\n"
 
 
@@ -26,7 +25,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield from (_normalized(normalizer, report["alignment"]), "")
     yield from _system_table(systems)
     for comparison in report["comparisons"]:
-        yield f"- {_cell(comparison['verdict'])}"
+        yield f"- {_cell(' '.join(filter(None, (comparison['verdict'] + '.', comparison['explanation']))))}"
     if report["comparisons"]:
         yield ""
     for system in systems:
@@ -36,9 +35,11 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     for system in systems:
         yield from _lists(system)
     if normalizer["examples"]:
-        yield from ("<details><summary>What normalisation changed: examples</summary>", "")
+        yield from ("<details><summary>Examples of normalisation</summary>", "")
         yield from _table(["before", "after"], [[_cell(e["before"]), _cell(e["after"])] for e in normalizer["examples"]])
         yield from ("</details>", "")
+    if report["settings"]:
+        yield from (f"Search: {_cell(report['settings'])}", "")
     yield f"{report['tool']['name']} {report['tool']['version']}, {report['created']}"
 
 
@@ -50,7 +51,7 @@ def _normalized(normalizer: dict[str, Any], alignment: str) -> str:
 def _system_table(systems: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A row for each system; beside the WER the intervals that at least one system has."""
     columns = list(compared_columns())
-    headings = [_HEADINGS.get((unit.key, column.key), heading) for unit, column, heading in columns]
+    headings = [heading for *_, heading in columns]
     spreads = {key: next((s[key] for s in systems if s[key]), None) for key in ("interval", "interval_by_speaker")}
     headings[1:1] = [f"{100 * one['level']:g} % interval over {one['unit']}" for one in spreads.values() if one]
     rows = []
@@ -65,14 +66,14 @@ def _interval(one: dict[str, Any] | None) -> str:
 
 
 def _notes(system: dict[str, Any]) -> Iterator[str]:
-    for key, meaning in (("missing", "without a hypothesis"), ("extra", "that no reference has")):
+    for key, meaning in (("missing", "without a hypothesis"), ("extra", "without a reference")):
         if system[key]:
             shown = ", ".join(_code(name) for name in system[key][:IDS]) + (", …" if len(system[key]) > IDS else "")
             yield from (f"{_cell(system['name'])}: {len(system[key]):,} {'id' if len(system[key]) == 1 else 'ids'} {meaning}: {shown}", "")
 
 
 def _groups(key: str, systems: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """WER of each group; of many groups the ones where the first system is worst."""
+    """WER of each group; of many groups, those with the highest WER of the first system."""
     tables = [{group["value"]: group for group in system["groups"].get(key, [])} for system in systems]
     values = list(dict.fromkeys(value for table in tables for value in table))
     shown = values
@@ -120,7 +121,7 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
 
 
 def _cell(text: str) -> str:
-    """Text that Markdown shows as it stands, within a table too."""
+    """Text with Markdown's special characters escaped, also within a table."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
 
 

@@ -84,6 +84,12 @@ def interval_lines(found: Evaluation) -> Iterator[str]:
             yield f"WER, {100 * spreads[0].level:g} % interval: {', '.join(shown)}"
 
 
+def comparison_lines(found: Evaluation) -> Iterator[str]:
+    """Verdicts, and below them what interval and p-value mean where no winner is clear."""
+    yield from (comparison.verdict for comparison in found.comparisons)
+    yield from dict.fromkeys(comparison.explanation for comparison in found.comparisons if comparison.explanation)
+
+
 def group_table(found: Evaluation, key: str) -> Table:
     """Table of the WER of every group of a key: of one system with intervals, of several a column each."""
     tables = [{group.value: group for group in system.groups[key]} for system in found.systems]

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from asr.errors import UsageError
 from asr.score.alignment import Alignment, align, count, count_characters
 from asr.score.bootstrap import Bootstrap, Interval
-from asr.score.comparison import Aligned, Comparison, compare
+from asr.score.comparison import Aligned, Comparison, compare_all
 from asr.score.groups import NOT_TOLD, Group, label, measure
 from asr.score.lists import ErrorLists, ErrorTally, worst_utterances
 from asr.score.matching import Matched, Missing, match, name_systems
@@ -104,6 +104,8 @@ class Evaluation:
     """of every two systems"""
     note: str = ""
     """how segments were matched by time, if any were joined"""
+    settings: str = ""
+    """search settings that produced the hypotheses, if known"""
 
     @property
     def reference_words(self) -> int:
@@ -129,6 +131,7 @@ def evaluate(
     samples: int = 1000,
     seed: int = 0,
     title: str = "",
+    settings: str = "",
 ) -> Evaluation:
     """Measure one or more systems against references.
 
@@ -145,7 +148,7 @@ def evaluate(
 
     >>> found = evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"], ["GO IN", "STOP NOW"], names=["ours", "theirs"])
     >>> found.comparisons[0].verdict
-    'no clear winner: ours and theirs make as many errors'
+    'no clear winner: ours and theirs have equally many errors'
     """
     if not hypotheses:
         raise UsageError("no hypotheses to evaluate")
@@ -188,8 +191,9 @@ def evaluate(
         normalized_references=expected,
         normalized_hypotheses=[one.texts for one in aligned],
         systems=tuple(results),
-        comparisons=tuple(compare(a, b, expected, alignment, bootstrap) for a, b in itertools.combinations(aligned, 2)),
+        comparisons=compare_all(aligned, expected, alignment, bootstrap),
         note=matched.note,
+        settings=settings,
     )
 
 

@@ -63,6 +63,8 @@ def _seconds(value: Any) -> float:
 def mend(more: dict[str, Any], folder: Path) -> str | None:
     """Numbers as numbers, paths as seen from here, one name for the speaker; or what is wrong."""
     for key in ("duration", "offset"):
+        if more.get(key) == "":  # an empty cell of a table
+            del more[key]
         if key in more:
             seconds = _seconds(more[key])
             if not 0 <= seconds <= MOST_SECONDS:  # NaN as well

@@ -83,9 +83,9 @@ def test_the_markdown_is_tables(tmp_path: Path) -> None:
     assert text.count("<details>") == text.count("</details>")
 
 
-def test_a_folder_gets_all_three(tmp_path: Path) -> None:
+def test_a_folder_gets_all_four(tmp_path: Path) -> None:
     files = write_report(found(), tmp_path / "report")
-    assert [file.name for file in files] == ["report.json", "report.md", "report.html"]
+    assert [file.name for file in files] == ["report.json", "report.md", "report.html", "report.csv"]
     assert all(file.stat().st_size > 500 for file in files)
 
 
@@ -191,7 +191,7 @@ def test_a_manifest_with_both_sides_needs_no_other(tmp_path: Path) -> None:
 def test_reports_are_written_and_told(files: Path) -> None:
     result = run(files / "ref.json", files / "a.trn", "--report", files / "out")
     assert "report written to " in result.stderr
-    assert {file.name for file in (files / "out").iterdir()} == {"report.json", "report.md", "report.html"}
+    assert {file.name for file in (files / "out").iterdir()} == {"report.json", "report.md", "report.html", "report.csv"}
     run(files / "ref.json", files / "a.trn", "--report", files / "one.md")
     assert (files / "one.md").read_text(encoding="utf-8").startswith("## Word error rate")
 
@@ -205,7 +205,7 @@ def test_reports_are_written_and_told(files: Path) -> None:
         (["ref.json", "ref.json"], "is given as reference and as hypotheses"),
         (["ref.json", "a.trn", "--by", "age"], "--by age: no utterance has this key"),
         (["ref.json", "a.trn", "--normalizer", "x"], 'normalizer "x": expected none'),
-        (["ref.json", "a.trn", "--report", "r.pdf"], "r.pdf: expected a folder, or a file that ends in .json, .md, .html"),
+        (["ref.json", "a.trn", "--report", "r.pdf"], "r.pdf: expected a folder, or a file that ends in .json, .md, .html, .csv"),
         (["ref.json", "a.trn", "--report", "a.trn"], "a.trn: expected a folder, or a file"),
         (["ref.json", "a.trn", "--missing", "x"], "missing is x, expected delete or skip"),
         (["ref.json", "a.trn", "--hyp-format", "json"], "a.trn:1: not JSON"),
@@ -253,14 +253,21 @@ def test_evaluate_ends_in_the_same_report(tiny_folder: Path, tmp_path: Path) -> 
     (folder / "config.yaml").write_text(dump_config(load_config(ModelFolderConfig, folder / "config.yaml", bounds)), encoding="utf-8")
     command = ["evaluate", "--model", folder, "--manifest", tmp_path / "m.json", "--normalizer", "librispeech"]
     written = [*command, "--by", "room", "--report", tmp_path / "out", "--output", tmp_path / "hyp.json", "--fail-above", "1000"]
+    written += ["--title", "Hall <1>"]
     result = CliRunner().invoke(app, list(map(str, written)))
     assert result.exit_code == 0, result.output
     data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     jsonschema.validate(data, SCHEMA)
+    assert data["title"] == "Hall <1>"
+    assert re.match(r"beam \d+, CTC weight ", data["settings"])
+    assert data["settings"] in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "Hall <1> · beam " in result.stdout
     assert data["utterances"][0]["audio"] == "../a.wav"
     assert data["utterances"][0]["duration"] == 1.0
     assert data["systems"][0]["groups"]["room"][0]["value"] == "hall"
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert '<h1 title="Hall &lt;1&gt;">Hall &lt;1&gt;</h1>' in page
+    assert f"Search: {data['settings']}." in page.split("<footer")[1]
     (picture,) = re.findall(r"data:image/webp;base64,([A-Za-z0-9+/=]+)", page)
     assert Image.open(io.BytesIO(base64.b64decode(picture))).size[0] == 576
     assert "data:image" not in (tmp_path / "out" / "report.json").read_text(encoding="utf-8")

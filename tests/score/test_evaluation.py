@@ -182,7 +182,7 @@ def test_a_small_difference_is_no_win() -> None:
     reverse = evaluate(references, references, first, names=["b", "a"]).comparisons[0]
     assert reverse.verdict == comparison.verdict  # which end is 0 does not make it -0
     same = evaluate(references, first, first, names=["a", "b"]).comparisons[0]
-    assert same.verdict == "no clear winner: a and b make as many errors"
+    assert same.verdict == "no clear winner: a and b have equally many errors"
     assert (same.p_bootstrap, same.matched_pairs.p) == (1.0, 1.0)
 
 

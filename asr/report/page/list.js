@@ -54,11 +54,11 @@ function result(system, number, row) {
   return element("span", { class: "name", title: system.name }, systems.length > 1 ? element("i", { class: `dot ${series(number)}` }) : null, text);
 }
 
-/** The texts before normalisation, where that changed them. */
+/** The texts before normalisation, if it changed them. */
 function asWritten(row) {
   const texts = [["reference", data.written[row]], ...systems.map((system) => [system.name, system.written[row]])].filter(([, text]) => typeof text === "string");
   if (!texts.length) return null;
-  return element("details", { class: "written" }, element("summary", {}, "As written"),
+  return element("details", { class: "written" }, element("summary", {}, "Original texts"),
     element("dl", {}, ...texts.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)])));
 }
 
