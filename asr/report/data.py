@@ -14,7 +14,7 @@ from asr.report.columns import COUNTS, RESULTS, SENTENCES, UTTERANCES, figures
 from asr.score.alignment import Row, align
 from asr.score.bootstrap import Interval
 from asr.score.evaluation import Evaluation, SystemResult
-from asr.score.groups import NOT_TOLD, Group
+from asr.score.groups import UNKNOWN, Group
 from asr.score.wer import ErrorCounts
 from asr.version import version
 
@@ -145,7 +145,7 @@ def _utterances(found: Evaluation, folder: Path | None) -> list[dict[str, Any]]:
                 **figures(UTTERANCES, details),
                 "speaker": details.get("speaker"),
                 "audio": _path(details.get("audio_filepath"), folder),
-                "groups": {key: values[i] for key, values in found.labels.items() if values[i] != NOT_TOLD},
+                "groups": {key: values[i] for key, values in found.labels.items() if values[i] != UNKNOWN},
                 "reference": found.references[i],
                 "systems": systems,
             }

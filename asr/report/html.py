@@ -30,7 +30,7 @@ SCRIPTS = ("theme/theme.js", "page/data.js", "page/plots.js", "page/choice.js", 
 """in this order; the first goes into the head"""
 STYLES = ("theme/theme.css", "page/page.css")
 TABLE_ROWS = 1000  # of a key with more groups, the largest; a table of every recording would make the page slow
-_STEPS = (1, 2, 2.5, 5, 10)  # round numbers for the end of a scale, times a power of ten
+_STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # round numbers for the end of a scale, times a power of ten
 
 _HERE = Path(__file__).parent
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

@@ -125,7 +125,7 @@ def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
     """Notes on unmatched ids, on texts that normalisation emptied, and on errors that normalisation would remove."""
     if found.note:
         yield found.note
-    fate = "left out for all systems" if missing == "skip" else "their words count as deleted"
+    fate = "excluded for all systems" if missing == "skip" else "their words count as deleted"
     for system in found.systems:
         if system.missing:
             yield f"{system.name}: no hypothesis for {_ids(system.missing)}: {fate}"
@@ -133,7 +133,7 @@ def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
             yield f"{system.name}: no reference for {_ids(system.extra)}: they count for nothing"
     if found.emptied:
         emptied = f"{found.normalizer.name} leaves no word of the reference of {_ids(found.emptied)}"
-        yield f"{emptied}: what was heard there counts as inserted"
+        yield f"{emptied}: words recognised there count as inserted"
     if found.normalizer.name == "none":
         yield from _spelling_notes(found)
 
@@ -148,8 +148,8 @@ def _spelling_notes(found: Evaluation) -> Iterator[str]:
         errors = word_errors(references, texts[:SAMPLED]).errors
         left = word_errors(plain, [_without_spelling(text) for text in texts[:SAMPLED]]).errors
         if errors and left <= (1 - NOTABLE_SHARE) * errors:
-            share = f"{100 * (1 - left / errors):.0f} % of the word errors are but capitals and punctuation"
-            yield f"{system.name}: {share}: leave them out with --normalizer {normalizer}"
+            share = f"{100 * (1 - left / errors):.0f} % of the word errors are only case and punctuation"
+            yield f"{system.name}: {share}: exclude them with --normalizer {normalizer}"
 
 
 def _without_spelling(text: str) -> str:

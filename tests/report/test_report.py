@@ -154,7 +154,7 @@ def test_words_in_front_that_look_like_ids_are_counted(tmp_path: Path) -> None:
 def test_errors_that_are_but_spelling_are_noticed(reference: str, hypothesis: str, share: int, normalizer: str) -> None:
     good = "GO ON"
     found = evaluate([reference, good], [hypothesis, good], [reference, good], names=["ours", "theirs"])
-    told = f"ours: {share} % of the word errors are but capitals and punctuation: leave them out with --normalizer {normalizer}"
+    told = f"ours: {share} % of the word errors are only case and punctuation: exclude them with --normalizer {normalizer}"
     assert list(matching_notes(found, "delete")) == ([told] if normalizer else [])
 
 
@@ -167,7 +167,7 @@ def test_a_normalizer_that_leaves_no_word_is_no_success(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout, result.stderr.splitlines()) == (2, "", [expected])
     assert "50.00 %" in run(*sides).stdout
     (tmp_path / "ref.txt").write_text("HELLO\n\nмир\n", encoding="utf-8")
-    note = "librispeech leaves no word of the reference of id 3: what was heard there counts as inserted"
+    note = "librispeech leaves no word of the reference of id 3: words recognised there count as inserted"
     result = run(*sides, "--normalizer", "librispeech")
     assert (result.exit_code, result.stderr.splitlines()) == (0, [note])
     (tmp_path / "ref.txt").write_text("\n\n\n", encoding="utf-8")  # silence was tested: whatever is heard is inserted

@@ -66,7 +66,7 @@ function columnChart(key) {
       drawing.push(pressable(key, value, lines, area));
     });
     return [
-      caption(`Word error rate by ${key}`, "Grey: number of utterances. Click a bin to list its utterances."),
+      caption(`Word error rate by ${key}`, "Grey: number of utterances.", "Click a bin to list its utterances."),
       picture(frame, drawing),
     ];
   };
@@ -111,7 +111,7 @@ function rowChart(key) {
     const note = all.length > values.length ? `The ${values.length} highest of ${count(all.length)}.` : "Highest first.";
     const open = () => { openCharts.add(key); drawCharts(); };
     return [
-      caption(`Word error rate by ${key}`, `${note} Click a row to list its utterances.`),
+      caption(`Word error rate by ${key}`, note, "Click a row to list its utterances."),
       picture(frame, drawing),
       all.length > values.length ? element("button", { type: "button", onclick: open }, `Show all ${count(all.length)}`) : null,
     ].filter(Boolean);
@@ -187,9 +187,10 @@ function pressable(key, value, lines, ...parts) {
   return shape("g", attributes, shape("title", {}, said), ...parts);
 }
 
-function caption(title, note) {
+/** The heading of a plot; the hint is not printed. */
+function caption(title, note, hint) {
   const names = systems.map((system, n) => element("span", { class: "name", title: system.name }, element("i", { class: `dot ${series(n)}` }), system.name));
-  return element("figcaption", {}, element("h3", {}, title), element("p", { class: "note" }, note), names.length > 1 ? element("p", { class: "note key" }, ...names) : null);
+  return element("figcaption", {}, element("h3", {}, title), element("p", { class: "note" }, note, hint ? element("span", { class: "on-screen" }, ` ${hint}`) : null), names.length > 1 ? element("p", { class: "note key" }, ...names) : null);
 }
 
 function horizontalGrid(frame, top, y) {
