@@ -97,9 +97,11 @@ def score(
             seed=seed,
             title=title,
         )
-    out.print(formats_line(found), markup=False)
-    print_evaluation(found, title or str(reference), by or [], missing)
-    write_report_files(found, report)
+    try:
+        out.print(formats_line(found), markup=False)
+        print_evaluation(found, title or str(reference), by or [], missing)
+    finally:  # `| head` closes the output, but must not cost the report
+        write_report_files(found, report)
     if is_above(found, fail_above):
         raise typer.Exit(1)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -194,6 +197,15 @@ def test_reports_are_written_and_told(files: Path) -> None:
     assert {file.name for file in (files / "out").iterdir()} == {"report.json", "report.md", "report.html", "report.csv"}
     run(files / "ref.json", files / "a.trn", "--report", files / "one.md")
     assert (files / "one.md").read_text(encoding="utf-8").startswith("## Word error rate")
+
+
+def test_a_closed_output_costs_no_report(files: Path) -> None:
+    command = [sys.executable, "-m", "asr", "score", "ref.json", "a.trn", "--report", "out"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    subprocess.run(command, cwd=files, stdout=writer, stderr=subprocess.DEVNULL, check=False, timeout=120)
+    os.close(writer)
+    assert (files / "out" / "report.html").is_file()
 
 
 @pytest.mark.parametrize(
