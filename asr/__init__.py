@@ -31,6 +31,7 @@ _HOMES = {
     "Transcript": "asr.transcript",
     "Trainer": "asr.train.trainer",
 }
+_PACKAGES = ("report", "score")
 
 __all__ = [
     "AsrError",
@@ -45,12 +46,13 @@ __all__ = [
     "load_hotwords",
     "load_model",
     "read_manifest",
+    "report",
     "score",
     "write_manifest",
 ]
 
 if TYPE_CHECKING:
-    from asr import score
+    from asr import report, score
     from asr.config import Config, DecodeConfig
     from asr.config_file import load_config
     from asr.decode.hotwords import load_hotwords
@@ -63,8 +65,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "score" or name in _HOMES:
+    if name in _PACKAGES or name in _HOMES:
         with naming_dependencies():
-            module = import_module(_HOMES.get(name, "asr.score"))
-        return module if name == "score" else getattr(module, name)
+            module = import_module(_HOMES.get(name, f"asr.{name}"))
+        return module if name in _PACKAGES else getattr(module, name)
     raise AttributeError(f"module 'asr' has no attribute {name!r}")

@@ -5,7 +5,7 @@
     python benchmarks/score.py --utterances 20000 --rounds 5
 
 Every tool runs as a process of its own on the same texts, so that starting up counts for all. jiwer's command line gives the WER
-alone; `asr score` gives with it CER, SER, lists and groups, and in the last rows intervals, comparisons and the report in three
+alone; `asr score` gives with it CER, SER, lists and groups, and in the last rows intervals, comparisons and the report in four
 forms. The median of the rounds and the most memory that was held are shown; counts are compared, and must be equal. Seconds are the
 processor's, so that what else runs on the machine matters less.
 """

@@ -65,7 +65,7 @@ def test_the_example_of_scoring_says_what_the_page_says(page: Path, tmp_path: Pa
     assert result.exit_code == 0, result.output
     said = [line for line in (ROOT / "manifests" / "README.md").read_text(encoding="utf-8").splitlines() if "is better than" in line]
     assert said[0] in result.stdout
-    assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.md", "report.html"}
+    assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.md", "report.html", "report.csv"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

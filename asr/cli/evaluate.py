@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
-from asr.cli.score import ByOption, FailAboveOption, NormalizerOption, ReportOption, is_above, print_evaluation, write_report_files
+from asr.cli.score import (
+    ByOption,
+    FailAboveOption,
+    NormalizerOption,
+    ReportOption,
+    is_above,
+    print_evaluation,
+    write_report_files,
+)
 from asr.cli.search import SearchOptions, takes_search_options
 from asr.errors import AudioError, UsageError
 from asr.files import check_writable, refuse_inputs
@@ -34,22 +42,23 @@ def evaluate(
     by: ByOption = None,
     normalizer: NormalizerOption = "none",
     fail_above: FailAboveOption = None,
+    title: Annotated[str, typer.Option(help="Heading of the report.", show_default="the manifest's path")] = "",
 ) -> None:
     """Transcribe a manifest and measure the word error rate.
 
     The texts are those that `asr transcribe` writes: speech is found in each utterance, and words without evidence are held back.
     References and hypotheses are compared as they stand, unless a normaliser is named. A recording that cannot be read counts as
-    wholly deleted, and is reported. `asr score` measures any other system's output the same way. The HTML report shows where the model
-    looked in the eight worst utterances.
+    wholly deleted, and is reported. `asr score` measures any other system's output the same way. The HTML report shows the
+    attention of the eight worst utterances.
 
       asr evaluate --model runs/an4/model --manifest data/an4/test.json
       asr evaluate --manifest dev.json --beam-size 1 --output hypotheses.json
       asr evaluate --manifest dev.json --by speaker --report report/
     """
+    from asr.report.files import check_report_path, writes_page
     from asr.score.evaluation import check_words_left
     from asr.score.evaluation import evaluate as measure
     from asr.score.groups import check_keys
-    from asr.score.report import check_report_path, writes_page
     from asr.score.texts import texts_in_order
     from asr.speech.manifest import read_manifest
     from asr.text.normalizer import load_normalizer
@@ -88,9 +97,10 @@ def evaluate(
     timed = [{**known, "duration": length} for known, length in zip(details, lengths, strict=True)]
     references = texts_in_order(ids, [u.text for u in utterances], timed, file=str(manifest))
     hypotheses = texts_in_order(ids, texts, name=str(search.model) if search.model else "the embedded model")
-    found = measure(references, hypotheses, by=by or (), normalizer=change, title=f"{manifest} · {how}")
+    title = title or str(manifest)
+    found = measure(references, hypotheses, by=by or (), normalizer=change, title=title, settings=how)
     try:
-        print_evaluation(found, found.title, by or [])
+        print_evaluation(found, f"{title} · {how}", by or [])
         out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
     finally:  # the figures come first, that a full disk may not cost them; and `| head`, which closes the output, costs no file
         if output:

@@ -1,4 +1,4 @@
-"""`asr score`: how good any system is."""
+"""`asr score`: error rates of any system, and comparisons."""
 
 from __future__ import annotations
 
@@ -15,63 +15,67 @@ if TYPE_CHECKING:
 ReportOption = Annotated[
     Path | None,
     typer.Option(
-        help="Write report.json, .md and .html into a folder; or one of them, by its ending.", show_default=False, metavar="FOLDER|FILE"
+        help="Write report.json, .md, .html and .csv into a folder, or one of them by its ending.",
+        show_default=False,
+        metavar="FOLDER|FILE",
     ),
 ]
 ByOption = Annotated[
-    list[str] | None, typer.Option(help="Error rates by a key of the manifest, or duration, length; again for another.", show_default=False)
+    list[str] | None,
+    typer.Option(help="Show error rates by a key of the manifest, duration or length; repeat for more.", show_default=False),
 ]
 NormalizerOption = Annotated[
-    str, typer.Option(help="Done to both sides first: none, librispeech, whisper-en, or a YAML file.", metavar="NAME|FILE")
+    str, typer.Option(help="Normalise both sides first: none, librispeech, whisper-en, or a YAML file.", metavar="NAME|FILE")
 ]
-FailAboveOption = Annotated[float | None, typer.Option(min=0, help="Exit with 1 when the WER is above (%).", show_default=False)]
+FailAboveOption = Annotated[float | None, typer.Option(min=0, help="Exit with 1 if the WER is above this (%).", show_default=False)]
 
 
 FormatOption = Annotated[
-    str | None, typer.Option(help="Format of the file: json, trn, stm, srt, …; see docs/text-formats.md.", show_default="detected")
+    str | None, typer.Option(help="Format of the file: json, trn, stm, srt, … (see docs/text-formats.md).", show_default="detected")
 ]
-KeyOption = Annotated[str | None, typer.Option(help="Key or column of the text.", show_default="text, pred_text, …")]
+KeyOption = Annotated[str | None, typer.Option(help="Read the text from this key or column.", show_default="text, pred_text, …")]
 
 
 @speaks_plainly
 def score(
-    reference: Annotated[Path, typer.Argument(help="What was said; - for standard input.", show_default=False)],
+    reference: Annotated[Path, typer.Argument(help="Reference transcripts; - for standard input.", show_default=False)],
     hypotheses: Annotated[
-        list[Path] | None, typer.Argument(metavar="[HYPOTHESES]…", help="What each system heard.", show_default=False)
+        list[Path] | None, typer.Argument(metavar="[HYPOTHESES]…", help="Hypotheses, one file for each system.", show_default=False)
     ] = None,
     report: ReportOption = None,
     by: ByOption = None,
     normalizer: NormalizerOption = "none",
     fail_above: FailAboveOption = None,
     missing: Annotated[
-        str, typer.Option(help="Utterances without a hypothesis: delete counts their words as deleted, skip leaves them out.")
+        str, typer.Option(help="Utterances without a hypothesis: delete counts their words as deleted, skip excludes them for all systems.")
     ] = "delete",
-    alignment: Annotated[str, typer.Option(help="levenshtein counts as jiwer does, sclite as sclite does.")] = "levenshtein",
-    name: Annotated[list[str] | None, typer.Option(help="A system's name; again for the next.", show_default="the file's")] = None,
+    alignment: Annotated[str, typer.Option(help="Count errors as jiwer (levenshtein) or as sclite (sclite).")] = "levenshtein",
+    name: Annotated[list[str] | None, typer.Option(help="Name of a system; repeat for the next.", show_default="the file's")] = None,
     title: Annotated[str, typer.Option(help="Heading of the report.", show_default="the systems' names")] = "",
     ref_format: FormatOption = None,
     hyp_format: FormatOption = None,
     ref_key: KeyOption = None,
     hyp_key: KeyOption = None,
-    level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Confidence of the intervals.")] = 0.95,
-    samples: Annotated[int, typer.Option(min=0, max=1_000_000, help="Bootstrap samples; 0 for no intervals.")] = 1000,
+    level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Confidence level of the intervals.")] = 0.95,
+    samples: Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of bootstrap samples; 0 for no intervals.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
 ) -> None:
-    """Measure word error rates of any system's output, and compare systems.
+    """Measure the word error rate of any system's output, and compare systems.
 
-    Files may be manifests or JSON lines (`text`, `pred_text`), Whisper's JSON, sclite's trn, STM or CTM, SRT, VTT, Kaldi's text, TSV, CSV,
-    or plain lines. The format is detected from the content; --ref-format and --hyp-format decide where it is unclear. Utterances are
-    matched by id or by time, plain lines by their order. One manifest with both `text` and `pred_text` needs no other file.
+    Files can be manifests or JSON lines (`text`, `pred_text`), Whisper's JSON, sclite's trn, STM or CTM, SRT, VTT, Kaldi's text, TSV, CSV,
+    or plain lines. The format is detected from the content; --ref-format and --hyp-format override it. Utterances are matched by id or by
+    time, plain lines by position. A manifest with both `text` and `pred_text` needs no second file. The p-values of more than two systems
+    are corrected for the number of comparisons (Holm).
 
       asr score hypotheses.json
       asr score test.json ours.json whisper.trn --normalizer whisper-en
       asr score test.json ours.json --by speaker --by gender --report report/
       asr score ref.txt hyp.txt --fail-above 12.5
     """
+    from asr.report.files import check_report_path
+    from asr.report.terminal import formats_line
     from asr.score.evaluation import check_words_left
     from asr.score.evaluation import evaluate as measure
-    from asr.score.report import check_report_path
-    from asr.score.terminal import forms_line
     from asr.score.texts import read_sides
     from asr.text.normalizer import load_normalizer
 
@@ -93,20 +97,22 @@ def score(
             seed=seed,
             title=title,
         )
-    out.print(forms_line(found), markup=False)
-    print_evaluation(found, title or str(reference), by or [], missing)
-    write_report_files(found, report)
+    try:
+        out.print(formats_line(found), markup=False)
+        print_evaluation(found, title or str(reference), by or [], missing)
+    finally:  # `| head` closes the output, but must not cost the report
+        write_report_files(found, report)
     if is_above(found, fail_above):
         raise typer.Exit(1)
 
 
 def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str = "delete") -> None:
-    from asr.score.terminal import error_lines, error_table, group_table, interval_lines, matching_notes
+    from asr.report.terminal import comparison_lines, error_lines, error_table, group_table, interval_lines, matching_notes
 
     for note in matching_notes(found, missing):
         err.print(note, markup=False)
     out.print(error_table(found, title))
-    for line in (*interval_lines(found), *(comparison.verdict for comparison in found.comparisons)):
+    for line in (*interval_lines(found), *comparison_lines(found)):
         out.print(line, markup=False)
     for key in by:
         out.print(group_table(found, key))
@@ -116,7 +122,7 @@ def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str 
 
 
 def write_report_files(found: Evaluation, path: Path | None, pictures: dict[str, str] | None = None) -> None:
-    from asr.score.report import write_report
+    from asr.report.files import write_report
 
     if path is not None:
         with err.status(f"writing {path} …"):

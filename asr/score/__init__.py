@@ -1,17 +1,16 @@
-"""How good it is: error rates with their confidence, comparisons of systems, and reports.
+"""Measures of recognition quality: error rates with confidence intervals, and comparisons of systems.
 
     >>> import asr
     >>> found = asr.score.evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"])
     >>> found.systems[0].words.rate
     0.25
 
-`read_texts` reads references and hypotheses from files, `write_report` writes report.json, report.md and report.html.
+`read_texts` reads references and hypotheses from files. `asr.report` renders an evaluation.
 """
 
 from asr.score.comparison import Comparison
 from asr.score.evaluation import Evaluation, SystemResult, evaluate
 from asr.score.groups import Group
-from asr.score.report import report, write_report
 from asr.score.texts import Texts, read_texts
 from asr.score.wer import ErrorCounts, Score, character_errors, score, word_errors
 
@@ -26,8 +25,6 @@ __all__ = [
     "character_errors",
     "evaluate",
     "read_texts",
-    "report",
     "score",
     "word_errors",
-    "write_report",
 ]

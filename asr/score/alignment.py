@@ -1,13 +1,12 @@
-"""Alignments: which word became which, and counts of edits.
+"""Word alignments and edit counts.
 
-Two kinds, by name:
+Two kinds of costs, by name:
 
-    levenshtein  the fewest edits, by the library that jiwer itself calls (rapidfuzz): counts are equal to jiwer's
-    sclite       a substitution costs 4, a deletion or an insertion 3, as in NIST's sclite: counts are equal to sclite's
+    levenshtein  the fewest edits, by rapidfuzz, which jiwer calls: counts equal jiwer's
+    sclite       substitution 4, deletion and insertion 3, as in NIST's sclite: counts equal sclite's
 
-The total is nearly always the same; sclite would rather delete one word and insert another than substitute two, where that makes
-one more word right. Where several alignments cost the same, sclite may take another than is taken here: among texts of a thousand
-different words no case was seen, among texts of four with half of them wrong about one in a hundred.
+The totals rarely differ: sclite prefers a deletion and an insertion to two substitutions if one more word is then correct. Among
+alignments of equal cost sclite may choose another one, which matters only for texts of very few different words.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from rapidfuzz.distance import Levenshtein
 from asr.score.wer import ErrorCounts
 
 Row: TypeAlias = tuple[str, str, str]
-"""(kind, word of the reference, word of the hypothesis); kind is = right, s substituted, d deleted, i inserted"""
+"""(kind, word of the reference, word of the hypothesis); kind is = correct, s substituted, d deleted, i inserted"""
 
 Alignment: TypeAlias = Literal["levenshtein", "sclite"]
 
@@ -28,7 +27,15 @@ _NO_WORD = "\0"
 
 
 def align(reference: list[str], hypothesis: list[str], kind: Alignment = "levenshtein") -> list[Row]:
-    """Rows that turn one into the other, from left to right.
+    """Align two lists of words.
+
+    Args:
+        reference: Words of the reference.
+        hypothesis: Words of the hypothesis.
+        kind: Costs of the edits.
+
+    Returns:
+        Rows from left to right; an absent word is "".
 
     >>> align("GO ON NOW".split(), "GO NOW PLEASE".split())
     [('=', 'GO', 'GO'), ('s', 'ON', 'NOW'), ('s', 'NOW', 'PLEASE')]
@@ -52,7 +59,7 @@ def align(reference: list[str], hypothesis: list[str], kind: Alignment = "levens
 
 
 def _cheaper_for_sclite(rows: list[Row], reference: list[str], hypothesis: list[str]) -> list[Row]:
-    """sclite's alignment: where several cost the same, the one with the fewest edits, as sclite has it."""
+    """The alignment of least cost under sclite's weights; of equal ones, that with the fewest edits."""
     from kaldialign import align as align_by_cost
 
     found: list[Row] = []
@@ -71,13 +78,13 @@ def _sclite_cost(rows: Iterable[Row]) -> int:
 
 
 def count(rows: Iterable[Row]) -> ErrorCounts:
-    """How many of each kind."""
+    """Count the rows of each kind."""
     kinds = [kind for kind, _, _ in rows]
     return ErrorCounts(kinds.count("="), kinds.count("s"), kinds.count("d"), kinds.count("i"))
 
 
 def count_characters(reference: str, hypothesis: str) -> ErrorCounts:
-    """Edits in characters, spaces counted; always the fewest."""
+    """Count the fewest character edits; spaces are characters."""
     if reference == hypothesis:
         return ErrorCounts(len(reference), 0, 0, 0)
     substituted = deleted = inserted = 0

@@ -1,10 +1,8 @@
-"""Confidence intervals: how much an error rate would change with other utterances of the same kind.
+"""Bootstrap confidence intervals of error rates (Bisani and Ney, ICASSP 2004).
 
-The bootstrap draws as many utterances as there are, with replacement, again and again, and looks at how the rates spread
-(Bisani and Ney 2004). Utterances with the same counts are the same to it; so it draws how often each *kind* of utterance comes
-(a multinomial), which is exact, and takes 100,000 utterances in the time and memory of the few thousand kinds among them.
-
-n utterances (or speakers), k counts of each, B samples.
+Each of B samples draws n utterances (or speakers) with replacement; the percentiles of the samples' rates are the interval. Utterances
+with equal counts are interchangeable, so a sample is drawn as a multinomial over the distinct rows of counts. This is exact, and the cost
+depends on the number of distinct rows, not on n.
 """
 
 from __future__ import annotations
@@ -19,30 +17,39 @@ _DRAWN_AT_ONCE = 4_000_000  # numbers, 8 bytes each
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the error rate lies, at a level of confidence."""
+    """Confidence interval of an error rate."""
 
     level: float
     low: float
-    """as a fraction, like every rate"""
+    """a fraction"""
     high: float
     samples: int
     unit: str
-    """what was drawn: utterances or speakers"""
+    """of resampling: utterances or speakers"""
 
 
 @dataclass(frozen=True)
 class PairedInterval:
-    """The difference between the error rates of two systems on the same utterances."""
+    """Confidence interval of the difference between two systems' error rates on the same utterances."""
 
     low: float
-    """of the rate of the first less that of the second"""
+    """of the first system's rate minus the second's"""
     high: float
     p: float
-    """two-sided: twice how often a difference of the other sign is drawn"""
+    """two-sided: twice the share of samples whose difference has the other sign"""
 
 
 def resample(counts: npt.NDArray[np.int64], samples: int, seed: int) -> npt.NDArray[np.int64]:
-    """(B, k) sums of counts (n, k) over n rows drawn with replacement."""
+    """Draw bootstrap samples.
+
+    Args:
+        counts: (n, k) counts of each utterance.
+        samples: Number of samples B.
+        seed: Seed of the generator.
+
+    Returns:
+        (B, k) sums of the counts over n rows drawn with replacement.
+    """
     kinds, numbers = np.unique(counts, axis=0, return_counts=True)
     random = np.random.default_rng(seed)
     total = len(counts)
@@ -57,7 +64,7 @@ def resample(counts: npt.NDArray[np.int64], samples: int, seed: int) -> npt.NDAr
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How to draw: level of confidence, number of samples (0 gives no intervals), and the seed that makes them the same every time.
+    """Bootstrap with a confidence level, a number of samples (0: no intervals) and a seed.
 
     >>> found = Bootstrap().interval(np.array([0, 1, 0, 2]), np.array([9, 9, 9, 9]))
     >>> 0 <= found.low < 3 / 36 < found.high
@@ -69,7 +76,7 @@ class Bootstrap:
     seed: int = 0
 
     def interval(self, errors: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], unit: str = "utterances") -> Interval | None:
-        """Interval of sum(errors) / sum(lengths) by percentiles; None with fewer than two rows, or nothing to divide by."""
+        """Percentile interval of sum(errors) / sum(lengths), both (n,); None for n < 2, no samples or zero length."""
         if len(errors) < 2 or not self.samples or not lengths.sum():
             return None
         sums = resample(np.stack([errors, lengths], axis=1), self.samples, self.seed)
@@ -78,7 +85,7 @@ class Bootstrap:
         return Interval(self.level, low, high, self.samples, unit)
 
     def paired(self, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> PairedInterval | None:
-        """The difference of two systems' rates, both drawn on the same utterances; None where there is nothing to draw."""
+        """Interval of the difference between two systems' rates; errors and lengths are (n,). None as for `interval`."""
         if len(lengths) < 2 or not self.samples or not lengths.sum():
             return None
         sums = resample(np.stack([first, second, lengths], axis=1), self.samples, self.seed)
@@ -86,7 +93,7 @@ class Bootstrap:
         differences = (sums[:, 0] - sums[:, 1]) / sums[:, 2]
         low, high = self._percentiles(differences)
         fewer = min((differences <= 0).sum(), (differences >= 0).sum())
-        p = min(1.0, 2 * (fewer + 1) / (len(differences) + 1))  # never 0: so many samples cannot show more
+        p = min(1.0, 2 * (fewer + 1) / (len(differences) + 1))  # never 0: B samples cannot show less than 2 / (B + 1)
         return PairedInterval(low, high, float(p))
 
     def _percentiles(self, values: npt.NDArray[np.float64]) -> tuple[float, float]:

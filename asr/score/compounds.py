@@ -1,6 +1,6 @@
-"""Compounds: words that differ in nothing but where they are parted ("every one" / "everyone").
+"""Compounds: words that differ only by spaces ("every one" / "everyone").
 
-They count as errors like all others. How many there are is told beside, since a reader may care little about them.
+They count as errors like all others; their number is reported separately.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from asr.score.alignment import Row
 
-NEAR = 50  # words: a compound has at most so many, and its two sides are no further apart in a stretch of errors
+NEAR = 50  # words: the longest compound, and the largest distance of its two sides within a run of errors
 
 
 def find_compounds(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
-    """Pairs (words of the reference, words of the hypothesis) within stretches of errors that are equal but for their spaces.
+    """Find pairs (words of the reference, words of the hypothesis) within runs of errors that are equal except for spaces.
 
     >>> from asr.score.alignment import align
     >>> list(find_compounds(align("EVERY ONE WENT HOME".split(), "EVERYONE GOES HOME".split())))
@@ -24,7 +24,7 @@ def find_compounds(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
     for kind, word, other in rows:
         if kind == "=":
             if len(expected) + len(heard) > 2:
-                yield from _in_stretch(expected, heard)
+                yield from _in_run(expected, heard)
             if expected or heard:
                 expected, heard = [], []
             continue
@@ -33,11 +33,11 @@ def find_compounds(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
         if kind != "d":
             heard.append(other)
     if len(expected) + len(heard) > 2:
-        yield from _in_stretch(expected, heard)
+        yield from _in_run(expected, heard)
 
 
 def compound_errors(reference: str, hypothesis: str) -> int:
-    """Word errors that one such pair makes: the longer side's words.
+    """Number of word errors of a compound: the words of its longer side.
 
     >>> compound_errors("EVERY ONE", "EVERYONE")
     2
@@ -45,8 +45,8 @@ def compound_errors(reference: str, hypothesis: str) -> int:
     return max(len(reference.split()), len(hypothesis.split()))
 
 
-def _in_stretch(reference: Sequence[str], hypothesis: Sequence[str]) -> Iterator[tuple[str, str]]:
-    start = 0  # hypothesis words before this are taken
+def _in_run(reference: Sequence[str], hypothesis: Sequence[str]) -> Iterator[tuple[str, str]]:
+    start = 0  # hypothesis words before this are used
     i = 0
     while i < len(reference):
         opposite = i * len(hypothesis) // len(reference)
@@ -60,7 +60,7 @@ def _in_stretch(reference: Sequence[str], hypothesis: Sequence[str]) -> Iterator
 
 
 def _same_letters(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[int, int] | None:
-    """How many words from the start of each spell the same, parted otherwise; None where they do not."""
+    """Numbers of words at the start of each side that are equal except for spaces; None if there are none."""
     one, other, i, j = reference[0], hypothesis[0], 1, 1
     while one != other:
         if len(one) < len(other) and other.startswith(one) and i < len(reference):

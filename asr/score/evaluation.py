@@ -1,15 +1,14 @@
-"""Everything that is measured on references and the hypotheses of one or more systems.
+"""Evaluation of one or more systems against references.
 
     >>> from asr.score import evaluate
     >>> found = evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"])
     >>> f"{found.systems[0].words.rate:.0%}"
     '25%'
 
-Edge cases, as in jiwer 4: an empty reference with words in the hypothesis counts them as insertions; an empty (or missing) hypothesis
-has all words deleted; two empty texts are equal. A reference that normalisation leaves empty, as one of punctuation only, is an empty
-reference. The one difference is the *rate* where no reference has a word: jiwer gives the number of insertions, here it is infinite (and
-null in a report), since it is no rate. Characters are counted with their spaces. A letter with an accent is one character, whichever of
-Unicode's two ways it was written in (NFC, NFD), so that texts which look the same are the same.
+Edge cases are those of jiwer 4: words recognised for an empty reference are insertions; an empty or missing hypothesis has all words
+deleted; two empty texts are equal. A reference that normalisation empties is an empty reference. One rate differs: if no reference has a
+word and something was inserted, jiwer returns the number of insertions, this module infinity (null in a report). Spaces count as
+characters. Texts are compared in NFC, so that a letter with an accent is one character however it was encoded.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ import numpy.typing as npt
 from asr.errors import UsageError
 from asr.score.alignment import Alignment, align, count, count_characters
 from asr.score.bootstrap import Bootstrap, Interval
-from asr.score.comparison import Aligned, Comparison, compare
-from asr.score.groups import NOT_TOLD, Group, label, measure
+from asr.score.comparison import Aligned, Comparison, compare_all
+from asr.score.groups import UNKNOWN, Group, label, measure
 from asr.score.lists import ErrorLists, ErrorTally, worst_utterances
 from asr.score.matching import Matched, Missing, match, name_systems
 from asr.score.texts import Texts
@@ -37,39 +36,39 @@ from asr.text.normalizer import Normalizer, load_normalizer
 from asr.text.unicode_form import unicode_form
 
 TextsLike: TypeAlias = Texts | Mapping[str, str | None] | Sequence[str | None]
-"""texts by id, or in order; None for a hypothesis that is missing"""
+"""texts by id or in order; None for a missing hypothesis"""
 
-EXAMPLES = 5  # of what normalisation changed
-FEWEST_SPEAKERS = 5  # below this nothing can be said about speakers that were not there
+EXAMPLES = 5  # of normalisation
+FEWEST_SPEAKERS = 5  # for an interval over speakers
 
 
 @dataclass(frozen=True)
 class SystemResult:
-    """How good one system is."""
+    """Results of one system."""
 
     name: str
     file: str
     form: str
     missing: tuple[str, ...]
-    """ids of references that it has no hypothesis for"""
+    """ids of references without a hypothesis"""
     extra: tuple[str, ...]
-    """ids of its hypotheses that have no reference: they count for nothing"""
+    """ids of hypotheses without a reference; they count for nothing"""
     words: ErrorCounts
     characters: ErrorCounts
     utterances: int
     sentence_errors: int
     """utterances with at least one word error"""
     interval: Interval | None
-    """of the word error rate, drawn over utterances; None for a single one"""
+    """of the WER, over utterances; None for a single utterance"""
     interval_by_speaker: Interval | None
-    """the same drawn over speakers, which is wider and the better guide to other speakers; None where
-    not all are known, or they are fewer than five"""
+    """of the WER, over speakers: wider, and the better estimate for other speakers; None if some speakers
+    are unknown or there are fewer than five"""
     groups: dict[str, tuple[Group, ...]]
     lists: ErrorLists
     worst: tuple[str, ...]
     """ids of the utterances with the most word errors"""
     utterance_words: npt.NDArray[np.int64]
-    """(n, 4) hits, substitutions, deletions, insertions of every utterance, in the order of the ids"""
+    """(n, 4) hits, substitutions, deletions, insertions of every utterance, in the order of `Evaluation.ids`"""
 
     @property
     def sentence_error_rate(self) -> float:
@@ -78,32 +77,34 @@ class SystemResult:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `evaluate` found. `write_report` writes it down; `error_table` shows it."""
+    """Result of `evaluate`; `asr.report` renders it."""
 
     title: str
     created: datetime
     normalizer: Normalizer
     examples: tuple[tuple[str, str], ...]
-    """up to five texts that normalisation changed: (before, after)"""
+    """up to five texts changed by normalisation: (before, after)"""
     alignment: Alignment
     missing: Missing
-    """what became of utterances without a hypothesis"""
+    """treatment of utterances without a hypothesis"""
     reference: Texts
     ids: list[str]
     details: list[dict[str, Any]]
-    """of every utterance: all other keys of its manifest"""
+    """other keys of every utterance"""
     labels: dict[str, list[str]]
-    """for each key of groups the value of every utterance"""
+    """group of every utterance, by grouping key"""
     references: list[str]
-    """as they were read"""
+    """as read"""
     hypotheses: list[list[str | None]]
     normalized_references: list[str]
     normalized_hypotheses: list[Sequence[str]]
     systems: tuple[SystemResult, ...]
     comparisons: tuple[Comparison, ...]
-    """of every two systems"""
+    """one for every two systems"""
     note: str = ""
-    """how segments were matched by time, if any were joined"""
+    """on segments joined for matching by time, if any"""
+    settings: str = ""
+    """search settings that produced the hypotheses, if known"""
 
     @property
     def reference_words(self) -> int:
@@ -111,7 +112,7 @@ class Evaluation:
 
     @property
     def emptied(self) -> tuple[str, ...]:
-        """Ids of references that had words, of which normalisation left none."""
+        """Ids of references that normalisation emptied."""
         texts = zip(self.ids, self.references, self.normalized_references, strict=True)
         return tuple(name for name, before, after in texts if before.split() and not after)
 
@@ -129,23 +130,34 @@ def evaluate(
     samples: int = 1000,
     seed: int = 0,
     title: str = "",
+    settings: str = "",
 ) -> Evaluation:
     """Measure one or more systems against references.
 
-    Texts are lists in the same order, dictionaries by id, or what `read_texts` gives.
+    Args:
+        references: A list of texts, a dictionary by id, or the result of `read_texts`.
+        hypotheses: The same for each system; lists are in the order of the references.
+        names: Names of the systems; by default those of their files.
+        details: More about the utterances, in order or by id: `speaker`, `duration` (s), `audio_filepath`, and any key for `by`.
+        by: Keys to group by, besides length and, if known, speaker and duration.
+        normalizer: Applied to both sides: a name, a YAML file, or a `Normalizer`.
+        alignment: "levenshtein" counts as jiwer, "sclite" as sclite.
+        missing: Utterances without a hypothesis count as deleted ("delete") or are excluded for all systems ("skip").
+        level: Confidence level of the intervals.
+        samples: Number of bootstrap samples; 0 for no intervals.
+        seed: Seed of the bootstrap.
+        title: Heading of the report.
+        settings: Search settings that produced the hypotheses, for the report's footnote.
 
-    details: more about the utterances, in order or by id: `speaker`, `duration` (s), `audio_filepath`, and any key for `by`.
-    by: keys to group by, beside speaker and duration where known, and length.
-    normalizer: what is done to both sides first: a name, a YAML file, or a `Normalizer`.
-    alignment: "levenshtein" counts as jiwer does, "sclite" as sclite does.
-    missing: utterances without a hypothesis count as deleted ("delete"), or are left out for all systems ("skip").
-    level, samples, seed: of the bootstrap; with 0 samples there are no intervals.
+    Returns:
+        The evaluation.
 
-    Raises UsageError when the texts do not fit each other, or `by` names an unknown key.
+    Raises:
+        UsageError: The texts do not match, or `by` names an unknown key.
 
     >>> found = evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"], ["GO IN", "STOP NOW"], names=["ours", "theirs"])
     >>> found.comparisons[0].verdict
-    'no clear winner: ours and theirs make as many errors'
+    'no clear winner: ours and theirs have equally many errors'
     """
     if not hypotheses:
         raise UsageError("no hypotheses to evaluate")
@@ -188,13 +200,14 @@ def evaluate(
         normalized_references=expected,
         normalized_hypotheses=[one.texts for one in aligned],
         systems=tuple(results),
-        comparisons=tuple(compare(a, b, expected, alignment, bootstrap) for a, b in itertools.combinations(aligned, 2)),
+        comparisons=compare_all(aligned, expected, alignment, bootstrap),
         note=matched.note,
+        settings=settings,
     )
 
 
 def check_words_left(references: Iterable[str | None], normalizer: Normalizer) -> None:
-    """Raises UsageError where references have words and the normaliser leaves none at all: any hypothesis would be free of errors."""
+    """Raise UsageError if the normaliser empties every reference that has words: any hypothesis would be free of errors."""
     first = ""
     for text in references:
         if text and normalizer(text).split():
@@ -219,23 +232,20 @@ def _as_texts(given: TextsLike, details: Sequence[Mapping[str, Any]] | Mapping[s
 
 
 def _call(systems: Sequence[Texts], names: Sequence[str]) -> list[str]:
-    """Names asked for, or those that the texts bring, or such as their files give."""
+    """The names given, else those of the texts, else those of their files."""
     brought = [system.name for system in systems]
     files = [system.file or f"system-{i}" for i, system in enumerate(systems, start=1)]
     return name_systems(files, names or (brought if all(brought) else ()))
 
 
 def _normalize(texts: Sequence[str | None], normalizer: Normalizer) -> list[str]:
-    """Normalised, with single spaces and accents as part of their letters (NFC): what looks the same counts as the same.
-
-    A missing text is an empty one.
-    """
+    """Normalise texts to NFC, then by the normaliser, then to single spaces. A missing text is an empty one."""
     return [" ".join(normalizer(unicode_form("NFC", text)).split()) if text else "" for text in texts]
 
 
 @dataclass(frozen=True, eq=False)
 class _Counted:
-    """Of every utterance (n, 4): hits, substitutions, deletions, insertions."""
+    """Hits, substitutions, deletions, insertions of every utterance, each (n, 4)."""
 
     words: npt.NDArray[np.int64]
     characters: npt.NDArray[np.int64]
@@ -291,7 +301,7 @@ def _total(counts: npt.NDArray[np.int64]) -> ErrorCounts:
 def _by_speaker(
     speakers: Sequence[str] | None, errors: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], bootstrap: Bootstrap
 ) -> Interval | None:
-    if speakers is None or NOT_TOLD in speakers or len(set(speakers)) < FEWEST_SPEAKERS:
+    if speakers is None or UNKNOWN in speakers or len(set(speakers)) < FEWEST_SPEAKERS:
         return None
     _, which = np.unique(np.array(speakers, dtype=object).astype(str), return_inverse=True)
     of_speaker = np.zeros((which.max() + 1, 2), dtype=np.int64)
@@ -300,7 +310,7 @@ def _by_speaker(
 
 
 def _examples(matched: Matched, references: Sequence[str], systems: Sequence[Aligned], change: Normalizer) -> tuple[tuple[str, str], ...]:
-    """The first texts that came out otherwise, from references and systems in turn."""
+    """The first texts that normalisation changed, from references and systems in turn."""
     if change.name == "none":
         return ()
     befores: list[Sequence[str | None]] = [matched.references, *matched.hypotheses]

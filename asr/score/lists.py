@@ -1,4 +1,4 @@
-"""What goes wrong most: words taken for others, put in, left out, seldom recognised; compounds; the worst utterances."""
+"""The most frequent errors: confusions, insertions, deletions, words of low recall, compounds; and the worst utterances."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from asr.score.compounds import compound_errors, find_compounds
 _Word = TypeVar("_Word", str, tuple[str, str])
 
 LISTED = 50
-"""entries of a list that are kept"""
+"""entries of a list"""
 COMPOUNDS_SHOWN = 20
 RECALL_MIN_COUNT = 3
-"""occurrences in the references that a word needs to be listed for its recall"""
+"""occurrences in the references, for a word to be listed by recall"""
 
 
 @dataclass(frozen=True)
 class Recall:
-    """How often a word of the references is found."""
+    """Recall of a word of the references."""
 
     word: str
     count: int
@@ -38,32 +38,32 @@ class Recall:
 
 @dataclass(frozen=True)
 class Compounds:
-    """Errors that are but a space too many or too few."""
+    """Errors that consist of spaces only."""
 
     count: int
     errors: int
-    """word errors that they make"""
+    """word errors they cause"""
     share_of_errors: float
-    """of all word errors; 0 where there is none"""
+    """of all word errors; 0 if there are none"""
     examples: tuple[tuple[str, str, int], ...]
-    """(reference, hypothesis, how often), most frequent first"""
+    """(reference, hypothesis, count), most frequent first"""
 
 
 @dataclass(frozen=True)
 class ErrorLists:
-    """Most frequent first; words of equal count by alphabet."""
+    """Most frequent first; ties in alphabetical order."""
 
     confusions: tuple[tuple[str, str, int], ...]
-    """(word of the reference, word of the hypothesis, how often)"""
+    """(word of the reference, word of the hypothesis, count)"""
     insertions: tuple[tuple[str, int], ...]
     deletions: tuple[tuple[str, int], ...]
     low_recall: tuple[Recall, ...]
-    """words of at least three occurrences, lowest recall first, and of these the most frequent first"""
+    """words of at least three occurrences, lowest recall first; ties by frequency"""
     compounds: Compounds
 
 
 class ErrorTally:
-    """Counts that grow with each utterance; `lists` sums them up."""
+    """Accumulates errors over utterances."""
 
     def __init__(self) -> None:
         self._confusions: Counter[tuple[str, str]] = Counter()
@@ -72,7 +72,7 @@ class ErrorTally:
         self._compounds: Counter[tuple[str, str]] = Counter()
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Count an utterance's errors; one without any need not be told."""
+        """Add an utterance's alignment; one without errors may be omitted."""
         for kind, word, heard in rows:
             if kind == "s":
                 self._confusions[word, heard] += 1
@@ -84,7 +84,7 @@ class ErrorTally:
             self._compounds[pair] += 1
 
     def lists(self, vocabulary: Counter[str]) -> ErrorLists:
-        """`vocabulary` counts the words of the references."""
+        """Build the lists. `vocabulary` counts the words of the references."""
         missed = Counter(self._deletions)
         for (word, _), number in self._confusions.items():
             missed[word] += number
@@ -114,6 +114,6 @@ def _most(counts: Counter[_Word], number: int = LISTED) -> list[tuple[_Word, int
 
 
 def worst_utterances(errors: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], number: int = LISTED) -> list[int]:
-    """Places of the utterances with the most word errors, and among equals of the highest rate; none without an error."""
+    """Indices of the utterances with the most word errors; ties by error rate. Utterances without errors are omitted."""
     order = np.lexsort((np.arange(len(errors)), -errors / np.maximum(lengths, 1), -errors))
     return [int(i) for i in order[:number] if errors[i]]

@@ -1,8 +1,8 @@
 """The matched-pairs sentence-segment word error test (Gillick and Cox, ICASSP 1989; sclite's MAPSSWE).
 
-Errors in one sentence are not independent of each other: one often brings the next. But errors with a few right words between them
-nearly are. So sentences are cut wherever both systems have two words in a row right; each stretch with an error between two such
-places is one segment, and the test asks whether the differences of the two systems' errors, segment by segment, have mean zero.
+Errors within a sentence are not independent, but errors separated by a few correct words nearly are. So sentences are cut wherever both
+systems have two consecutive words correct; each part with an error is a segment. The test's null hypothesis is that the differences of
+the two systems' errors per segment have mean zero.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from asr.score.alignment import Row
 
-GOOD_WORDS = 2  # in a row, right in both systems, end a segment
-FEW_SEGMENTS = 50  # below this the normal distribution is no good guide, and p is computed exactly
+GOOD_WORDS = 2  # consecutive words correct in both systems that end a segment
+FEW_SEGMENTS = 50  # below this p is computed exactly, not by the normal approximation
 
 
 @dataclass(frozen=True)
@@ -26,27 +26,30 @@ class MatchedPairs:
     """Outcome of the test."""
 
     segments: int
-    """stretches in which at least one system has an error"""
+    """number of segments, each with an error of at least one system"""
     z: float | None
-    """mean difference (errors of the first less those of the second) over its standard error; None where it has none"""
+    """mean difference (first system's errors minus the second's) over its standard error; None if that is 0"""
     p: float
-    """two-sided; 1 where the systems never differ"""
+    """two-sided; 1 if the systems never differ"""
 
 
 def matched_pairs(differences: list[int]) -> MatchedPairs:
-    """The test on the differences of errors in segments, as `segment_differences` gives them.
+    """Run the test.
 
-    From 50 segments on p is that of the normal distribution, as sclite has it; below, the share of all ways to swap the two systems'
-    names in segments that give a difference as large.
+    From 50 segments on, p is by the normal distribution, as in sclite. Below, it is exact: the share of the 2^n assignments of signs
+    that give a difference at least as large.
 
-    >>> matched_pairs([1, 1, 1, 1, 1, 1]).p  # of the 64 ways, these two: all for one, all for the other
+    Args:
+        differences: Differences of errors by segment, from `segment_differences`.
+
+    >>> matched_pairs([1, 1, 1, 1, 1, 1]).p  # 2 of 64 assignments: all signs equal
     0.03125
     """
     values = np.array(differences, dtype=np.int64)
     if not values.any():
         return MatchedPairs(len(values), None, 1.0)
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    if not spread:  # every segment says the same
+    if not spread:  # all segments have the same difference
         return MatchedPairs(len(values), None, min(1.0, 2 * 0.5 ** len(values)))
     z = float(values.mean()) / (spread / math.sqrt(len(values)))
     p = _exact(values[values != 0]) if len(values) < FEW_SEGMENTS else 2 * NormalDist().cdf(-abs(z))
@@ -54,9 +57,9 @@ def matched_pairs(differences: list[int]) -> MatchedPairs:
 
 
 def _exact(values: npt.NDArray[np.int64]) -> float:
-    """Share of all 2^n choices of signs whose sum is as far from zero as the one seen.
+    """Share of the 2^n assignments of signs whose sum is at least as far from zero as the one observed.
 
-    The sums' distribution is built segment by segment, which is quick where listing the choices would not be.
+    The distribution of the sum is built by convolution over the segments.
     """
     sizes = np.abs(values)
     chances = np.ones(1)
@@ -70,7 +73,7 @@ def _exact(values: npt.NDArray[np.int64]) -> float:
 
 
 def segment_differences(first: Iterable[Row], second: Iterable[Row]) -> Iterator[int]:
-    """Errors of the first system less those of the second, for every segment of one sentence.
+    """Yield the first system's errors minus the second's for every segment of a sentence.
 
     >>> from asr.score.alignment import align
     >>> reference = "A B C D E F".split()
@@ -79,7 +82,7 @@ def segment_differences(first: Iterable[Row], second: Iterable[Row]) -> Iterator
     """
     errors = difference = run = 0
     for (inserted, wrong), (inserted_there, wrong_there) in zip(_errors_by_place(first), _errors_by_place(second), strict=True):
-        if inserted or inserted_there:  # what is put in between two words parts them
+        if inserted or inserted_there:  # an insertion between two correct words interrupts the run
             run = 0
         errors += inserted + wrong + inserted_there + wrong_there
         difference += inserted + wrong - inserted_there - wrong_there
@@ -92,7 +95,7 @@ def segment_differences(first: Iterable[Row], second: Iterable[Row]) -> Iterator
 
 
 def _errors_by_place(rows: Iterable[Row]) -> list[tuple[int, int]]:
-    """For each word of the reference, and for the end: (words inserted before it, whether it is wrong)."""
+    """For each word of the reference, and for the end: (words inserted before it, 1 if it is wrong else 0)."""
     places: list[tuple[int, int]] = []
     inserted = 0
     for kind, _, _ in rows:

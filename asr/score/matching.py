@@ -1,4 +1,4 @@
-"""Which hypothesis belongs to which reference: nothing is dropped without a note."""
+"""Match hypotheses to references; every unmatched id is reported."""
 
 from __future__ import annotations
 
@@ -16,26 +16,31 @@ Missing: TypeAlias = Literal["delete", "skip"]
 
 @dataclass(frozen=True)
 class Matched:
-    """References and what each system made of them, in the references' order."""
+    """References and hypotheses, in the references' order."""
 
     ids: list[str]
     references: list[str]
     hypotheses: list[list[str | None]]
-    """of each system; None where it has none"""
+    """of each system; None for a missing one"""
     missing: list[tuple[str, ...]]
     """of each system: ids of references without a hypothesis"""
     extra: list[tuple[str, ...]]
-    """of each system: ids of hypotheses without a reference, which count for nothing"""
+    """of each system: ids of hypotheses without a reference; they count for nothing"""
     details: list[dict[str, Any]]
     note: str = ""
-    """how segments were matched by time, if any were joined"""
+    """on segments joined for matching by time, if any"""
 
 
 def match(references: Texts, systems: Sequence[Texts], missing: Missing = "delete") -> Matched:
-    """Match hypotheses to references by time where a side has times, else by id, or by position if either side has no ids.
+    """Match hypotheses to references by time if a side has times, else by id, or by position if either side has no ids.
 
-    With `missing="skip"` an utterance that some system has no hypothesis for is left out for all, so that all are measured on the same.
-    Raises UsageError when a file without ids has another number of lines, or nothing is left.
+    Args:
+        references: The references.
+        systems: The hypotheses of each system.
+        missing: "skip" excludes utterances that any system has no hypothesis for.
+
+    Raises:
+        UsageError: A file without ids has another number of lines, no id matches, or no utterance is left.
     """
     in_time = match_times(references, systems)
     references, systems = in_time.references, in_time.systems
@@ -71,7 +76,7 @@ def _by_id(references: Texts, system: Texts) -> Mapping[str, str | None]:
 
 
 def _details(name: str, references: Texts, systems: Sequence[Texts]) -> dict[str, Any]:
-    """Keys of the reference; what it lacks, from the systems' files."""
+    """Keys of the reference; those it lacks from the systems' files."""
     known: dict[str, Any] = {}
     for side in (*reversed(systems), references):
         known.update(side.details.get(name, {}))
@@ -79,7 +84,7 @@ def _details(name: str, references: Texts, systems: Sequence[Texts]) -> dict[str
 
 
 def name_systems(files: Sequence[str], names: Sequence[str] = ()) -> list[str]:
-    """A short name for each file: its own, or as much of its path as tells it from the others.
+    """Name each file by its stem, with as many of its folders as distinguish it from the others.
 
     >>> name_systems(["runs/a/hyp.json", "runs/b/hyp.json", "whisper.trn"])
     ['a/hyp', 'b/hyp', 'whisper']

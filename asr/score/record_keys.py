@@ -1,4 +1,4 @@
-"""What the keys of a record mean: which utterance it is, its times, its speaker and its recording."""
+"""The meaning of a record's keys: utterance id, times, speaker and recording."""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ from asr.text.formats import ROLES
 from asr.text.formats.record import ID, is_recording
 from asr.text.unicode_form import unicode_form
 
-MOST_SECONDS = 1e8  # three years: no recording is as long
+MOST_SECONDS = 1e8  # three years, longer than any recording
 
 
 def names_of(records: list[tuple[int, dict[str, Any]]], known_ids: Collection[str], has_keys: bool) -> list[str | None] | None:
-    """An id for each record, or None where the file gives no ids at all.
+    """Find the id of each record.
 
-    Where no key is one of those that usually hold them, it is the one that has `known_ids` in most records. Paths become the file's name
-    without its ending (and the offset, as in manifests), unless two would then be the same, or `known_ids` have more of the path.
+    A path becomes the file's stem (with the offset, as in manifests), unless two records would then have the same id or `known_ids`
+    have more of the path.
+
+    Args:
+        records: (line, record).
+        known_ids: Ids of the references. If no usual key of ids exists, the key that holds these in most records is taken.
+        has_keys: Whether the format names its keys.
+
+    Returns:
+        An id for each record (None for one without), or None if the file has no ids.
     """
     keys = [*ROLES["id"], *ROLES["audio"]] if has_keys else [ID]
     if not any(key in record for _, record in records for key in keys):
@@ -42,18 +50,18 @@ def names_of(records: list[tuple[int, dict[str, Any]]], known_ids: Collection[st
 
 
 def _spellings(name: str, is_path: bool) -> tuple[str, str, str, str]:
-    """A path's name without its ending, all of the path, that without its ending, and the name; an id stays as it is, but for its folders."""
+    """Candidates for an id: a path's stem, the path, the path without its suffix, and the name."""
     path = PurePosixPath(name)
     return path.stem if is_path else name, name, str(path.with_suffix("")) if is_recording(name) else name, path.name
 
 
 def is_broken(text: str) -> bool:
-    """Half a character, which JSON can write and no file could hold."""
+    """Whether a text has a lone surrogate: JSON can encode it, UTF-8 cannot."""
     return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _seconds(value: Any) -> float:
-    """A number, or a table's cell that holds one; NaN for anything else."""
+    """A number or the number in a string; NaN for anything else."""
     try:
         return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -61,8 +69,14 @@ def _seconds(value: Any) -> float:
 
 
 def mend(more: dict[str, Any], folder: Path) -> str | None:
-    """Numbers as numbers, paths as seen from here, one name for the speaker; or what is wrong."""
+    """Convert the details of a record in place: times to numbers, the path relative to the working directory, one key for the speaker.
+
+    Returns:
+        The problem, if a value is invalid.
+    """
     for key in ("duration", "offset"):
+        if more.get(key) == "":  # an empty cell of a table
+            del more[key]
         if key in more:
             seconds = _seconds(more[key])
             if not 0 <= seconds <= MOST_SECONDS:  # NaN as well
@@ -79,7 +93,7 @@ def mend(more: dict[str, Any], folder: Path) -> str | None:
 
 
 def add_kaldi(path: Path, details: dict[str, dict[str, Any]]) -> None:
-    """Speakers and durations from the files that stand beside `text` in a Kaldi data folder."""
+    """Add speakers and durations from the files beside `text` in a Kaldi data folder."""
     for name, key in (("utt2spk", "speaker"), ("utt2dur", "duration")):
         beside = path.parent / name
         if str(path) == "-" or not beside.is_file():

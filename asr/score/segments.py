@@ -1,8 +1,8 @@
-"""Parts of recordings with their times, and which of a system's belong to which of the references.
+"""Segments of recordings, and the assignment of a system's segments to those of the references.
 
-Words with times of their own (CTM) go to the segment in which their middle lies, as sclite has it. Other segments cannot be divided: those
-that overlap in time are compared as one, so that no word counts as wrong because one side begins a segment earlier. Where a side gives no
-times, all of a recording is compared as one.
+Words with times (CTM) belong to the segment that contains their middle, as in sclite. Other segments cannot be divided: those that overlap
+in time are compared as one, so that no word is wrong merely because one side's segment starts earlier. If a side has no times, the whole
+recording is compared as one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-EQUAL = 0.011  # s by which times of the same segment may differ: formats round to 10 ms
-OVERLAP = 0.1  # s that two segments must have in common to be compared as one: no word is shorter
+EQUAL = 0.011  # s, tolerance for times of the same segment: formats round to 10 ms
+OVERLAP = 0.1  # s, least overlap of segments compared as one: no word is shorter
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Segment:
 
     text: str
     recording: str = ""
-    """its name without folders and ending; empty where the file is of one recording, which it does not name"""
+    """its name without folders and suffix; empty if the file does not name its one recording"""
     channel: str = ""
     start: float | None = None
-    """s; None where the file gives no times"""
+    """s; None if the file has no times"""
     end: float | None = None
     speaker: str = ""
     id: str = ""
     is_word: bool = False
     middle: float = 0.0
-    """s, of a word, as sclite reckons it: equal times must compare equal"""
+    """s, of a word, computed as in sclite, so that ties compare equal"""
     ignored: bool = False
     """excluded from scoring"""
 
@@ -46,21 +46,21 @@ class Segment:
 
 
 def joined(segments: Sequence[Segment]) -> str:
-    """The texts of segments in the order of time."""
+    """Join the texts of segments in order of time."""
     in_order = sorted(segments, key=lambda one: one.span[0])
     return " ".join(one.text for one in in_order if one.text)
 
 
 @dataclass
 class Pieces:
-    """A system's texts, each with the references that it belongs to, by their places in the list of references."""
+    """A system's texts, each with the indices of its references."""
 
     parts: list[tuple[float, str, list[int]]] = field(default_factory=list)
     """start (s), text, references"""
     answered: set[int] = field(default_factory=set)
-    """references that have a hypothesis, be it an empty one"""
+    """references with a hypothesis, possibly empty"""
     extra: dict[str, str] = field(default_factory=dict)
-    """texts of recordings that the references lack"""
+    """texts of recordings without references"""
 
     def add(self, start: float, text: str, places: list[int]) -> None:
         self.parts.append((start, text, places))
@@ -71,9 +71,9 @@ def pieces_in_time(references: Sequence[Segment], system: Sequence[Segment], tra
     """Assign the segments or words of a system to the references, by time.
 
     Args:
-        references: Segments, some of them perhaps `ignored`: what was recognised there is dropped.
-        system: The system's.
-        tracks: Of each recording and channel of the system, those of the references.
+        references: Segments of the references; hypotheses for `ignored` ones are dropped.
+        system: Segments or words of the system.
+        tracks: Maps recording and channel of the system to those of the references.
     """
     found = Pieces()
     by_track: dict[tuple[str, str], list[Segment]] = {}
@@ -97,8 +97,8 @@ def pieces_in_time(references: Sequence[Segment], system: Sequence[Segment], tra
 
 
 def _add_words(found: Pieces, references: Sequence[Segment], ours: Sequence[int], words: Sequence[Segment]) -> None:
-    """A word belongs to the first segment that ends behind its middle, or to the last (sclite's `segment_hyp_for_utt`)."""
-    ends = array("f", (references[i].span[1] for i in ours))  # sclite reads them in single precision, and words in double
+    """A word belongs to the first segment that ends after its middle, else to the last (sclite's `segment_hyp_for_utt`)."""
+    ends = array("f", (references[i].span[1] for i in ours))  # single precision, as in sclite, which reads words in double
     at = 0
     for word in words:
         while at < len(ours) - 1 and word.middle >= ends[at]:
@@ -127,7 +127,7 @@ def _add_segments(found: Pieces, references: Sequence[Segment], ours: Sequence[i
 
 
 def _same(references: Sequence[Segment], places: Sequence[int], one: Segment) -> list[int]:
-    """A reference with the same times, of the same speaker if there are several."""
+    """A reference with the same times; of several, one of the same speaker."""
     same = [i for i in places if all(abs(a - b) <= EQUAL for a, b in zip(references[i].span, one.span, strict=True))]
     return sorted(same, key=lambda i: references[i].speaker != one.speaker)[:1]
 
@@ -139,6 +139,6 @@ def _overlapping(references: Sequence[Segment], places: Sequence[int], one: Segm
 
 
 def _nearest(references: Sequence[Segment], places: Sequence[int], one: Segment) -> int:
-    """The reference with the least silence between."""
+    """The reference with the smallest gap."""
     start, end = one.span
     return min(places, key=lambda i: max(references[i].span[0] - end, start - references[i].span[1]))

@@ -1,8 +1,7 @@
-"""References and hypotheses, read from a file of any format in `asr/text/formats`.
+"""Read references and hypotheses from a file of any format in `asr/text/formats`.
 
-An utterance is known by its `id`; where a file gives a path instead, by the file's name without its ending, as in manifests. Ids that
-look the same are the same (NFC: macOS writes an accent apart from its letter). Files of plain lines have no ids: they are matched by
-the order of their lines. Files with times are matched by time (`time_matching.py`).
+Utterances are identified by `id`, or by the stem of a path, as in manifests. Ids are compared in NFC. Plain lines have no ids and are
+matched by position. Files with times are matched by time (`time_matching.py`).
 """
 
 from __future__ import annotations
@@ -44,12 +43,12 @@ TEXT_KEYS: dict[Role, tuple[str, ...]] = {
     "reference": ("text", "reference", "ref", *_SHARED_KEYS),
     "hypothesis": ("pred_text", "hypothesis", "hyp", "prediction", "pred", "text", *_SHARED_KEYS),
 }
-"""Keys under which a text is looked for, the first that the file has; so one file may hold both sides."""
+"""Keys of the text, in order of preference; one file can hold both sides."""
 _BESIDE_REFERENCES = tuple(key for key in TEXT_KEYS["hypothesis"] if key not in TEXT_KEYS["reference"])
 
 _BRACES = re.compile(r"\{[^{}]*\}")
 _OPTIONAL_WORD = re.compile(r"(?<!\S)\([^()\s]+\)(?!\S)")
-_DOUBT = re.compile(r"(?<!\S)\[\?\](?!\S)")  # `asr transcribe` writes it in front of words in doubt
+_DOUBT = re.compile(r"(?<!\S)\[\?\](?!\S)")  # `asr transcribe` marks doubtful words with it
 _WITH_MARKUP = ("trn", "stm", "ctm")
 _PROBLEMS_SHOWN = 20
 _SCALARS = (str, int, float)
@@ -60,20 +59,20 @@ class Texts:
     """One side of a comparison: the references, or one system's hypotheses."""
 
     texts: Mapping[str, str | None]
-    """text by id, in the file's order; None for a hypothesis that the file has no text for"""
+    """text by id, in the file's order; None for a missing hypothesis"""
     details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """every other key, by id: duration (s), speaker, audio_filepath (as seen from here), …"""
+    """other keys by id: duration (s), speaker, audio_filepath (relative to the working directory), …"""
     numbered: bool = False
-    """ids are but the numbers of lines"""
+    """whether the ids are line numbers"""
     file: str = ""
     form: str = ""
     key: str = ""
-    """under which the file has its texts"""
+    """key of the texts in the file"""
     name: str = ""
     segments: tuple[Segment, ...] = ()
-    """of recordings, where the file gives times"""
+    """segments of recordings, if the file has times"""
     is_unnamed: bool = False
-    """the segments are of one recording, which the file does not name"""
+    """whether the segments are of one recording that the file does not name"""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -82,10 +81,7 @@ class Texts:
 def texts_in_order(
     ids: Sequence[str], texts: Sequence[str | None], details: Sequence[Mapping[str, Any]] = (), name: str = "", file: str = ""
 ) -> Texts:
-    """Texts that are at hand as lists. An id that comes again gets its number: `a1`, `a1 (2)`.
-
-    Of `details`, in which paths are as seen from here, strings and numbers are kept.
-    """
+    """Build `Texts` from lists. A repeated id gets a number: `a1`, `a1 (2)`. Of `details`, strings and numbers are kept."""
     unique = _numbered(ids)
     kept = ({key: value for key, value in one.items() if isinstance(value, _SCALARS)} for one in details)
     return Texts(dict(zip(unique, texts, strict=True)), dict(zip(unique, kept, strict=True)) if details else {}, name=name, file=file)
@@ -106,10 +102,16 @@ def read_sides(
     forms: tuple[str | None, str | None] = (None, None),
     keys: tuple[str | None, str | None] = (None, None),
 ) -> tuple[Texts, list[Texts]]:
-    """References and each system's hypotheses; without a file of hypotheses both are in the one manifest.
+    """Read references and the hypotheses of each system.
 
-    `forms` and `keys` are those of references and of hypotheses. Raises what `read_texts` raises, and UsageError where one side has ids
-    in front of its words by the look of them, and the other lines alone: one of the two might be misread.
+    Args:
+        reference: File of the references.
+        hypotheses: A file for each system; if empty, the reference file holds both sides.
+        forms: Formats of references and of hypotheses; detected if None.
+        keys: Keys of the texts of references and of hypotheses.
+
+    Raises:
+        UsageError: As `read_texts`, or only one side seems to begin its lines with ids, so that one of the two may be misread.
     """
     content = _content(reference)
     references = _read(reference, content, "reference", forms[0], _keys(keys[0]) or TEXT_KEYS["reference"])
@@ -142,19 +144,19 @@ def read_texts(
 
     Args:
         path: The file.
-        role: Which side it is.
+        role: Side of the comparison.
         form: A name of `FORMATS`; detected if None.
-        key: The key or column of the text, where none of `TEXT_KEYS` is meant.
-        known_ids: The references' ids (none where those are lines), which tell ids in front of the words from words.
+        key: Key or column of the text, if not one of `TEXT_KEYS`.
+        known_ids: Ids of the references (empty for plain lines), which distinguish ids in front of the words from words.
 
     Raises:
-        UsageError: One line for every line of the file that cannot be used, or one where the format is unclear.
+        UsageError: One line for every invalid line of the file, or one if the format is ambiguous.
     """
     return _read(path, _content(path), role, form, _keys(key) or TEXT_KEYS[role], known_ids)
 
 
 def _keys(key: str | None) -> tuple[str, ...]:
-    """A key that was asked for; columns of tables are known in small letters."""
+    """Spellings of a key given by the user; columns of tables are lower-case."""
     return (key.lower(), key) if key else ()
 
 
@@ -182,20 +184,20 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
 
 
 def _is_one_transcript(records: Sequence[tuple[int, dict[str, Any]]]) -> bool:
-    """Whether JSON is the transcript of a recording that it does not name, as Whisper's is."""
+    """Whether JSON is the transcript of one unnamed recording, as Whisper's is."""
     keys = {TEXT, OFFSET, DURATION, SPEAKER}
     return any(OFFSET in record for _, record in records) and all(record.keys() <= keys for _, record in records)
 
 
 def _without_texts(path: Path, role: Role, form: str, keys: Sequence[str], line: int, record: Mapping[str, Any]) -> str:
-    """The message for a file that has its texts under none of the keys."""
+    """The message for a file without any of the keys."""
     place = f"{path}:{line}" if form == "json" else str(path)
-    told = f"{place}: no {role}: expected one of the keys {', '.join(dict.fromkeys(keys))}; here are {', '.join(list(record)[:8])}"
+    message = f"{place}: no {role}: expected one of the keys {', '.join(dict.fromkeys(keys))}; here are {', '.join(list(record)[:8])}"
     if not FORMATS[form].names_keys:
-        return told
+        return message
     other = TEXT_KEYS["hypothesis" if role == "reference" else "reference"]
     left = [key for key in record if key not in {*ROLES["id"], *ROLES["audio"], *ROLES["speaker"], *other, "duration", "offset"}]
-    return f"{told}: name it by --{role[:3]}-key {left[0] if len(left) == 1 else 'KEY'}"
+    return f"{message}: name it by --{role[:3]}-key {left[0] if len(left) == 1 else 'KEY'}"
 
 
 def _content(path: Path) -> str:
@@ -262,7 +264,7 @@ def _raise_all(problems: Sequence[str]) -> None:
 
 
 def _problem_of(text: Any, key: str, role: Role, form: str) -> str | None:
-    """What is wrong with a text."""
+    """The problem with a text, if any."""
     if text is None:
         return f"{key} is missing" if role == "reference" else None
     if not isinstance(text, str):
@@ -273,7 +275,7 @@ def _problem_of(text: Any, key: str, role: Role, form: str) -> str | None:
 
 
 def _as_words(text: str | None, role: Role) -> str | None:
-    """Without the marks of `asr transcribe`, which nobody said."""
+    """Remove the marks of doubt that `asr transcribe` writes."""
     return _DOUBT.sub("", text).strip() if role == "hypothesis" and text and "[?]" in text else text
 
 
@@ -281,7 +283,7 @@ def _as_words(text: str | None, role: Role) -> str | None:
 
 
 def _collect_segments(path: Path, role: Role, form: str, records: Sequence[tuple[int, dict[str, Any]]], text_key: str) -> Texts:
-    """Segments, and their texts by ids of their own; words of CTM are joined to one text a recording and channel."""
+    """Read segments. Words of CTM are joined to one text for each recording and channel."""
     problems = [
         f"{path}:{line}: {problem}"
         for line, record in records
@@ -324,7 +326,7 @@ def _details_of(one: Segment) -> dict[str, Any]:
 
 
 def _sclite_markup(text: str, role: Role) -> str | None:
-    """What is wrong with a text that sclite would read in more than one way: its signs must not count as words."""
+    """The problem with a text in sclite's markup for alternatives or optional words, which must not count as words."""
     found = next((braces for braces in _BRACES.finditer(text) if "/" in braces[0]), None)
     if found:
         return f"{found[0]}: sclite's alternatives are not understood: write the text in one reading"

@@ -1,6 +1,6 @@
-"""Match by time: references and systems with segments, as texts with the same ids.
+"""Match references and systems by time, to texts with the same ids.
 
-What one side joins, both must: segments of the references that a system's segment overlaps become one utterance, for all systems.
+Segments of the references that overlap one segment of a system become one utterance for all systems.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from asr.text.formats.record import recording_name, segment_id
 
 @dataclass(frozen=True)
 class InTime:
-    """Both sides by the same ids."""
+    """Both sides with the same ids."""
 
     references: Texts
     systems: list[Texts]
     note: str = ""
-    """how many segments were compared as one, if any"""
+    """on segments compared as one, if any"""
 
 
 def match_times(references: Texts, systems: Sequence[Texts]) -> InTime:
-    """Give texts with times the ids of the references; sides without times are unchanged where the ids are the same.
+    """Give texts with times the ids of the references; sides without times are unchanged if their ids are the same.
 
-    Raises UsageError where a file names no recording and the other side has several.
+    Raises:
+        UsageError: A file names no recording and the other side has several.
     """
     ours = _references(references, timed=any(system.segments for system in systems))
     if not ours:
@@ -45,7 +46,7 @@ def match_times(references: Texts, systems: Sequence[Texts]) -> InTime:
 
 
 def _references(references: Texts, timed: bool) -> list[Segment]:
-    """The segments of the references; words are joined to one segment a recording and channel."""
+    """Segments of the references; words are joined to one segment for each recording and channel."""
     if not references.segments:
         return _parts(references) if timed else []
     words: dict[tuple[str, str], list[Segment]] = {}
@@ -60,7 +61,7 @@ def _references(references: Texts, timed: bool) -> list[Segment]:
 
 
 def _parts(references: Texts) -> list[Segment]:
-    """The utterances of a manifest as segments, if they are parts of recordings; else none."""
+    """Utterances of a manifest as segments, if several are parts of one recording; else none."""
     found = []
     for name, text in references.texts.items():
         known = references.details.get(name, {})
@@ -107,7 +108,7 @@ def _pieces(references: Texts, ours: Sequence[Segment], system: Texts) -> Pieces
 
 
 def _tracks(references: Texts, ours: Sequence[Segment], system: Texts) -> dict[tuple[str, str], tuple[str, str]]:
-    """Of each recording and channel of a system, those of the references; a channel's name matters only where there are several."""
+    """Map recording and channel of a system to those of the references; a channel's name matters only if there are several."""
     channels: dict[str, list[str]] = {}
     for recording, channel in dict.fromkeys(one.track for one in ours):
         channels.setdefault(recording, []).append(channel)
@@ -136,7 +137,7 @@ def _few(names: Mapping[str, Any]) -> str:
 
 
 def _groups(ours: Sequence[Segment], found: Sequence[Pieces]) -> list[list[int]]:
-    """References that a piece of some system belongs to together; each group, and all groups, in the references' order."""
+    """Groups of references that share a piece of some system, in the references' order."""
     parent = list(range(len(ours)))
 
     def root(i: int) -> int:
@@ -188,7 +189,7 @@ def _system_texts(system: Texts, pieces: Pieces, groups: Sequence[list[int]], na
 
 
 def _by_recording(system: Texts, references: Texts) -> Texts:
-    """A system's segments joined to one text a recording, by the ids of the references."""
+    """Join a system's segments to one text for each recording, under the references' ids."""
     tracks: dict[tuple[str, str], list[Segment]] = {}
     for one in system.segments:
         tracks.setdefault(one.track, []).append(one)
@@ -207,7 +208,7 @@ def _by_recording(system: Texts, references: Texts) -> Texts:
 
 
 def _whole(references: Texts, systems: Sequence[Texts]) -> InTime:
-    """Plain lines of one recording against segments of one: all is one utterance."""
+    """Plain lines against the segments of one recording: the whole is one utterance."""
     for system in systems:
         if len({one.track for one in system.segments}) > 1:
             raise UsageError(f"{references.file or 'references'}: has no ids, and {system.file or 'a system'} is of several recordings")

@@ -1,6 +1,6 @@
-"""Word and character error rates, with jiwer's alignments.
+"""Word and character error rates by jiwer's alignments.
 
-Nothing is normalised here: texts are compared as they stand, words apart at white space, any run of which is one space.
+Texts are not normalised. Words are separated by white space; runs of it count as one space.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jiwer import CharacterOutput, WordOutput
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """Edits that turn references into hypotheses, in words or in characters."""
+    """Edits between references and hypotheses, in words or in characters."""
 
     hits: int
     substitutions: int
@@ -37,9 +37,9 @@ class ErrorCounts:
 
     @property
     def rate(self) -> float:
-        """Errors for each word (or character) of the reference; above 1 where much is inserted.
+        """Errors divided by the length of the reference; may exceed 1.
 
-        With an empty reference: 0 when nothing was inserted, else infinite.
+        For an empty reference: 0 if nothing was inserted, else infinite.
         """
         if self.reference_length:
             return self.errors / self.reference_length
@@ -56,7 +56,7 @@ class ErrorCounts:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a set of hypotheses fits its references, pooled over utterances."""
+    """Error counts pooled over utterances."""
 
     words: ErrorCounts
     characters: ErrorCounts
@@ -66,7 +66,7 @@ class Score:
 
 
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """Pooled word edits. Raises ValueError when the two differ in number.
+    """Count word edits, pooled over utterances. Raises ValueError if the lists differ in length.
 
     >>> word_errors(["GO ON"], ["GO"])
     ErrorCounts(hits=1, substitutions=0, deletions=1, insertions=0)
@@ -75,19 +75,19 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCo
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """Pooled character edits, spaces counted. Raises ValueError when the two differ in number."""
+    """Count character edits, pooled over utterances; spaces are characters. Raises ValueError if the lists differ in length."""
     return _pooled(jiwer.process_characters, references, hypotheses)
 
 
 def score(references: Sequence[str], hypotheses: Sequence[str]) -> Score:
-    """Both, and how many utterances have an error. Raises ValueError when the two differ in number."""
+    """Count word, character and sentence errors. Raises ValueError if the lists differ in length."""
     wrong = sum(reference.split() != hypothesis.split() for reference, hypothesis in zip(references, hypotheses, strict=True))
     return Score(word_errors(references, hypotheses), character_errors(references, hypotheses), len(references), wrong)
 
 
 def _pooled(process: Callable[..., WordOutput | CharacterOutput], references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     if len(references) != len(hypotheses):
-        raise ValueError(f"{len(references)} references and {len(hypotheses)} hypotheses: they must be as many")
+        raise ValueError(f"{len(references)} references and {len(hypotheses)} hypotheses: expected equally many")
     if not references:
         return ErrorCounts(0, 0, 0, 0)
     found = process(_single_spaces(references), _single_spaces(hypotheses))
@@ -95,5 +95,5 @@ def _pooled(process: Callable[..., WordOutput | CharacterOutput], references: Se
 
 
 def _single_spaces(texts: Sequence[str]) -> list[str]:
-    """White space as single spaces: jiwer parts words at spaces alone, and would keep a tab or a line's end inside one."""
+    """Replace runs of white space by single spaces: jiwer splits words at spaces only."""
     return [" ".join(text.split()) for text in texts]

@@ -75,7 +75,9 @@ def add_page(app: FastAPI, service: Service) -> None:
             held = stack.pop_all()
         return _Lines(service, upload, held)
 
-    app.mount("/static", StaticFiles(directory=PAGE), name="static")
+    app.mount(
+        "/static", StaticFiles(directory=PAGE, packages=[("asr.report", "theme")]), name="static"
+    )  # theme.css and theme.js are the report's
     app.mount("/swagger", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path), name="swagger")
 
 

@@ -1,4 +1,4 @@
-"""Text as the references of LibriSpeech are written: A-Z, apostrophes inside words, and spaces."""
+"""Normalisation to the form of LibriSpeech's references: A-Z, apostrophes inside words, and spaces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from anyascii import anyascii
 
 APOSTROPHES = re.compile(r"[\u2018\u2019\u201a\u201b\u02bb\u02bc\u0060\u00b4\u2032\uff07]")
-INVISIBLE = ("Mn", "Me", "Cf")  # accents once they are split off; soft hyphens, zero-width joiners: they separate no words
+INVISIBLE = ("Mn", "Me", "Cf")  # combining accents, soft hyphens, zero-width joiners: removed without a space
 
 _SEVERAL = re.compile(r"''+")
 _APOSTROPHE = re.compile(r"(?P<before>[A-Z])?'(?=(?P<after>[A-Z])?)")
@@ -16,7 +16,7 @@ _ELISION = re.compile(r"'(?:TIS|TWAS|TWERE|TWILL|TWOULD|EM|TIL|TILL|CAUSE|COS|BO
 
 
 class _Letters(dict[int, str]):
-    """What a character becomes in ASCII, found out when it is met."""
+    """Cache of each character's form in ASCII."""
 
     def __missing__(self, code: int) -> str:
         found = self[code] = _in_ascii(chr(code))
@@ -25,7 +25,7 @@ class _Letters(dict[int, str]):
 
 def _in_ascii(char: str) -> str:
     if unicodedata.category(char) == "So":
-        return char  # symbols such as ™ are no letters, though Unicode decomposes them to some
+        return char  # symbols such as ™ are not letters, although Unicode decomposes them into some
     if is_latin(char):
         return _base_letters(char)
     return "".join(map(_base_letters, unicodedata.normalize("NFKD", char)))
@@ -41,14 +41,14 @@ _LETTERS = _Letters()
 
 
 def fold_accents(text: str) -> str:
-    """Latin letters as A-Z: without accents, ligatures and letters such as ð and ß spelled out, invisible characters gone.
+    """Spell Latin letters in A-Z: remove accents and invisible characters, expand ligatures and letters such as ð and ß.
 
-    Other scripts stay as they are: a text of theirs is none that can be compared in English spelling.
+    Other scripts are unchanged.
 
     >>> fold_accents("Zoë Æsop, Guðmundur, Łódź")
     'Zoe AEsop, Gudmundur, Lodz'
     """
-    if text.isascii():  # most texts have nothing to take apart
+    if text.isascii():  # most texts
         return text
     return text.translate(_LETTERS)
 
@@ -59,10 +59,10 @@ def is_latin(char: str) -> bool:
 
 
 def normalize_librispeech(text: str) -> str:
-    """Upper-case A-Z, apostrophes inside words, single spaces; hyphens separate words, accents and all else go.
+    """Normalise to upper-case A-Z, apostrophes inside words and single spaces; hyphens separate words.
 
-    LibriSpeech writes no word with an apostrophe in front ('TIS is TIS), and hardly one with an apostrophe at its end: there it stays
-    only if it closes no quotation. Digits and symbols are not spelled out: they are dropped, and so are letters of other scripts.
+    Leading apostrophes are dropped, as in LibriSpeech ('TIS is TIS). A trailing one is kept unless it closes a quotation. Digits, symbols
+    and letters of other scripts are dropped, not spelled out.
 
     >>> normalize_librispeech("“Well-known,” said Zoë; ‘it’s 5 o'clock’.")
     "WELL KNOWN SAID ZOE IT'S O'CLOCK"
@@ -73,7 +73,7 @@ def normalize_librispeech(text: str) -> str:
 
 
 def _without_quotes(text: str) -> str:
-    """Without apostrophes that are quotation marks or stand alone."""
+    """Remove apostrophes that are quotation marks or stand alone."""
     opened = 0
 
     def decide(found: re.Match[str]) -> str:

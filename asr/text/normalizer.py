@@ -1,12 +1,12 @@
-"""Normalisers: what is done to references and hypotheses alike before they are compared, by name or from a YAML file.
+"""Normalisers for references and hypotheses, by name or from a YAML file.
 
-    none         nothing: texts are compared as they stand
-    librispeech  upper-case A-Z and the apostrophe, as LibriSpeech's references are written
-    whisper-en   the English normaliser that Whisper's error rates are measured with; needs `pip install 'las-asr[whisper-en]'`
-    FILE.yaml    a list of steps; `asr/text/normalizer_steps.py` describes them
+    none         no change
+    librispeech  upper-case A-Z and apostrophes, as in LibriSpeech's references
+    whisper-en   the English normaliser of Whisper's published error rates; needs `pip install 'las-asr[whisper-en]'`
+    FILE.yaml    a list of steps; see `asr/text/normalizer_steps.py`
 
-Two error rates can be compared only when the same was done to their texts. So a normaliser has a name, a version and a hash, which
-stand in every report; the hash changes whenever the normaliser would do something else.
+Error rates are comparable only under the same normaliser. So every report has its name, version and hash; the hash changes whenever the
+normaliser's behaviour does.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from asr.text.normalizer_steps import read_steps
 from asr.text.unicode_form import sort_marks
 
 MOST_CHARACTERS = 1_000_000
-MOST_LOOKED_AT = 1_000_000_000  # opening brackets times characters: Whisper's normaliser looks for each one's end in all that follows
+MOST_SCANNED = 1_000_000_000  # opening brackets times characters: Whisper's normaliser scans all following text for each one's end
 
 BUILT_IN = ("none", "librispeech", "whisper-en")
 
-_PROBES = (  # what these become goes into the hash: a library that changes its mind is noticed even where its version stays
+_PROBES = (  # their normalised forms are hashed, so that a change of a library's behaviour is noticed even within a version
     "Mr. Smith’s “well-known” café, naïve — isn't it?",
     "It cost $20 million in 1999; twenty-one people saw 3.5 % of it.",
     "[noise] Uh, the colour (grey) was... mmm, okay! I'm gonna go.",
@@ -42,7 +42,7 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class Normalizer:
-    """A function from text to text that can be named in a report.
+    """A named function from text to text.
 
     >>> load_normalizer("librispeech")("It's five o’clock, Zoë.")
     "IT'S FIVE O'CLOCK ZOE"
@@ -53,30 +53,34 @@ class Normalizer:
     description: str
     function: Callable[[str], str] = field(repr=False)
     definition: str = ""
-    """all that decides what it does beside name and version: the steps of a file, as JSON"""
+    """the steps of a file, as JSON; empty for built-in normalisers"""
 
     def __call__(self, text: str) -> str:
         return self.function(text)
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits; equal where definition, version and behaviour are."""
-        told = json.dumps([self.version, self.definition, [self(probe) for probe in _PROBES]])
-        return hashlib.sha256(told.encode("utf-8")).hexdigest()[:12]
+        """Twelve hexadecimal digits that depend on version, definition and behaviour."""
+        identity = json.dumps([self.version, self.definition, [self(probe) for probe in _PROBES]])
+        return hashlib.sha256(identity.encode("utf-8")).hexdigest()[:12]
 
 
 def load_normalizer(name: str | Path) -> Normalizer:
-    """A normaliser by its name, or from a YAML file.
+    """Load a normaliser.
 
-    Raises UsageError for a name that is none, a file that is not there, a package that is not installed, and ConfigError (which is
-    one) for a file that cannot be used, with its line.
+    Args:
+        name: `none`, `librispeech`, `whisper-en`, or the path of a YAML file of steps.
+
+    Raises:
+        UsageError: The name is unknown, the file cannot be read, or a package is missing.
+        ConfigError: The file is invalid (a UsageError that names the line).
     """
     if name == "none":
-        return Normalizer("none", "1", "nothing is changed but white space, any run of which is one space", str)
+        return Normalizer("none", "1", "no change, except that runs of white space count as one space", str)
     if name == "librispeech":
         description = (
-            "upper-case A-Z and apostrophes inside words; hyphens separate words; accents go, other Latin letters are spelled in A-Z; "
-            "digits and all else are dropped"
+            "upper-case A-Z and apostrophes inside words; hyphens separate words; accents are removed, other Latin letters are "
+            "spelled in A-Z; digits and all other characters are dropped"
         )
         return Normalizer("librispeech", "2", description, normalize_librispeech)
     if name == "whisper-en":
@@ -94,21 +98,19 @@ def _whisper_english() -> Normalizer:
     except ImportError:
         raise UsageError("normalizer whisper-en: needs a package that is not installed: pip install 'las-asr[whisper-en]'") from None
     version = importlib.metadata.version("whisper-normalizer")
-    description = (
-        "Whisper's English normaliser: lower case, numbers as digits, British spelling made American, fillers and brackets dropped"
-    )
+    description = "Whisper's English normaliser: lower case, numbers as digits, American spelling; fillers and bracketed text are dropped"
     library = EnglishTextNormalizer()
 
     def change(text: str) -> str:
         openings = sum(map(text.count, "[<("))
-        if len(text) > MOST_CHARACTERS or openings * len(text) > MOST_LOOKED_AT:
+        if len(text) > MOST_CHARACTERS or openings * len(text) > MOST_SCANNED:
             raise UsageError(
                 f"normalizer whisper-en: a text of {len(text):,} characters with {openings:,} opening brackets would take it hours: "
                 "score it in parts, or with another normalizer"
             )
         try:
-            return str(library(sort_marks("NFKD", _SPACES.sub(" ", text))))  # long runs take it long
-        except Exception as e:  # whatever the library meets
+            return str(library(sort_marks("NFKD", _SPACES.sub(" ", text))))  # long runs take it a long time
+        except Exception as e:  # of any kind the library raises
             shown = text if len(text) <= 40 else f"{text[:39]}…"
             raise UsageError(f"normalizer whisper-en: fails on the text {shown!r} ({type(e).__name__}): use another normalizer") from None
 

@@ -1,21 +1,24 @@
-"""A normaliser of one's own: a YAML file of steps, done in order.
+"""User-defined normalisers: a YAML file of steps, applied in order.
 
     name: broadcast                # default: the file's name
     version: 2                     # default: 1
     description: broadcast news, without fillers
     steps:
       - unicode: NFKC                                  # or NFC, NFD, NFKD
-      - straighten_apostrophes                         # ’ ‘ ʼ ` ´ become '
-      - remove_accents                                 # café becomes cafe
+      - straighten_apostrophes                         # replace ’ ‘ ʼ ` ´ by '
+      - remove_accents                                 # café -> cafe
       - lower                                          # or upper
-      - replace: {pattern: '\\[[^\\]]*\\]', by: ' '}      # a regular expression of Python; `by` may be left out
-      - remove_punctuation: {keep: "'", by: ' '}       # punctuation and symbols; these are the defaults
+      - replace: {pattern: '\\[[^\\]]*\\]', by: ' '}      # a Python regular expression; `by` is optional
+      - remove_punctuation: {keep: "'", by: ' '}       # punctuation and symbols; the defaults are shown
       - replace_words: {mister: mr, gonna: going to}   # whole words
       - remove_words: [uh, um, mhm]
       - collapse_spaces
       - librispeech                                    # the built-in normaliser as one step
 
-A step without settings is written by its name alone. Words are parted at white space.
+A step without settings is its name alone. Words are separated by white space.
+
+The steps are not jiwer's transforms: those find words at `\\b` (`it` also matches in `it's`), keep symbols, and read replacements as regular
+expression templates.
 """
 
 from __future__ import annotations
@@ -36,19 +39,19 @@ from asr.yaml_text import NotYamlError, read_yaml
 Change: TypeAlias = Callable[[str], str]
 
 
-class _Problem(ValueError):
-    """What is wrong with a step."""
+class _StepError(ValueError):
+    """A step that cannot be used."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of a file, as a function."""
+    """The steps of a file as a function from text to text."""
 
     name: str
     version: str
     description: str
     definition: str
-    """the steps as they were written, as JSON"""
+    """the steps as JSON"""
     changes: tuple[Change, ...] = field(repr=False)
 
     def __call__(self, text: str) -> str:
@@ -58,7 +61,12 @@ class Steps:
 
 
 def read_steps(path: Path) -> Steps:
-    """Read a file of steps. Raises UsageError where it is not to be had, ConfigError with file and line where it is wrong."""
+    """Read a file of steps.
+
+    Raises:
+        UsageError: The file cannot be read.
+        ConfigError: The file is invalid; the message names file and line.
+    """
     root: Any
     try:
         content, root = read_yaml(path)
@@ -78,7 +86,7 @@ def read_steps(path: Path) -> Steps:
     for step, node in zip(content["steps"], nodes, strict=True):
         try:
             changes.append(_change(step))
-        except _Problem as e:
+        except _StepError as e:
             raise ConfigError(f"{path}:{node.start_mark.line + 1}: {e}") from None
     description = str(content.get("description") or f"{len(changes)} steps of {path.name}")
     definition = json.dumps(content["steps"], sort_keys=True, default=str)
@@ -91,14 +99,14 @@ def _change(step: Any) -> Change:
     elif isinstance(step, dict) and len(step) == 1:
         name, setting = next(iter(step.items()))
     else:
-        raise _Problem("a step is a name, or `name: setting`")
+        raise _StepError("a step is a name, or `name: setting`")
     if name in _PLAIN and setting is None:
         return _PLAIN[name]
     if name in _SET:
         return _SET[name](setting)
     if name in _PLAIN:
-        raise _Problem(f"{name} takes no setting")
-    raise _Problem(f"{name} is not a step; expected one of {', '.join(sorted([*_PLAIN, *_SET]))}")
+        raise _StepError(f"{name} takes no setting")
+    raise _StepError(f"{name} is not a step; expected one of {', '.join(sorted([*_PLAIN, *_SET]))}")
 
 
 # ---------------------------------------------------------------- steps without settings
@@ -131,13 +139,13 @@ _PLAIN: dict[str, Change] = {
 
 def _unicode(setting: Any) -> Change:
     if setting not in ("NFC", "NFD", "NFKC", "NFKD"):
-        raise _Problem(f"unicode is {setting!r}, expected NFC, NFD, NFKC or NFKD")
+        raise _StepError(f"unicode is {setting!r}, expected NFC, NFD, NFKC or NFKD")
     return lambda text: unicode_form(setting, text)
 
 
 def _remove_punctuation(setting: Any) -> Change:
-    told = _settings("remove_punctuation", setting or {}, {"keep": "'", "by": " "})
-    keep, by = told["keep"], told["by"]
+    chosen = _settings("remove_punctuation", setting or {}, {"keep": "'", "by": " "})
+    keep, by = chosen["keep"], chosen["by"]
 
     def change(text: str) -> str:
         return "".join(by if unicodedata.category(c)[0] in "PS" and c not in keep else c for c in text)
@@ -146,39 +154,39 @@ def _remove_punctuation(setting: Any) -> Change:
 
 
 def _replace(setting: Any) -> Change:
-    told = _settings("replace", setting, {"pattern": None, "by": ""})
+    chosen = _settings("replace", setting, {"pattern": None, "by": ""})
     try:
-        pattern = re.compile(told["pattern"])
-        pattern.sub(told["by"], "")
-        re.compile(told["pattern"] + "|").sub(told["by"], "")  # a pattern that matches nothing here still has its groups looked at
+        pattern = re.compile(chosen["pattern"])
+        pattern.sub(chosen["by"], "")
+        re.compile(chosen["pattern"] + "|").sub(chosen["by"], "")  # checks the groups of `by` even if the pattern does not match
     except (re.error, IndexError) as e:
-        raise _Problem(f"replace: {e}") from None
-    return lambda text: pattern.sub(told["by"], text)
+        raise _StepError(f"replace: {e}") from None
+    return lambda text: pattern.sub(chosen["by"], text)
 
 
 def _replace_words(setting: Any) -> Change:
     if not isinstance(setting, dict) or not all(isinstance(part, str) for pair in setting.items() for part in pair):
-        raise _Problem("replace_words: expected `{word: words}`, all of them strings (quote yes, no, on, off and numbers)")
+        raise _StepError("replace_words: expected `{word: words}`, all of them strings (quote yes, no, on, off and numbers)")
     return lambda text: " ".join(setting.get(word, word) for word in text.split())
 
 
 def _remove_words(setting: Any) -> Change:
     if not isinstance(setting, list) or not all(isinstance(word, str) for word in setting):
-        raise _Problem("remove_words: expected a list of strings (quote yes, no, on, off and numbers)")
+        raise _StepError("remove_words: expected a list of strings (quote yes, no, on, off and numbers)")
     unwanted = frozenset(setting)
     return lambda text: " ".join(word for word in text.split() if word not in unwanted)
 
 
 def _settings(step: str, given: Any, defaults: dict[str, str | None]) -> dict[str, str]:
-    """Settings of a step, with its defaults; None marks one that must be given."""
+    """Settings of a step with its defaults; a default of None marks a required setting."""
     if not isinstance(given, dict) or given.keys() - defaults.keys():
-        raise _Problem(f"{step}: expected {{{', '.join(defaults)}}}")
-    told: dict[str, str] = {}
+        raise _StepError(f"{step}: expected {{{', '.join(defaults)}}}")
+    chosen: dict[str, str] = {}
     for key, value in (defaults | given).items():
         if not isinstance(value, str):
-            raise _Problem(f"{step}: {key} is {'missing' if value is None else repr(value) + ', expected a string'}")
-        told[key] = value
-    return told
+            raise _StepError(f"{step}: {key} is {'missing' if value is None else repr(value) + ', expected a string'}")
+        chosen[key] = value
+    return chosen
 
 
 _SET: dict[str, Callable[[Any], Change]] = {

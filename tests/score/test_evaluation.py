@@ -14,7 +14,7 @@ from asr.score.alignment import align
 from asr.score.bootstrap import Bootstrap
 from asr.score.compounds import find_compounds
 from asr.score.evaluation import evaluate
-from asr.score.groups import NOT_TOLD, label, measure
+from asr.score.groups import UNKNOWN, label, measure
 from asr.score.wer import ErrorCounts
 
 
@@ -68,7 +68,7 @@ def test_figures_by_hand() -> None:
     assert (system.missing, system.extra) == (("c",), ("d",))
     assert system.utterance_words.tolist() == [[2, 1, 0, 0], [2, 0, 0, 1], [0, 0, 1, 0]]
     assert [(g.value, g.utterances, g.words.errors) for g in system.groups["speaker"]] == [("x", 2, 2), ("y", 1, 1)]
-    assert [(g.value, g.words.errors) for g in system.groups["duration"]] == [("< 2 s", 1), ("2-5 s", 1), (NOT_TOLD, 1)]
+    assert [(g.value, g.words.errors) for g in system.groups["duration"]] == [("< 2 s", 1), ("2-5 s", 1), (UNKNOWN, 1)]
     assert system.lists.confusions == (("SAT", "SAD", 1),)
     assert (system.lists.insertions, system.lists.deletions) == ((("NOW", 1),), (("YES", 1),))
     assert system.worst == ("c", "b", "a")
@@ -129,10 +129,10 @@ def test_keys_become_groups() -> None:
 
 def test_groups_are_in_order_and_add_up() -> None:
     random = np.random.default_rng(0)
-    labels = [f"s{i % 11}" for i in range(100)] + [NOT_TOLD]
+    labels = [f"s{i % 11}" for i in range(100)] + [UNKNOWN]
     words = random.integers(0, 5, (101, 4))
     groups = measure(labels, words, Bootstrap(samples=50))
-    assert [g.value for g in groups] == [f"s{i}" for i in range(11)] + [NOT_TOLD]
+    assert [g.value for g in groups] == [f"s{i}" for i in range(11)] + [UNKNOWN]
     assert sum(g.utterances for g in groups) == 101
     assert np.array([g.words.counts for g in groups]).sum(axis=0).tolist() == words.sum(axis=0).tolist()
     assert all(g.low is not None and g.high is not None and g.low <= g.words.rate <= g.high for g in groups[:-1])
@@ -182,7 +182,7 @@ def test_a_small_difference_is_no_win() -> None:
     reverse = evaluate(references, references, first, names=["b", "a"]).comparisons[0]
     assert reverse.verdict == comparison.verdict  # which end is 0 does not make it -0
     same = evaluate(references, first, first, names=["a", "b"]).comparisons[0]
-    assert same.verdict == "no clear winner: a and b make as many errors"
+    assert same.verdict == "no clear winner: a and b have equally many errors"
     assert (same.p_bootstrap, same.matched_pairs.p) == (1.0, 1.0)
 
 

@@ -1,45 +1,47 @@
 "use strict";
 
-/* Which utterances are listed, and in which order. */
+/* The choice of utterances: filters and orders. */
 
 const control = (id) => document.getElementById(id);
 
-/** What is shown. `only` is one row (a link to an utterance), `word` an error picked from the lists. */
+/** The current choice. `only` is a single row (a link to an utterance), `word` an error picked from the lists. */
 const view = { rows: [], shown: 0, only: null, word: null };
 
-/* --- What can be chosen --- */
+/* --- The options --- */
 
-/** Sort keys: label, and a number (or null: always last) for a row. Errors count for the chosen systems together. */
+/** The figure of a row's results over the chosen systems, by which the list can be sorted. */
+const pooled = (column) => (row, among) => POOLS[column.pooled](among.map((system) => resultFigure(system, column.key, row)));
+
+/** Orders by key: label, and a number for a row (null sorts last). Every column of figures is one. */
 const SORTS = {
-  errors: ["errors", (row, among) => sum(among.map((system) => system.errors[row]))],
-  rate: ["error rate", (row, among) => mean(among.map((system) => system.rates[row]))],
-  ...(systems.length > 1 && { differ: ["how much systems differ", (row) => spread(systems.map((system) => system.errors[row]))] }),
-  words: ["words", (row) => (systems.length ? systems[0].lengths[row] : null)],
-  duration: ["duration", (row) => data.durations[row]],
+  ...Object.fromEntries(data.columns.results.map((column) => [column.key, [column.heading, pooled(column)]])),
+  ...(systems.length > 1 && { differ: ["difference between systems", (row) => spread(systems.map((system) => system.figures.errors[row]))] }),
+  ...Object.fromEntries(data.columns.utterances.map((column) => [column.key, [column.heading, (row) => figure(column.key, row)]])),
   id: ["id", (row) => idRanks()[row]],
   file: ["order in the file", (row) => row],
 };
 
-/** Filters by error: label, and whether a system's result is meant. */
+/** Filters by error: label, and a test of a system's result. */
 const KINDS = {
   all: ["all", () => true],
-  wrong: ["with errors", (system, row) => system.errors[row] > 0],
+  wrong: ["with errors", (system, row) => system.figures.errors[row] > 0],
   s: ["with substitutions", (system, row) => hasKind(system, row, "s")],
   d: ["with deletions", (system, row) => hasKind(system, row, "d")],
   i: ["with insertions", (system, row) => hasKind(system, row, "i")],
-  right: ["without errors", (system, row) => system.errors[row] === 0 && !system.missing.has(row)],
+  right: ["without errors", (system, row) => system.figures.errors[row] === 0 && !system.missing.has(row)],
   missing: ["without a hypothesis", (system, row) => system.missing.has(row)],
 };
 
-/** A key with more values than this has no list to choose from; a search finds them too where they stand in the id. */
+/** A key with more values than this has no filter. */
 const MOST_CHOICES = 3000;
 
-const UPWARD = ["id", "file"]; // these start at their low end
+const UPWARD = ["id", "file"]; // these start with the lowest
 
+const known = (numbers) => numbers.filter((number) => number !== null);
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-const mean = (numbers) => {
-  const known = numbers.filter((number) => number !== null);
-  return known.length ? sum(known) / known.length : null;
+const POOLS = {
+  sum: (numbers) => (known(numbers).length ? sum(known(numbers)) : null),
+  mean: (numbers) => (known(numbers).length ? sum(known(numbers)) / known(numbers).length : null),
 };
 const spread = (numbers) => Math.max(...numbers) - Math.min(...numbers);
 
@@ -68,13 +70,13 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /* --- Choosing rows --- */
 
-/** What a search looks through: id, texts as compared and as written, in lower case. Made on the first search, or before, when idle. */
+/** The texts that a search looks through: id, texts as compared and as written, in lower case. Built on the first search, or when idle. */
 let haystacks = null;
 function searchable() {
   haystacks ??= data.ids.map((id, row) => {
     const parts = [id, data.words[row] ?? "", data.written[row] ?? ""];
     for (const system of systems) {
-      if (system.errors[row] > 0) parts.push(heardText(system, row)); // without errors it equals the reference
+      if (system.figures.errors[row] > 0) parts.push(heardText(system, row)); // without errors it equals the reference
       parts.push(system.written[row] ?? "");
     }
     return parts.join("\n").toLowerCase();
@@ -82,7 +84,7 @@ function searchable() {
   return haystacks;
 }
 
-/** The place of each row in the order of ids, "clip-10" after "clip-9". */
+/** The rank of each row by id, "clip-10" after "clip-9". */
 let ranks = null;
 function idRanks() {
   if (!ranks) {
@@ -119,7 +121,7 @@ function chosenRows() {
   return inOrder().filter((row) => tests.every((test) => test(row)));
 }
 
-/** All rows, sorted. Kept until another order is chosen: while the reader types, rows are only left out. */
+/** All rows, sorted; cached until the order changes. */
 let kept = { by: null, rows: [] };
 function inOrder() {
   const by = [control("sort").value, isDownward(), control("system").value].join(" ");
@@ -133,20 +135,20 @@ function sorted(sort, among) {
   const keys = data.ids.map((_, row) => keyOf(row, among));
   return data.ids.map((_, row) => row).sort((a, b) => {
     const [x, y] = [keys[a], keys[b]];
-    if (x === null || y === null) return (x === null) - (y === null) || a - b; // unknown: last, whichever the direction
+    if (x === null || y === null) return (x === null) - (y === null) || a - b; // unknown: last in both directions
     return sign * (x - y) || a - b;
   });
 }
 
 const soughtText = () => control("search").value.trim().toLowerCase();
 
-/** Whether one system made this error here. */
+/** Whether the system of `word` made this error in this utterance. */
 function holdsError(row, word) {
   const system = systems[word.system];
-  return system.errors[row] > 0 && alignmentOf(system, row).some((column) => isError(column, word));
+  return system.figures.errors[row] > 0 && alignmentOf(system, row).some((column) => isError(column, word));
 }
 
-/** Whether a column of an alignment is this error. "recall" means a word of the reference that was missed in any way. */
+/** Whether a column of an alignment is this error; kind "recall" is any deletion or substitution of the reference word. */
 function isError([happened, said, made], { kind, reference, heard }) {
   if (kind === "recall") return said === reference && (happened === "s" || happened === "d");
   return happened === kind && (kind === "i" || said === reference) && (kind === "d" || made === heard);

@@ -1,10 +1,10 @@
-"""The report as one HTML file that opens from disk, without a network and without a server.
+"""The report as one HTML file that opens from disk, without network or server.
 
-`report.html.j2` draws what is small (the summary, the lists, the tables) when the file is written. What is large, the utterances,
-goes in as compact JSON, from which the page's own JavaScript (`report_*.js`) draws plots and the list of utterances in the browser.
+The template `page/page.html.j2` renders the small parts (summary, lists, tables). The utterances are embedded as compact JSON, from which
+the scripts in `page/` draw the plots and the list of utterances.
 
-The page is safe with any text: the template escapes everything, the JSON holds no `<`, the JavaScript sets text and never HTML,
-and a content security policy lets the page run its own scripts only and reach nothing but files beside it.
+The page is safe with any text: the template escapes everything, the JSON holds no `<`, the scripts set text and never HTML, and a content
+security policy allows the page's own scripts only and no address but files beside it.
 """
 
 from __future__ import annotations
@@ -22,43 +22,44 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from asr.files import write_atomically
-from asr.score.packing import pack
+from asr.report.columns import page_rows, show
+from asr.report.data import SCHEMA_VERSION
+from asr.report.packing import pack
 
-SCHEMA_VERSION = 1
-SCRIPTS = ("report_theme.js", "report_data.js", "report_plots.js", "report_choice.js", "report_alignment.js", "report_list.js")
+SCRIPTS = ("theme/theme.js", "page/data.js", "page/plots.js", "page/choice.js", "page/alignment.js", "page/list.js")
 """in this order; the first goes into the head"""
-STYLE = "report.css"
-TABLE_ROWS = 1000  # of a key with more groups the largest are shown; a table of every recording would make the page slow
+STYLES = ("theme/theme.css", "page/page.css")
+TABLE_ROWS = 1000  # of a key with more groups, the largest; a table of every recording would make the page slow
+_STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # round numbers for the end of a scale, times a power of ten
 
 _HERE = Path(__file__).parent
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def write_html(report: dict[str, Any], path: Path, pictures: Mapping[str, str] | None = None) -> None:
-    """Write the report (the dictionary that `report.json` holds) as a web page, whole or not at all.
-
-    Audio paths should be absolute, or relative to the page's folder. `pictures` are `data:` addresses of where a model looked, by the
-    utterance's id. Raises OSError with the file's name.
-    """
-    write_atomically(path, render_html(report, pictures))
-
-
 def render_html(report: dict[str, Any], pictures: Mapping[str, str] | None = None) -> str:
-    """The page's source."""
+    """Render the report as the source of a web page.
+
+    Args:
+        report: The dictionary that report.json holds. Paths of recordings are absolute, or relative to the page's folder.
+        pictures: Attention plots as `data:` addresses, by utterance id.
+
+    Raises:
+        ValueError: The report has another `schema_version`.
+    """
     if report.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(f"schema_version: {report.get('schema_version')!r}, but this page shows version {SCHEMA_VERSION}")
     utterances = report["utterances"]
     summary = _clean({key: value for key, value in report.items() if key != "utterances"})
     data = _encode(pack(summary, utterances, pictures or {}))
     scripts = [Markup(_asset(name)) for name in SCRIPTS]
-    style = Markup(_asset(STYLE))
+    style = Markup("".join(map(_asset, STYLES)))
     page = (
         _environment()
-        .get_template("report.html.j2")
+        .get_template("page.html.j2")
         .render(
             report=summary,
-            reach=_reach(summary["systems"]),
+            figure_rows=list(_figure_rows(summary["systems"])),
+            scale_end=_scale_end(summary["systems"]),
             group_tables=list(_group_tables(summary["systems"])),
             worst=_worst(summary["systems"], utterances),
             data=Markup(data),
@@ -71,7 +72,7 @@ def render_html(report: dict[str, Any], pictures: Mapping[str, str] | None = Non
 
 
 def _clean(value: Any) -> Any:
-    """The same without what JSON and UTF-8 cannot carry: infinite numbers become None, halves of characters a question mark."""
+    """Replace what JSON and UTF-8 cannot hold: infinite numbers by None, lone surrogates by the replacement character."""
     if isinstance(value, dict):
         return {_clean(key): _clean(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -82,21 +83,33 @@ def _clean(value: Any) -> Any:
 
 
 def _encode(data: dict[str, Any]) -> str:
-    """JSON that can stand in a script element: without `<` nothing in it can end the element or open a comment."""
+    """JSON for a script element: without `<`, nothing in it can end the element or open a comment."""
     return JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(data).replace("<", "\\u003c")
 
 
-# --- What the template shows ---
+# ---------------------------------------------------------------- data for the template
 
 
-def _reach(systems: list[dict[str, Any]]) -> float:
-    """The error rate at the right end of the summary's bars: all intervals fit in, and the scale starts at zero."""
-    ends = [end for s in systems for end in (s["words"]["rate"], s["interval"] and s["interval"]["high"]) if end]
-    return max(ends, default=0) * 1.05 or 1.0
+def _figure_rows(systems: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of the table of figures: label, explanation and, for each system, the figure and its share of the whole."""
+    for unit, column, label in page_rows():
+        cells = []
+        for of_unit in (system[unit.key] for system in systems):
+            value, whole = of_unit[column.key], of_unit.get(column.out_of)
+            cells.append({"text": show(value, column.format), "share": value / whole if value is not None and whole else None})
+        yield {"key": column.key, "label": label, "explanation": column.explanation, "cells": cells}
+
+
+def _scale_end(systems: list[dict[str, Any]]) -> float:
+    """The error rate at which the scale of the bars ends: a round number beyond all rates and intervals."""
+    rates = [end for s in systems for end in (s["words"]["rate"], s["interval"] and s["interval"]["high"]) if end]
+    largest = max(rates, default=1.0)
+    power = 10.0 ** math.floor(math.log10(largest))
+    return next(step * power for step in _STEPS if step * power >= largest * (1 - 1e-9))
 
 
 def _group_tables(systems: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """For each key the rows of a table: value, utterances, words and, of each system, the group's figures (None where it has none)."""
+    """For each key the rows of a table: value, utterances, words and, for each system, the group's figures (None if it has no such group)."""
     for key in dict.fromkeys(key for system in systems for key in system["groups"]):
         of_system = [{str(g["value"]): g for g in system["groups"].get(key, [])} for system in systems]
         rows: list[dict[str, Any]] = []
@@ -109,7 +122,7 @@ def _group_tables(systems: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _worst(systems: list[dict[str, Any]], utterances: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """For each system its worst utterances with their figures."""
+    """The worst utterances of each system with their figures."""
     wanted = {id_ for system in systems for id_ in system["worst"]}
     by_id = {u["id"]: u["systems"] for u in utterances if u["id"] in wanted}
     return [[{"id": i, **_figures(by_id[i][n])} for i in system["worst"] if i in by_id] for n, system in enumerate(systems)]
@@ -120,12 +133,12 @@ def _figures(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _breakable(path: str) -> Markup:
-    """A path that may go on in the next line after a slash."""
+    """A path that may break after a slash."""
     return Markup("/<wbr>").join(path.split("/"))
 
 
 def _percent(rate: float | None, digits: int = 2) -> str:
-    """12.34 %, with a space that does not break."""
+    """12.34 %, with a non-breaking space."""
     return "–" if rate is None else f"{100 * rate:.{digits}f}\u00a0%"
 
 
@@ -147,7 +160,11 @@ def _probability(p: float | None) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(_HERE / "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(breakable=_breakable, percent=_percent, count=_count, plural=_plural, probability=_probability)
     return environment
@@ -159,7 +176,7 @@ def _asset(name: str) -> str:
 
 
 def _policy(scripts: Iterable[str], style: str) -> str:
-    """The content security policy: these scripts, this style, pictures and sound from files or from where the page itself lies."""
+    """The content security policy: these scripts, this style, pictures and sound from files or from the page's own site."""
 
     def fingerprint(text: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode()}'"

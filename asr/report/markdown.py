@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from asr.report.columns import compared_columns, show
+
 ENTRIES = 10  # of each list
 GROUPS = 12  # of each key
 IDS = 10
 
 
 def as_markdown(report: dict[str, Any]) -> str:
-    """The page, from the dictionary that `report.json` holds."""
+    """Render the report (the dictionary that report.json holds) as Markdown."""
     return "\n".join(_lines(report)) + "\n"
 
 
@@ -21,11 +23,9 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield from (f"## Word error rate: {_cell(report['title'])}", "")
     yield f"{reference['utterances']:,} utterances, {reference['words']:,} words of {_code(reference['file'] or 'the references')}"
     yield from (_normalized(normalizer, report["alignment"]), "")
-    yield from _table(
-        ["system", "WER", *_interval_names(systems), "sub", "del", "ins", "CER", "sentences wrong"], [_summary(s) for s in systems]
-    )
+    yield from _system_table(systems)
     for comparison in report["comparisons"]:
-        yield f"- {_cell(comparison['verdict'])}"
+        yield f"- {_cell(' '.join(filter(None, (comparison['verdict'] + '.', comparison['explanation']))))}"
     if report["comparisons"]:
         yield ""
     for system in systems:
@@ -35,9 +35,11 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     for system in systems:
         yield from _lists(system)
     if normalizer["examples"]:
-        yield from ("<details><summary>What normalisation changed: examples</summary>", "")
+        yield from ("<details><summary>Examples of normalisation</summary>", "")
         yield from _table(["before", "after"], [[_cell(e["before"]), _cell(e["after"])] for e in normalizer["examples"]])
         yield from ("</details>", "")
+    if report["settings"]:
+        yield from (f"Search: {_cell(report['settings'])}", "")
     yield f"{report['tool']['name']} {report['tool']['version']}, {report['created']}"
 
 
@@ -46,29 +48,32 @@ def _normalized(normalizer: dict[str, Any], alignment: str) -> str:
     return f"Normaliser {_code(name)}: {_cell(normalizer['description'])}. Alignment: {alignment}."
 
 
-def _interval_names(systems: Sequence[dict[str, Any]]) -> list[str]:
-    """Headings of the intervals that at least one system has."""
-    known = [next((s[key] for s in systems if s[key]), None) for key in ("interval", "interval_by_speaker")]
-    return [f"{100 * one['level']:g} % interval over {one['unit']}" for one in known if one]
+def _system_table(systems: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A row for each system; beside the WER the intervals that at least one system has."""
+    columns = list(compared_columns())
+    headings = [heading for *_, heading in columns]
+    spreads = {key: next((s[key] for s in systems if s[key]), None) for key in ("interval", "interval_by_speaker")}
+    headings[1:1] = [f"{100 * one['level']:g} % interval over {one['unit']}" for one in spreads.values() if one]
+    rows = []
+    for system in systems:
+        wer, *rest = (show(system[unit.key][column.key], column.format) for unit, column, _ in columns)
+        rows.append([_cell(system["name"]), f"**{wer}**", *(_interval(system[key]) for key, one in spreads.items() if one), *rest])
+    yield from _table(["system", *headings], rows)
 
 
-def _summary(system: dict[str, Any]) -> list[str]:
-    words = system["words"]
-    intervals = [f"{_percent(one['low'])} to {_percent(one['high'])}" for one in (system["interval"], system["interval_by_speaker"]) if one]
-    counts = [f"{words[kind]:,}" for kind in ("substitutions", "deletions", "insertions")]
-    rates = [_percent(system[part]["rate"]) for part in ("characters", "sentences")]
-    return [_cell(system["name"]), f"**{_percent(words['rate'])}**", *intervals, *counts, *rates]
+def _interval(one: dict[str, Any] | None) -> str:
+    return f"{show(one['low'], 'rate')} to {show(one['high'], 'rate')}" if one else ""
 
 
 def _notes(system: dict[str, Any]) -> Iterator[str]:
-    for key, meaning in (("missing", "without a hypothesis"), ("extra", "that no reference has")):
+    for key, meaning in (("missing", "without a hypothesis"), ("extra", "without a reference")):
         if system[key]:
             shown = ", ".join(_code(name) for name in system[key][:IDS]) + (", …" if len(system[key]) > IDS else "")
             yield from (f"{_cell(system['name'])}: {len(system[key]):,} {'id' if len(system[key]) == 1 else 'ids'} {meaning}: {shown}", "")
 
 
 def _groups(key: str, systems: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """WER of each group; of many groups the ones where the first system is worst."""
+    """WER of each group; of many groups, those with the highest WER of the first system."""
     tables = [{group["value"]: group for group in system["groups"].get(key, [])} for system in systems]
     values = list(dict.fromkeys(value for table in tables for value in table))
     shown = values
@@ -78,7 +83,7 @@ def _groups(key: str, systems: Sequence[dict[str, Any]]) -> Iterator[str]:
     rows = []
     for value in shown:
         first = next(table[value] for table in tables if value in table)
-        rates = [_percent(table[value]["words"]["rate"]) if value in table else "–" for table in tables]
+        rates = [show(table[value]["words"]["rate"], "rate") if value in table else "–" for table in tables]
         rows.append([_cell(value), f"{first['utterances']:,}", f"{first['words']['reference_length']:,}", *rates])
     yield from (f"<details><summary>By {_cell(key)}{of}</summary>", "")
     yield from _table([_cell(key), "utterances", "words", *(_cell(s["name"]) for s in systems)], rows)
@@ -100,7 +105,7 @@ def _lists(system: dict[str, Any]) -> Iterator[str]:
     compounds = system["compounds"]
     if compounds["count"]:
         examples = ", ".join(_code(f"{e['reference']} / {e['hypothesis']}") for e in compounds["examples"][:3])
-        yield f"Compounds: {compounds['errors']:,} word errors, {_percent(compounds['share_of_errors'])} of all: {examples}"
+        yield f"Compounds: {compounds['errors']:,} word errors, {show(compounds['share_of_errors'], 'rate')} of all: {examples}"
         yield ""
     if system["worst"]:
         yield from (f"Worst utterances: {', '.join(_code(name) for name in system['worst'][:IDS])}", "")
@@ -115,12 +120,8 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
     yield ""
 
 
-def _percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{100 * rate:.2f} %"
-
-
 def _cell(text: str) -> str:
-    """Text that Markdown shows as it stands, within a table too."""
+    """Text with Markdown's special characters escaped, also within a table."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
 
 

@@ -1,6 +1,7 @@
 "use strict";
 
-/* Runs before anything is painted: light or dark, as the reader chose last, or else as the system is set. */
+/* Light or dark colours: the reader's last choice, else the system's setting. Runs in the head, before the first paint. The button
+ * `#theme` is a switch labelled "Dark"; the event `themechange` tells scripts that draw. */
 
 (() => {
   const root = document.documentElement;
@@ -8,8 +9,8 @@
   const key = "asr-theme";
 
   // The browser may forbid storage; the choice then lasts as long as the page.
-  const remembered = () => { try { return localStorage.getItem(key); } catch { return null; } };
-  const remember = (theme) => { try { localStorage.setItem(key, theme); } catch { /* as above */ } };
+  const stored = () => { try { return localStorage.getItem(key); } catch { return null; } };
+  const store = (theme) => { try { localStorage.setItem(key, theme); } catch { /* as above */ } };
 
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
 
@@ -18,16 +19,18 @@
     document.dispatchEvent(new Event("themechange"));
   }
 
-  if (remembered() === "dark" || remembered() === "light") root.dataset.theme = remembered();
+  root.classList.add("js");
+  if (stored() === "dark" || stored() === "light") root.dataset.theme = stored();
 
   document.addEventListener("DOMContentLoaded", () => {
-    document.getElementById("theme").hidden = false;
-    changed();
-    document.getElementById("theme").addEventListener("click", () => {
+    const button = document.getElementById("theme");
+    button.hidden = false;
+    button.addEventListener("click", () => {
       root.dataset.theme = isDark() ? "light" : "dark";
-      remember(root.dataset.theme);
+      store(root.dataset.theme);
       changed();
     });
     system.addEventListener("change", changed);
+    changed();
   });
 })();

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import random
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from asr.score import Evaluation, evaluate, write_report
+from asr.report import write_report
+from asr.score import Evaluation, evaluate
 from asr.score.alignment import align
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs pip install 'las-asr[test]'")
@@ -191,10 +194,10 @@ def test_light_and_dark(page: Any) -> None:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
         assert (paper() == "rgb(22, 24, 27)") == dark
     button = page.find_element(By.ID, "theme")
-    wait(lambda: button.text == "Light colours")  # the page hears of the change with its next frame
+    wait(lambda: button.get_attribute("aria-pressed") == "true")  # set with the next frame
     button.click()
     assert paper() == "rgb(247, 246, 243)"
-    assert button.text == "Dark colours"
+    assert button.get_attribute("aria-pressed") == "false"
     page.execute_script("localStorage.clear()")
 
 
@@ -371,3 +374,79 @@ def test_a_recording_that_is_not_there_is_told(page: Any) -> None:
     wait(lambda: listed(page) == ["clip-1"])
     page.find_element(By.CSS_SELECTOR, ".play").click()
     wait(lambda: "cannot be opened" in page.find_element(By.CSS_SELECTOR, ".about").text)
+
+
+# ---------------------------------------------------------------- plots, paper, phone
+
+
+def open_report(browser: Any, found: Evaluation, folder: Path, width: int = 1280) -> None:
+    show(browser, width, 844)
+    browser.get("about:blank")
+    (path,) = write_report(found, folder / "report.html")
+    browser.get(path.as_uri())
+    wait(lambda: browser.execute_script("return document.querySelector('#charts').childElementCount"))
+
+
+def test_one_bar_alone_is_not_drawn(browser: Any, tmp_path: Path) -> None:
+    details = [{"speaker": "ada", "room": room} for room in ("hall", "hut")]
+    open_report(browser, evaluate(["A B", "C D"], ["A B", "C X"], details=details, by=["room"], samples=20), tmp_path)
+    titles = browser.execute_script("return [...document.querySelectorAll('.chart h3')].map((h) => h.textContent)")
+    assert titles == ["Share of utterances by their error rate", "Word error rate by room"]  # one speaker, one length
+    assert browser.find_elements(By.CSS_SELECTOR, ".rate .bar") == []
+    open_report(browser, evaluate(["A B"], ["A X"]), tmp_path)
+    assert browser.find_elements(By.CSS_SELECTOR, ".chart") == []
+    assert "No plots" in browser.find_element(By.ID, "charts").text
+
+
+def test_bars_have_a_scale_from_zero_to_a_labelled_end(page: Any, found: Evaluation) -> None:
+    start, end = (span.text for span in page.find_elements(By.CSS_SELECTOR, ".scale span"))
+    assert start.replace("\u00a0", " ") == "0 %"
+    last = float(end.split("%")[0]) / 100
+    for system, bar in zip(found.systems, page.find_elements(By.CSS_SELECTOR, ".rate .bar"), strict=True):
+        assert system.interval
+        assert system.interval.high <= last
+        widths = page.execute_script(
+            "return ['.value', '.track'].map((s) => arguments[0].querySelector(s).getBoundingClientRect().width)", bar
+        )
+        assert widths[0] / widths[1] == pytest.approx(system.words.rate / last, rel=0.02)
+
+
+def test_the_scale_of_every_plot_ends_at_a_tick(page: Any) -> None:
+    wait(lambda: page.execute_script("return document.querySelectorAll('.chart svg').length") >= 4)
+    ends = page.execute_script("""
+        return [0.0004, 0.003, 0.0099, 0.012, 0.081, 0.21, 0.3, 0.41, 0.79, 1, 1.3, 12].map((largest) => {
+          const top = scaleEnd(largest);
+          const marks = ticks(top);
+          return [largest, top, marks[0], marks.at(-1), marks.length];
+        });""")
+    for largest, top, first, last, number in ends:
+        assert top >= largest * (1 - 1e-9)
+        assert (first, last) == (0, pytest.approx(top))
+        assert 3 <= number <= 6
+
+
+@pytest.mark.parametrize(
+    "title", ["Short", "A very long heading of a report that somebody wrote for the board of directors " * 3, "LONG" * 80]
+)
+def test_a_phone_shows_the_heading_in_two_lines(title: str, browser: Any, tmp_path: Path) -> None:
+    open_report(browser, evaluate(["A B"], ["A X"], title=title), tmp_path, width=390)
+    height, line = browser.execute_script(
+        "const h = document.querySelector('h1'); return [h.getBoundingClientRect().height, parseFloat(getComputedStyle(h).lineHeight)]"
+    )
+    assert height <= 2.05 * line
+    assert browser.find_element(By.TAG_NAME, "h1").get_attribute("title") == title
+
+
+def test_parts_begin_on_pages_of_their_own_on_paper(page: Any) -> None:
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    breaks = page.execute_script(
+        "return ['plots', 'errors', 'utterances'].map((id) => getComputedStyle(document.getElementById(id)).breakBefore)"
+    )
+    hidden = page.execute_script(
+        "return ['nav', '#controls', '.on-screen'].map((s) => getComputedStyle(document.querySelector(s)).display)"
+    )
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert breaks == ["page"] * 3
+    assert hidden == ["none"] * 3
+    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 4

@@ -1,7 +1,6 @@
-"""The utterances as the report's page takes them: compact columns, of which `report_data.js` is the other half.
+"""The utterances in the form that the page embeds: compact columns, which `page/data.js` unpacks.
 
-A column of texts that nearly always equal something else (what was written before normalisation) holds only the exceptions, keyed by the
-row. 30,000 utterances of two systems come to some 9 MB.
+A column that mostly repeats another (texts before normalisation) holds the exceptions only, keyed by row.
 """
 
 from __future__ import annotations
@@ -11,11 +10,25 @@ import os.path
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-Row: TypeAlias = Sequence[str]  # one column of an alignment: what happened ("=", "s", "d", "i"), reference word, hypothesis word
+from asr.report.columns import RESULTS, UTTERANCES, Column
+
+Row: TypeAlias = Sequence[str]  # of an alignment: kind ("=", "s", "d", "i"), word of the reference, word of the hypothesis
+
+_ALWAYS = {"errors", "words", "rate"}  # columns that the page's own scripts read
+_DIGITS = {"count": 0, "rate": 4, "seconds": 3}  # after the point
 
 
 def pack(summary: dict[str, Any], utterances: Sequence[dict[str, Any]], pictures: Mapping[str, str]) -> dict[str, Any]:
-    """Columns of the utterances of a report; `summary` is the report without them."""
+    """Pack the utterances of a report.
+
+    Args:
+        summary: The report without its utterances.
+        utterances: As in report.json.
+        pictures: Attention plots as `data:` addresses, by utterance id.
+
+    Returns:
+        What `page/data.js` calls `data`.
+    """
     systems = summary["systems"]
     texts = [_reference_words(u) for u in utterances]
     return {
@@ -28,8 +41,8 @@ def pack(summary: dict[str, Any], utterances: Sequence[dict[str, Any]], pictures
             for number, system in enumerate(systems)
         ],
         "ids": [u["id"] for u in utterances],
-        "durations": [_rounded(u.get("duration"), 3) for u in utterances],
-        "offsets": {i: u["offset"] for i, u in enumerate(utterances) if u.get("offset")},
+        "columns": {"results": _describe(RESULTS), "utterances": _describe(UTTERANCES)},
+        "figures": _pack_figures(UTTERANCES, utterances),
         "words": texts,
         "written": {i: u["reference"] for i, u in enumerate(utterances) if u["reference"] != texts[i]},
         "audio": _pack_paths([u.get("audio") for u in utterances]),
@@ -39,10 +52,10 @@ def pack(summary: dict[str, Any], utterances: Sequence[dict[str, Any]], pictures
 
 
 def pack_alignment(alignment: Iterable[Row], reference: str | None) -> str | list[Row]:
-    """An alignment as words apart by one space, given the reference's words: `2 ~hat - +uh 1` means that two words are right, one
-    was heard as "hat", one left out, "uh" put in, and one word is right.
+    """Pack an alignment with a known reference into a string.
 
-    An alignment that cannot be written so (a word with a space in it, another reference) stays a list.
+    `2 ~hat - +uh 1`: two words correct, one replaced by "hat", one deleted, "uh" inserted, one correct. An alignment that this form
+    cannot hold (a word with a space in it, another reference) stays a list.
     """
     rows = list(alignment)
     if reference is None or _join(row[1] for row in rows if row[0] != "i") != reference:
@@ -65,41 +78,53 @@ def pack_alignment(alignment: Iterable[Row], reference: str | None) -> str | lis
 
 
 def _pack_system(number: int, utterances: Sequence[dict[str, Any]], texts: list[str | None]) -> dict[str, Any]:
-    """One system's side of every utterance."""
+    """The results of one system on every utterance."""
     results = [u["systems"][number] for u in utterances]
     heard = [None if r["hypothesis"] is None else " ".join(row[2] for row in r["alignment"] if row[0] != "d") for r in results]
     return {
         "alignments": [pack_alignment(r["alignment"], text) for r, text in zip(results, texts, strict=True)],
-        "errors": [r["errors"] for r in results],
-        "lengths": [r["words"] for r in results],
-        "rates": [_rounded(r["rate"], 4) for r in results],
+        "figures": _pack_figures(RESULTS, results),
         "missing": [i for i, r in enumerate(results) if r["hypothesis"] is None],
         "written": {i: r["hypothesis"] for i, r in enumerate(results) if r["hypothesis"] != heard[i]},
     }
 
 
+def _describe(columns: Iterable[Column[Any]]) -> list[dict[str, str]]:
+    """What the page needs to know about columns to show them and to sort by them."""
+    return [
+        {"key": c.key, "heading": c.heading, "format": c.format, "listed": c.listed, "pooled": c.pooled, "explanation": c.explanation}
+        for c in columns
+    ]
+
+
+def _pack_figures(columns: Iterable[Column[Any]], holders: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
+    """The figures by column; one that is 0 or unknown everywhere is left out."""
+    packed = {c.key: [_rounded(holder.get(c.key), _DIGITS[c.format]) for holder in holders] for c in columns}
+    return {key: values for key, values in packed.items() if any(values) or key in _ALWAYS}
+
+
 def _reference_words(utterance: dict[str, Any]) -> str | None:
-    """The reference as it was aligned, or None where its words cannot be told apart by spaces."""
+    """The reference as it was aligned; None if spaces do not separate its words."""
     alignments = [result["alignment"] for result in utterance["systems"]]
-    aligned: list[list[str]] = next((a for a in alignments if a), [])  # a missing hypothesis may have none
+    aligned: list[list[str]] = next((a for a in alignments if a), [])  # the list of a missing hypothesis may be empty
     return _join(row[1] for row in aligned if row[0] != "i")
 
 
 def _join(words: Iterable[str]) -> str | None:
-    """The words with a space between, or None where that could not be undone."""
+    """The words joined by spaces; None if splitting would not give them back."""
     listed = list(words)
     text = " ".join(listed)
     return text if text.count(" ") == max(0, len(listed) - 1) and all(listed) else None
 
 
 def _pack_paths(paths: list[str | None]) -> dict[str, Any]:
-    """Paths without the beginning that they share."""
+    """Paths as their common prefix and the rest of each."""
     prefix = os.path.commonprefix([p for p in paths if p])  # noqa: RUF071  (characters are meant)
     return {"prefix": prefix, "rest": [p[len(prefix) :] if p else None for p in paths] if prefix or any(paths) else []}
 
 
 def _pack_groups(systems: list[dict[str, Any]], utterances: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """For each key, its values in the report's order, and the number of the value that each utterance has (-1: none)."""
+    """For each key its values, in the report's order, and of each utterance the index of its value (-1: none)."""
     known = {key: [g["value"] for g in groups] for system in systems for key, groups in system["groups"].items()}
     columns: dict[str, Any] = {}
     for key in dict.fromkeys(["speaker", *known, *(key for u in utterances for key in u.get("groups", {}))]):
@@ -116,7 +141,7 @@ def _pack_groups(systems: list[dict[str, Any]], utterances: Sequence[dict[str, A
 
 
 def _group_point(group: dict[str, Any]) -> dict[str, Any]:
-    """What a plot shows of a group."""
+    """The figures of a group that plots show."""
     return {
         "value": str(group["value"]),
         "utterances": group["utterances"],
@@ -127,4 +152,4 @@ def _group_point(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(number: float | None, digits: int) -> float | None:
-    return None if number is None or not math.isfinite(number) else round(number, digits)
+    return None if number is None or not math.isfinite(number) else round(number, digits or None)

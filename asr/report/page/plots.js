@@ -1,32 +1,32 @@
 "use strict";
 
-/* The plots, as SVG at the size that they have on the screen, so that text stays readable on a phone. */
+/* The plots: SVG in screen size, so that text stays readable on a phone. Every scale starts at 0 and ends at a labelled tick. */
 
-const ORDERED = ["duration", "length"]; // keys whose groups are steps of a scale: drawn left to right
+const ORDERED = ["duration", "length"]; // keys whose groups are bins of a scale: drawn left to right
 const AXES = { duration: "duration of the utterance (s)", length: "words in the reference" };
-const UNITS = / (s|words)$/; // said once, at the axis
+const UNITS = / (s|words)$/; // named once, at the axis
 const ROWS_AT_FIRST = 12;
 const openCharts = new Set(); // keys of which all rows are shown
 
-/** All plots, drawn anew: at the start and whenever the width changes. */
+/** Draw all plots: at the start and whenever the width changes. A key with one group has no plot: a single bar shows nothing. */
 function drawCharts() {
   const box = document.getElementById("charts");
-  const keys = [...new Set(systems.flatMap((system) => Object.keys(system.groups)))];
+  const keys = [...new Set(systems.flatMap((system) => Object.keys(system.groups)))].filter((key) => valuesOf(linesOf(key)).length > 1);
   const wanted = [
     ...ORDERED.filter((key) => keys.includes(key)).map((key) => () => columnChart(key)),
-    ...(utteranceCount ? [distributionChart] : []),
+    ...(sharesByRate().some((bins) => bins.filter(Boolean).length > 1) ? [distributionChart] : []),
     ...keys.filter((key) => !ORDERED.includes(key)).map((key) => () => rowChart(key)),
   ];
   const cards = wanted.map((draw) => ({ draw, card: element("figure", { class: "card chart" }) }));
   box.replaceChildren(...cards.map(({ card }) => card));
   const width = cards.length ? cards[0].card.clientWidth - 32 : 0; // less the card's padding
   for (const { draw, card } of cards) card.append(...draw()(Math.max(width, 240)));
-  if (!cards.length) box.append(element("p", { class: "none" }, "There is nothing to plot."));
+  if (!cards.length) box.append(element("p", { class: "none" }, "No plots: all utterances fall into one group."));
 }
 
 /* --- Three kinds of plot; each gives a function from a width to the figure's children --- */
 
-/** Error rate against the steps of a scale, with intervals; behind it, grey, how many utterances there are. */
+/** Error rate over the bins of a scale, with intervals; grey bars behind it show the number of utterances. */
 function columnChart(key) {
   return (width) => {
     const lines = linesOf(key);
@@ -66,13 +66,13 @@ function columnChart(key) {
       drawing.push(pressable(key, value, lines, area));
     });
     return [
-      caption(`Word error rate by ${key}`, "Grey: number of utterances. Press a step for its utterances."),
+      caption(`Word error rate by ${key}`, "Grey: number of utterances.", "Click a bin to list its utterances."),
       picture(frame, drawing),
     ];
   };
 }
 
-/** Error rate of each group of a key without an order (speakers, subsets), worst first; a press shows the group's utterances. */
+/** Error rate of each group of an unordered key (speakers, subsets), highest first; a click lists the group's utterances. */
 function rowChart(key) {
   return (width) => {
     const lines = linesOf(key);
@@ -90,7 +90,7 @@ function rowChart(key) {
       ...values.slice(1).map((_, n) => shape("line", { class: "grid faint", x1: 0, x2: frame.right, y1: frame.top + (n + 1) * height, y2: frame.top + (n + 1) * height })),
       ...ticks(top).flatMap((rate) => [
         shape("line", { class: "grid", x1: x(rate), x2: x(rate), y1: frame.top, y2: frame.bottom }),
-        shape("text", { class: "tick", x: x(rate), y: frame.bottom + 16, "text-anchor": "middle" }, percent(rate, 0)),
+        shape("text", { class: "tick", x: x(rate), y: frame.bottom + 16, "text-anchor": "middle" }, tickLabel(rate, top)),
       ]),
       axisTitle(frame, "word error rate"),
       ...values.map((value, n) => {
@@ -108,30 +108,37 @@ function rowChart(key) {
         }));
       }),
     ];
-    const note = all.length > values.length ? `The ${values.length} worst of ${count(all.length)}.` : "Worst first.";
+    const note = all.length > values.length ? `The ${values.length} highest of ${count(all.length)}.` : "Highest first.";
     const open = () => { openCharts.add(key); drawCharts(); };
     return [
-      caption(`Word error rate by ${key}`, `${note} Press a line for its utterances.`),
+      caption(`Word error rate by ${key}`, note, "Click a row to list its utterances."),
       picture(frame, drawing),
       all.length > values.length ? element("button", { type: "button", onclick: open }, `Show all ${count(all.length)}`) : null,
     ].filter(Boolean);
   };
 }
 
-/** How many of the utterances are right, a little wrong, very wrong. */
+/** Bins of the distribution: 0 alone, then (0, 10 %], (10, 20 %], …, and above 100 %. */
+const RATE_BINS = ["0", ...Array.from({ length: 10 }, (_, n) => `${10 * n + 10}`), "more"];
+
+/** For each system the share of its utterances in each bin of the error rate. */
+function sharesByRate() {
+  const binOf = (rate) => (rate === 0 ? 0 : Math.min(Math.ceil(10 * rate - 1e-9), 11)); // the small term keeps 0.3 out of the next bin
+  return systems.map((system) => {
+    const bins = new Array(RATE_BINS.length).fill(0);
+    const rates = system.figures.rate.filter((rate) => rate !== null);
+    for (const rate of rates) bins[binOf(rate)] += 1 / rates.length;
+    return bins;
+  });
+}
+
+/** Distribution of the utterances' error rates. */
 function distributionChart() {
   return (width) => {
-    const labels = ["0", ...Array.from({ length: 10 }, (_, n) => `${10 * n + 10}`), "more"];
-    // 0 stands alone; then (0, 10 %], (10, 20 %] … and what is above 100 %. The small term keeps 0.3 out of the next bin.
-    const binOf = (rate) => (rate === 0 ? 0 : Math.min(Math.ceil(10 * rate - 1e-9), 11));
-    const shares = systems.map((system) => {
-      const bins = new Array(labels.length).fill(0);
-      const rates = system.rates.filter((rate) => rate !== null);
-      for (const rate of rates) bins[binOf(rate)] += 1 / rates.length;
-      return bins;
-    });
+    const labels = RATE_BINS;
+    const shares = sharesByRate();
     const frame = frameOf(width, 220, 44, 42);
-    const top = Math.max(...shares.flat(), 0.01) * 1.05;
+    const top = scaleEnd(Math.max(...shares.flat(), 0.01));
     const y = (share) => frame.bottom - (share / top) * frame.height;
     const band = frame.width / labels.length;
     const middle = (number) => frame.left + (number + 0.5) * band;
@@ -143,7 +150,7 @@ function distributionChart() {
       return shape("rect", { class: `bar-of ${series(number)}`, x: left, y: y(share), width: Math.max(thick - 1, 1), height: frame.bottom - y(share) },
         shape("title", {}, `${systems[number].name}, ${range}: ${percent(share)} of the utterances`));
     }));
-    const right = `Wholly right: ${shares.map((bins, number) => `${percent(bins[0])}${systems.length > 1 ? ` (${systems[number].name})` : ""}`).join(", ")}`;
+    const right = `Without errors: ${shares.map((bins, number) => `${percent(bins[0])}${systems.length > 1 ? ` (${systems[number].name})` : ""}`).join(", ")}`;
     return [
       caption("Share of utterances by their error rate", `${right}.`),
       picture(frame, [
@@ -158,7 +165,7 @@ function distributionChart() {
 
 /* --- Parts of a plot --- */
 
-/** Where in the picture the data lies; the rest is for labels. */
+/** The area of the data in the picture; the rest is for labels. */
 function frameOf(width, height, left, below) {
   const frame = { left, right: width - 14, top: 10, bottom: height - below, outerWidth: width, outerHeight: height };
   return { ...frame, width: frame.right - frame.left, height: frame.bottom - frame.top };
@@ -169,7 +176,7 @@ function picture(frame, drawing) {
   return shape("svg", { ...size, role: "group" }, ...drawing);
 }
 
-/** A part of a plot that stands for a group: it tells the group's figures, and a press lists its utterances. */
+/** A part of a plot for a group: its tooltip has the group's figures, a click lists its utterances. */
 function pressable(key, value, lines, ...parts) {
   const said = lines.map((groups, number) => groups.has(value) && describe(systems[number].name, groups.get(value))).filter(Boolean).join("\n");
   const show = () => filterByGroup(key, value);
@@ -180,19 +187,20 @@ function pressable(key, value, lines, ...parts) {
   return shape("g", attributes, shape("title", {}, said), ...parts);
 }
 
-function caption(title, note) {
+/** The heading of a plot; the hint is not printed. */
+function caption(title, note, hint) {
   const names = systems.map((system, n) => element("span", { class: "name", title: system.name }, element("i", { class: `dot ${series(n)}` }), system.name));
-  return element("figcaption", {}, element("h3", {}, title), element("p", { class: "note" }, note), names.length > 1 ? element("p", { class: "note key" }, ...names) : null);
+  return element("figcaption", {}, element("h3", {}, title), element("p", { class: "note" }, note, hint ? element("span", { class: "on-screen" }, ` ${hint}`) : null), names.length > 1 ? element("p", { class: "note key" }, ...names) : null);
 }
 
 function horizontalGrid(frame, top, y) {
   return ticks(top).flatMap((value) => [
     shape("line", { class: "grid", x1: frame.left, x2: frame.right, y1: y(value), y2: y(value) }),
-    shape("text", { class: "tick", x: frame.left - 6, y: y(value) + 4, "text-anchor": "end" }, percent(value, value < 0.01 && value > 0 ? 1 : 0)),
+    shape("text", { class: "tick", x: frame.left - 6, y: y(value) + 4, "text-anchor": "end" }, tickLabel(value, top)),
   ]);
 }
 
-/** Names under the bands, as many as there is room for. */
+/** Labels below the bands, as many as fit. */
 function bandLabels(frame, values, band, middle) {
   const step = Math.ceil((7 * Math.max(...values.map((value) => value.length), 1) + 4) / band);
   return values.map((value, n) => (n % step ? null : shape("text", { class: "tick", x: middle(n), y: frame.bottom + 16, "text-anchor": "middle" }, value)));
@@ -202,15 +210,31 @@ function axisTitle(frame, text) {
   return shape("text", { class: "tick", x: (frame.left + frame.right) / 2, y: frame.outerHeight - 6, "text-anchor": "middle" }, text);
 }
 
-/** About four round values from zero to the top. */
-function ticks(top) {
+/** The distance of about four ticks between zero and the top: 1, 2 or 5 times a power of ten. */
+function tickStep(top) {
   const rough = top / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999);
-  return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, n) => n * step);
+  return power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999);
 }
 
-/** For each system its groups of a key, by their value. */
+/** The end of a scale that holds all values up to `largest`: a tick. */
+function scaleEnd(largest) {
+  const step = tickStep(largest);
+  return Math.ceil(largest / step - 1e-9) * step;
+}
+
+/** Ticks from zero to the top, which is one. */
+function ticks(top) {
+  const step = tickStep(top);
+  return Array.from({ length: Math.round(top / step) + 1 }, (_, n) => n * step);
+}
+
+/** A tick in percent, with as many digits as its scale needs. */
+function tickLabel(value, top) {
+  return percent(value, tickStep(top) < 0.0099 ? 1 : 0);
+}
+
+/** The groups of a key by value, for each system. */
 function linesOf(key) {
   return systems.map((system) => new Map((system.groups[key] ?? []).map((group) => [group.value, group])));
 }
@@ -219,13 +243,12 @@ function valuesOf(lines) {
   return [...new Set(lines.flatMap((groups) => [...groups.keys()]))];
 }
 
-/** The end of the scale: all rates fit, and most of the intervals. A few very wide ones may not press all the others flat; they end in
- * an arrow. */
+/** The end of the scale: all rates fit, and all intervals unless they are very wide; these end in an arrow. */
 function topOf(lines) {
   const groups = lines.flatMap((line) => [...line.values()]);
   const rate = Math.max(...groups.map((group) => group.rate ?? 0), 0);
   const high = Math.max(...groups.map((group) => group.high ?? 0), rate);
-  return Math.max(Math.min(high, 1.6 * rate), 0.01) * 1.05;
+  return scaleEnd(Math.max(Math.min(high, 1.6 * rate), 0.01));
 }
 
 function describe(name, group) {

@@ -1,19 +1,19 @@
 "use strict";
 
-/* How the alignments of one utterance look. */
+/* The alignments of one utterance. */
 
-const COLUMNS_AT_FIRST = 120; // of a long utterance; the rest is a press away
+const COLUMNS_AT_FIRST = 120; // of a long utterance; a click shows the rest
 
-/** The alignments of all systems under one reference, or, where references differ, one under the other. */
+/** The alignments of all systems below one reference; if their references differ, one alignment below the other. */
 function alignments(row) {
   const all = systems.map((system) => alignmentOf(system, row));
   const references = all.map((columns) => JSON.stringify(columns.filter((column) => column[0] !== "i").map((column) => column[1])));
   const numbers = systems.map((_, number) => number);
   const together = references.every((reference) => reference === references[0]) ? [numbers] : numbers.map((number) => [number]);
-  return together.flatMap((some) => (some.length ? [alignmentTable(some, some.map((number) => all[number])), aloud(some, all)] : []));
+  return together.flatMap((some) => (some.length ? [alignmentTable(some, some.map((number) => all[number])), spoken(some, all)] : []));
 }
 
-/** Columns that wrap like words: the reference above, each system's word below. Hidden from screen readers, which get `aloud`. */
+/** Columns that wrap like words: the reference above, each system's word below. Hidden from screen readers, which get `spoken`. */
 function alignmentTable(numbers, all) {
   const head = element("span", { class: "column heads" }, element("span", { class: "cell head" }, "reference"),
     ...numbers.map((number) => element("span", { class: "cell head", title: systems[number].name }, element("i", { class: `dot ${series(number)}` }), systems[number].name)));
@@ -30,7 +30,7 @@ function alignmentTable(numbers, all) {
   return table;
 }
 
-/** One word of the reference, or none, and below it what each system made of it. */
+/** One word of the reference, or a blank, and below it the words of the systems. */
 function wordColumn({ said, heard }, numbers, isSought) {
   const word = (kind, text, marked) => element("span", { class: `cell ${kind}${marked || isSought(text) ? " sought" : ""}` }, text);
   return element("span", { class: "column" },
@@ -44,18 +44,18 @@ function wordColumn({ said, heard }, numbers, isSought) {
     }));
 }
 
-/** Words that are right carry their system's colour, so that a line of several is told by it; a system alone needs none. */
+/** Correct words have their system's colour if there are several systems. */
 function sameClass(number) {
   return systems.length > 1 ? `same ${series(number)}` : "same";
 }
 
-/** A test for words that the search looks for. */
+/** A test whether a word matches the search. */
 function soughtWords() {
   const parts = soughtText().split(/\s+/).filter(Boolean);
   return (text) => parts.some((part) => text.toLowerCase().includes(part));
 }
 
-/** Alignments of several hypotheses with one reference as columns {said, heard: one entry a system}; null stands where nothing is. */
+/** Merge alignments with one reference into columns {said, heard: an entry for each system}; null where there is no word. */
 function merged(all) {
   const at = all.map(() => 0);
   const columns = [];
@@ -69,10 +69,10 @@ function merged(all) {
   }
 }
 
-/** The alignment in words, for those who listen to the page. */
-function aloud(numbers, all) {
+/** The alignment as a sentence, for screen readers. */
+function spoken(numbers, all) {
   const said = all[numbers[0]].filter((column) => column[0] !== "i").map((column) => column[1]).join(" ");
-  const tell = ([kind, reference, heard]) => ({ "=": heard, s: `[${heard} instead of ${reference}]`, d: `[${reference} left out]`, i: `[${heard} put in]` })[kind];
-  const texts = numbers.map((number) => `${systems[number].name}: ${all[number].map(tell).join(" ")}`);
+  const word = ([kind, reference, heard]) => ({ "=": heard, s: `[${heard} instead of ${reference}]`, d: `[${reference} deleted]`, i: `[${heard} inserted]` })[kind];
+  const texts = numbers.map((number) => `${systems[number].name}: ${all[number].map(word).join(" ")}`);
   return element("p", { class: "hidden" }, [`Reference: ${said}`, ...texts].join(". "));
 }

@@ -1,8 +1,8 @@
 "use strict";
 
-/* What the page knows, and the small tools that all of it uses. The columns are packed by html.py.
+/* The data of the page and the functions that all scripts share. packing.py packs the data.
  *
- * Nothing here or in the other scripts sets HTML: texts become text nodes, addresses go through encodeURIComponent. */
+ * No script sets HTML: texts become text nodes, addresses go through encodeURIComponent. */
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const systems = data.systems;
@@ -11,7 +11,17 @@ for (const system of systems) system.missing = new Set(system.missing);
 
 /* --- Reading the columns --- */
 
-/** The reference's words as they were compared. */
+/** A figure of an utterance; null if it is unknown. */
+function figure(key, row) {
+  return data.figures[key]?.[row] ?? null;
+}
+
+/** A figure of a system's result on an utterance. */
+function resultFigure(system, key, row) {
+  return system.figures[key]?.[row] ?? null;
+}
+
+/** The words of the normalised reference. */
 function wordsOf(row) {
   return data.words[row] ? data.words[row].split(" ") : [];
 }
@@ -34,7 +44,7 @@ function alignmentOf(system, row) {
   return columns;
 }
 
-/** Whether the alignment holds an error of this kind ("s", "d", "i"); answers without unpacking it. */
+/** Whether the alignment has an error of this kind ("s", "d", "i"); does not unpack it. */
 function hasKind(system, row, kind) {
   const packed = system.alignments[row];
   if (typeof packed !== "string") return packed.some((column) => column[0] === kind);
@@ -42,17 +52,17 @@ function hasKind(system, row, kind) {
   return packed.startsWith(mark) || packed.includes(` ${mark}`);
 }
 
-/** The text of a hypothesis as it was compared. */
+/** The normalised hypothesis. */
 function heardText(system, row) {
   return alignmentOf(system, row).filter((column) => column[0] !== "d").map((column) => column[2]).join(" ");
 }
 
-/** The address of a recording, or null; of a part of a longer one where the utterance begins later in the file. Whatever the path
- * holds, it stays a path: no other site and no script can be meant by it. */
+/** The address of a recording, with the utterance's part of it as a fragment; null if there is none. Whatever the path holds, the
+ * address stays a path: it cannot name another site or a script. */
 function audioAddress(row) {
   const rest = data.audio.rest[row];
   if (rest === null || rest === undefined) return null;
-  const [begin, seconds] = [data.offsets[row] ?? 0, data.durations[row]];
+  const [begin, seconds] = [figure("offset", row) ?? 0, figure("duration", row)];
   const part = begin ? `#t=${begin}${seconds === null ? "" : `,${(begin + seconds).toFixed(3)}`}` : "";
   return fileAddress(data.audio.prefix + rest) + part;
 }
@@ -66,7 +76,7 @@ function fileAddress(path) {
 
 /* --- Making elements --- */
 
-/** An HTML element; children that are strings become text, null ones are left out. "onclick" and its like take functions. */
+/** An HTML element. Strings among the children become text, null is skipped; "onclick" and the like take functions. */
 function element(tag, attributes, ...children) {
   return complete(document.createElement(tag), attributes, children);
 }
@@ -85,7 +95,19 @@ function complete(node, attributes, children) {
   return node;
 }
 
-/* --- Writing numbers --- */
+/* --- Formatting numbers --- */
+
+/** A figure in a column's format. */
+function formatted(value, format) {
+  if (value === null) return "–";
+  return { rate: () => percent(value, 0), count: () => count(value), seconds: () => `${value.toFixed(1)}\u00a0s` }[format]();
+}
+
+/** A figure as the list of utterances shows it: "2 errors". */
+function listed(column, value) {
+  const text = column.listed.replace("{}", formatted(value, column.format)).replace("{s}", value === 1 ? "" : "s");
+  return text.replaceAll(" ", "\u00a0");
+}
 
 function percent(rate, digits = 1) {
   return rate === null || rate === undefined ? "–" : `${(100 * rate).toFixed(digits)}\u00a0%`;
@@ -96,7 +118,7 @@ function count(number, one) {
   return one === undefined ? grouped.format(number) : `${grouped.format(number)}\u00a0${one}${number === 1 ? "" : "s"}`;
 }
 
-/** The class that gives an element the colour of a system. */
+/** The class for the colour of a system. */
 function series(number) {
   return `series-${number % 6}`;
 }

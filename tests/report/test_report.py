@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -18,12 +21,13 @@ from typer.testing import CliRunner, Result
 from asr.cli import app
 from asr.config import ModelFolderConfig
 from asr.config_file import dump_config, load_config
-from asr.score import evaluate, report, write_report
+from asr.report import report, write_report
+from asr.report.terminal import matching_notes
+from asr.score import evaluate
 from asr.score.evaluation import Evaluation
-from asr.score.terminal import matching_notes
 from asr.score.texts import Texts, read_sides
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "asr" / "score" / "report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "asr" / "report" / "report.schema.json").read_text(encoding="utf-8"))
 
 
 def run(*arguments: object, stdin: str | None = None) -> Result:
@@ -82,9 +86,9 @@ def test_the_markdown_is_tables(tmp_path: Path) -> None:
     assert text.count("<details>") == text.count("</details>")
 
 
-def test_a_folder_gets_all_three(tmp_path: Path) -> None:
+def test_a_folder_gets_all_four(tmp_path: Path) -> None:
     files = write_report(found(), tmp_path / "report")
-    assert [file.name for file in files] == ["report.json", "report.md", "report.html"]
+    assert [file.name for file in files] == ["report.json", "report.md", "report.html", "report.csv"]
     assert all(file.stat().st_size > 500 for file in files)
 
 
@@ -153,7 +157,7 @@ def test_words_in_front_that_look_like_ids_are_counted(tmp_path: Path) -> None:
 def test_errors_that_are_but_spelling_are_noticed(reference: str, hypothesis: str, share: int, normalizer: str) -> None:
     good = "GO ON"
     found = evaluate([reference, good], [hypothesis, good], [reference, good], names=["ours", "theirs"])
-    told = f"ours: {share} % of the word errors are but capitals and punctuation: leave them out with --normalizer {normalizer}"
+    told = f"ours: {share} % of the word errors are only case and punctuation: exclude them with --normalizer {normalizer}"
     assert list(matching_notes(found, "delete")) == ([told] if normalizer else [])
 
 
@@ -166,7 +170,7 @@ def test_a_normalizer_that_leaves_no_word_is_no_success(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout, result.stderr.splitlines()) == (2, "", [expected])
     assert "50.00 %" in run(*sides).stdout
     (tmp_path / "ref.txt").write_text("HELLO\n\nмир\n", encoding="utf-8")
-    note = "librispeech leaves no word of the reference of id 3: what was heard there counts as inserted"
+    note = "librispeech leaves no word of the reference of id 3: words recognised there count as inserted"
     result = run(*sides, "--normalizer", "librispeech")
     assert (result.exit_code, result.stderr.splitlines()) == (0, [note])
     (tmp_path / "ref.txt").write_text("\n\n\n", encoding="utf-8")  # silence was tested: whatever is heard is inserted
@@ -190,9 +194,18 @@ def test_a_manifest_with_both_sides_needs_no_other(tmp_path: Path) -> None:
 def test_reports_are_written_and_told(files: Path) -> None:
     result = run(files / "ref.json", files / "a.trn", "--report", files / "out")
     assert "report written to " in result.stderr
-    assert {file.name for file in (files / "out").iterdir()} == {"report.json", "report.md", "report.html"}
+    assert {file.name for file in (files / "out").iterdir()} == {"report.json", "report.md", "report.html", "report.csv"}
     run(files / "ref.json", files / "a.trn", "--report", files / "one.md")
     assert (files / "one.md").read_text(encoding="utf-8").startswith("## Word error rate")
+
+
+def test_a_closed_output_costs_no_report(files: Path) -> None:
+    command = [sys.executable, "-m", "asr", "score", "ref.json", "a.trn", "--report", "out"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    subprocess.run(command, cwd=files, stdout=writer, stderr=subprocess.DEVNULL, check=False, timeout=120)
+    os.close(writer)
+    assert (files / "out" / "report.html").is_file()
 
 
 @pytest.mark.parametrize(
@@ -204,7 +217,7 @@ def test_reports_are_written_and_told(files: Path) -> None:
         (["ref.json", "ref.json"], "is given as reference and as hypotheses"),
         (["ref.json", "a.trn", "--by", "age"], "--by age: no utterance has this key"),
         (["ref.json", "a.trn", "--normalizer", "x"], 'normalizer "x": expected none'),
-        (["ref.json", "a.trn", "--report", "r.pdf"], "r.pdf: expected a folder, or a file that ends in .json, .md, .html"),
+        (["ref.json", "a.trn", "--report", "r.pdf"], "r.pdf: expected a folder, or a file that ends in .json, .md, .html, .csv"),
         (["ref.json", "a.trn", "--report", "a.trn"], "a.trn: expected a folder, or a file"),
         (["ref.json", "a.trn", "--missing", "x"], "missing is x, expected delete or skip"),
         (["ref.json", "a.trn", "--hyp-format", "json"], "a.trn:1: not JSON"),
@@ -252,14 +265,21 @@ def test_evaluate_ends_in_the_same_report(tiny_folder: Path, tmp_path: Path) -> 
     (folder / "config.yaml").write_text(dump_config(load_config(ModelFolderConfig, folder / "config.yaml", bounds)), encoding="utf-8")
     command = ["evaluate", "--model", folder, "--manifest", tmp_path / "m.json", "--normalizer", "librispeech"]
     written = [*command, "--by", "room", "--report", tmp_path / "out", "--output", tmp_path / "hyp.json", "--fail-above", "1000"]
+    written += ["--title", "Hall <1>"]
     result = CliRunner().invoke(app, list(map(str, written)))
     assert result.exit_code == 0, result.output
     data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     jsonschema.validate(data, SCHEMA)
+    assert data["title"] == "Hall <1>"
+    assert re.match(r"beam \d+, CTC weight ", data["settings"])
+    assert data["settings"] in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "Hall <1> · beam " in result.stdout
     assert data["utterances"][0]["audio"] == "../a.wav"
     assert data["utterances"][0]["duration"] == 1.0
     assert data["systems"][0]["groups"]["room"][0]["value"] == "hall"
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert '<h1 title="Hall &lt;1&gt;">Hall &lt;1&gt;</h1>' in page
+    assert f"Search: {data['settings']}." in page.split("<footer")[1]
     (picture,) = re.findall(r"data:image/webp;base64,([A-Za-z0-9+/=]+)", page)
     assert Image.open(io.BytesIO(base64.b64decode(picture))).size[0] == 576
     assert "data:image" not in (tmp_path / "out" / "report.json").read_text(encoding="utf-8")

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.score import evaluate, report, write_report
+from asr.report import report, write_report
+from asr.report.html import SCRIPTS, TABLE_ROWS, render_html
+from asr.report.packing import pack_alignment
+from asr.score import evaluate
 from asr.score.alignment import align
-from asr.score.html import SCRIPTS, TABLE_ROWS, render_html
-from asr.score.packing import pack_alignment
 
 NASTY = [
     "</script><script>hacked = 1</script>",
@@ -61,7 +62,7 @@ def nasty_report() -> dict[str, Any]:
 
 
 def unpack(packed: str | list[list[str]], reference: str) -> list[list[str]]:
-    """`report_data.js` in Python: columns [kind, reference word, hypothesis word]."""
+    """`page/data.js` in Python: columns [kind, reference word, hypothesis word]."""
     if isinstance(packed, list):
         return [list(row) for row in packed]
     words = iter(reference.split(" ") if reference else [])
@@ -125,10 +126,10 @@ def test_the_data_come_back_whole() -> None:
             result = utterance["systems"][number]
             assert unpack(system["alignments"][row], data["words"][row]) == [list(column) for column in result["alignment"]]
             assert (row in system["missing"]) == (result["hypothesis"] is None)
-        assert system["errors"] == [u["systems"][number]["errors"] for u in whole["utterances"]]
-        assert system["rates"] == [u["systems"][number]["rate"] for u in whole["utterances"]]
+        assert system["figures"]["errors"] == [u["systems"][number]["errors"] for u in whole["utterances"]]
+        assert system["figures"]["rate"] == [u["systems"][number]["rate"] for u in whole["utterances"]]
     assert [data["audio"]["prefix"] + rest for rest in data["audio"]["rest"]] == [f"clips/{i}.wav" for i in range(4)]
-    assert data["offsets"] == {"1": 1, "2": 2, "3": 3}
+    assert data["figures"] == {"duration": [0, 2.5, 5.0, 7.5], "offset": [0, 1, 2, 3]}
     assert [data["groups"]["speaker"]["values"][n] for n in data["groups"]["speaker"]["of"]] == ["s0", "s1", "s0", "s1"]
 
 

@@ -1,15 +1,14 @@
 "use strict";
 
-/* The list of utterances, and what the reader does with it. Only what is near the reader's eyes is in the page: a first stretch,
- * and the next one each time that the end comes into view. */
+/* The list of utterances and its controls. Utterances are added to the page in batches, the next one when the end comes into view. */
 
-const STRETCH = 20;
+const BATCH = 20;
 
 const list = control("list");
 
 /* --- Showing them --- */
 
-/** Choose anew and start from the top. */
+/** Apply the current choice and start from the top. */
 function refresh() {
   view.rows = chosenRows();
   view.shown = 0;
@@ -28,7 +27,7 @@ function refresh() {
 }
 
 function showMore() {
-  const next = view.rows.slice(view.shown, view.shown + STRETCH);
+  const next = view.rows.slice(view.shown, view.shown + BATCH);
   list.append(...next.map(card));
   view.shown += next.length;
   control("more").hidden = view.shown >= view.rows.length;
@@ -37,8 +36,7 @@ function showMore() {
 /** One utterance. */
 function card(row) {
   const speaker = data.groups.speaker?.values[data.groups.speaker.of[row]];
-  const seconds = data.durations[row];
-  const facts = [speaker, seconds === null ? null : `${seconds.toFixed(1)}\u00a0s`];
+  const facts = [speaker, ...data.columns.utterances.filter((column) => column.listed && figure(column.key, row) !== null).map((column) => listed(column, figure(column.key, row)))];
   return element("li", { class: "card utterance" },
     element("div", { class: "about" },
       audioAddress(row) === null ? null : element("button", { type: "button", class: "play", "aria-label": `Play ${data.ids[row]}`, onclick: (event) => play(event.currentTarget, row) }, "▶"),
@@ -51,38 +49,39 @@ function card(row) {
 }
 
 function result(system, number, row) {
-  const text = system.missing.has(row) ? "no hypothesis" : system.errors[row] === 0 ? "right" : `${count(system.errors[row], "error")} · ${percent(system.rates[row], 0)}`;
+  const figures = () => data.columns.results.filter((column) => column.listed).map((column) => listed(column, resultFigure(system, column.key, row))).join(" · ");
+  const text = system.missing.has(row) ? "no hypothesis" : system.figures.errors[row] === 0 ? "correct" : figures();
   return element("span", { class: "name", title: system.name }, systems.length > 1 ? element("i", { class: `dot ${series(number)}` }) : null, text);
 }
 
-/** The texts before normalisation, where that changed them. */
+/** The texts before normalisation, if it changed them. */
 function asWritten(row) {
   const texts = [["reference", data.written[row]], ...systems.map((system) => [system.name, system.written[row]])].filter(([, text]) => typeof text === "string");
   if (!texts.length) return null;
-  return element("details", { class: "written" }, element("summary", {}, "As written"),
+  return element("details", { class: "written" }, element("summary", {}, "Original texts"),
     element("dl", {}, ...texts.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)])));
 }
 
-/** Where the model looked while it wrote, if the report has the picture. */
+/** The attention plot, if the report has one. */
 function attention(row) {
   const source = data.attention[row];
   if (!source) return null;
   const details = element("details", { class: "attention", ontoggle: () => {
       if (details.querySelector("img")) return;
-      details.append(element("img", { src: source, alt: `Spectrogram of ${data.ids[row]}, and where the model looked while it wrote` }));
+      details.append(element("img", { src: source, alt: `Spectrogram of ${data.ids[row]} with the attention of each word` }));
     } },
-    element("summary", {}, "Where the model looked"));
+    element("summary", {}, "Attention"));
   return details;
 }
 
-/** Put a player in the place of the button; the recording is fetched only now, and any other one falls silent. */
+/** Replace the button by a player and start it; pause all others. The recording is fetched only now. */
 function play(button, row) {
   for (const other of document.querySelectorAll("audio")) other.pause();
   const failed = () => player.replaceWith(unreachable("The recording", data.audio.prefix + data.audio.rest[row]));
   const player = element("audio", { controls: true, preload: "none", "aria-label": data.ids[row], onerror: failed });
   player.src = audioAddress(row);
   button.replaceWith(player);
-  player.play().catch(() => {}); // the error event says what there is to say
+  player.play().catch(() => {}); // the error event reports it
   player.focus();
 }
 
@@ -90,9 +89,9 @@ function unreachable(what, path) {
   return element("span", { class: "muted", role: "status", title: path }, `${what} cannot be opened from here.`);
 }
 
-/* --- What the reader does --- */
+/* --- Events --- */
 
-/** Show the utterances that hold an error picked from the lists. */
+/** Show the utterances with an error picked from the lists. */
 function filterByWord(word) {
   clear();
   view.word = word;
@@ -108,7 +107,7 @@ function filterByGroup(key, value) {
   reveal();
 }
 
-/** Show the one utterance that the address names, if it names one. */
+/** Show the utterance that the address names, if it names one. */
 function followAddress() {
   let id;
   try {
@@ -128,14 +127,14 @@ function reveal() {
   control("utterances").scrollIntoView();
 }
 
-/** No filter at all. */
+/** Remove all filters. */
 function clear() {
   leaveSelection();
   for (const select of [control("kind"), ...groupSelects()]) select.value = "all";
   control("search").value = "";
 }
 
-/** Forget the one utterance or error that was picked; an address that names an utterance would bring it back on reload. */
+/** Drop the picked utterance or error; the address is reset, as it would bring an utterance back on reload. */
 function leaveSelection() {
   if (view.only !== null) history.replaceState(null, "", "#utterances");
   view.only = view.word = null;
@@ -149,7 +148,7 @@ control("search").addEventListener("input", () => {
   typing = setTimeout(() => { if (view.only !== null) leaveSelection(); refresh(); }, 60);
 });
 control("controls").addEventListener("change", (event) => {
-  if (event.target.id === "search") return; // has its own
+  if (event.target.id === "search") return; // has its own listener
   if (event.target.id === "sort") setDirection(!UPWARD.includes(event.target.value));
   if (view.only !== null) leaveSelection();
   refresh();
@@ -171,7 +170,7 @@ document.addEventListener("click", (event) => {
   const found = event.target.closest(".find");
   if (found) {
     const { system, kind, reference, heard } = found.dataset;
-    const what = { s: `${reference} → ${heard}`, d: `${reference} left out`, i: `${heard} put in`, recall: `${reference} missed` }[kind];
+    const what = { s: `${reference} → ${heard}`, d: `${reference} deleted`, i: `${heard} inserted`, recall: `${reference} missed` }[kind];
     filterByWord({ system: Number(system), kind, reference, heard, label: `${systems[system].name}: ${what}` });
   }
   const whole = event.target.closest(".show-all");

@@ -1,0 +1,44 @@
+"""The utterances as a CSV table, one in a row, for spreadsheets.
+
+The first columns are the utterance's (id, speaker, figures, recording, groups, reference). Then come each system's hypothesis and figures;
+of several systems the headings begin with the system's name. Texts are as read; rates are fractions.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from asr.report.columns import RESULTS, UTTERANCES
+
+_OWN = ("speaker", *(column.key for column in UTTERANCES))  # groups that are columns of their own
+
+
+def as_csv(report: dict[str, Any]) -> bytes:
+    """Render the utterances of the report as CSV (RFC 4180), in UTF-8 with the byte order mark that spreadsheets expect."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    keys = list(dict.fromkeys(key for system in report["systems"] for key in system["groups"] if key not in _OWN))
+    writer.writerow(_headings([system["name"] for system in report["systems"]], keys))
+    for utterance in report["utterances"]:
+        writer.writerow(_row(utterance, keys))
+    return text.getvalue().encode("utf-8-sig", "replace")
+
+
+def _headings(systems: list[str], keys: list[str]) -> Iterator[str]:
+    yield from ("id", "speaker", *(column.key for column in UTTERANCES), "audio", *keys, "reference")
+    for system in systems:
+        prefix = f"{system}: " if len(systems) > 1 else ""
+        yield from (f"{prefix}{name}" for name in ("hypothesis", *(column.key for column in RESULTS)))
+
+
+def _row(utterance: dict[str, Any], keys: list[str]) -> Iterator[Any]:
+    """Cells of an utterance; what is unknown is empty."""
+    yield from (utterance["id"], utterance["speaker"], *(utterance[column.key] for column in UTTERANCES), utterance["audio"])
+    yield from (utterance["groups"].get(key) for key in keys)
+    yield utterance["reference"]
+    for result in utterance["systems"]:
+        yield result["hypothesis"]
+        yield from (result[column.key] for column in RESULTS)

@@ -1,0 +1,161 @@
+"""The report in a terminal: tables, and lines below them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+
+from asr.report.columns import COUNTS, UNITS, Format, Number, compared_columns, show
+from asr.report.data import summary
+from asr.score.evaluation import Evaluation, SystemResult
+from asr.score.groups import Group
+from asr.score.wer import word_errors
+from asr.text.normalize import APOSTROPHES, is_latin
+
+ENTRIES = 8  # of each list
+IDS = 5
+SAMPLED = 1000  # utterances in which errors of case and punctuation are estimated
+NOTABLE_SHARE = 0.25  # of the errors
+RATE = COUNTS[0]
+
+
+def formats_line(found: Evaluation) -> str:
+    """Name the format of each file, so that a wrong detection is noticed."""
+    files = {found.reference.file: found.reference.form} | {system.file: system.form for system in found.systems}
+    return "read: " + ", ".join(f"{file} as {form}" for file, form in files.items())
+
+
+def error_table(found: Evaluation, title: str) -> Table:
+    """Table of the error rates: of one system a row for each unit, of several a row for each system."""
+    change = found.normalizer
+    title += "" if change.name == "none" else f" · {change.name} {change.version} ({change.hash})"
+    data = summary(found)
+    return _one_system(data["systems"][0], title) if len(found.systems) == 1 else _systems(data, title)
+
+
+def _table(title: str, names: list[str]) -> Table:
+    """Table whose first column is folded where needed; numbers are never cut."""
+    table = Table(title=title, title_justify="left", title_style="")
+    for i, name in enumerate(names):
+        table.add_column(name, justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
+    return table
+
+
+def _one_system(system: dict[str, Any], title: str) -> Table:
+    headings = dict.fromkeys(column.heading for unit in UNITS for column in unit.columns if column.heading)
+    table = _table(title, ["", *headings])
+    for unit in UNITS:
+        cells = {column.heading: _plain(system[unit.key][column.key], column.format) for column in unit.columns}
+        table.add_row(f"{unit.name}s ({unit.rate})", *(cells.get(heading, "") for heading in headings))
+    return table
+
+
+def _systems(data: dict[str, Any], title: str) -> Table:
+    systems = data["systems"]
+    spread = next((system["interval"] for system in systems if system["interval"]), None)
+    columns = list(compared_columns())
+    headings = [f"{heading} %" if column.format == "rate" else heading for _, column, heading in columns]
+    if spread:
+        headings.insert(1, f"{100 * spread['level']:g} % interval")
+    table = _table(f"{title} · {data['reference']['words']} words", ["system", *headings])
+    for system in systems:
+        cells = [_plain(system[unit.key][column.key], column.format).removesuffix(" %") for unit, column, _ in columns]
+        if spread:
+            one = system["interval"]
+            cells.insert(1, f"{100 * one['low']:.2f} to {100 * one['high']:.2f}" if one else "")
+        table.add_row(system["name"], *cells)
+    return table
+
+
+def _plain(value: Number, form: Format) -> str:
+    """A figure without separators of thousands."""
+    return show(value, form).replace(",", "")
+
+
+def interval_lines(found: Evaluation) -> Iterator[str]:
+    """Confidence intervals of a single system; the table of several has them."""
+    for system in found.systems[:1] if len(found.systems) == 1 else ():
+        spreads = [one for one in (system.interval, system.interval_by_speaker) if one]
+        if spreads:
+            shown = (f"{100 * one.low:.2f} to {100 * one.high:.2f} % over {one.unit}" for one in spreads)
+            yield f"WER, {100 * spreads[0].level:g} % interval: {', '.join(shown)}"
+
+
+def comparison_lines(found: Evaluation) -> Iterator[str]:
+    """Verdicts, and below them what interval and p-value mean where no winner is clear."""
+    yield from (comparison.verdict for comparison in found.comparisons)
+    yield from dict.fromkeys(comparison.explanation for comparison in found.comparisons if comparison.explanation)
+
+
+def group_table(found: Evaluation, key: str) -> Table:
+    """Table of the WER of every group of a key: of one system with intervals, of several a column each."""
+    tables = [{group.value: group for group in system.groups[key]} for system in found.systems]
+    table = _table("", [key, "utterances", "words", *(system.name if len(tables) > 1 else "WER" for system in found.systems)])
+    for group in found.systems[0].groups[key]:
+        cells = [_group_rate(one[group.value], len(tables) == 1) for one in tables]
+        table.add_row(group.value, str(group.utterances), str(group.words.reference_length), *cells)
+    return table
+
+
+def _group_rate(group: Group, with_interval: bool) -> str:
+    rate = show(RATE.of(group.words), "rate")
+    if group.low is None or group.high is None or not with_interval:
+        return rate
+    return f"{rate} ({100 * group.low:.2f} to {100 * group.high:.2f})"
+
+
+def error_lines(system: SystemResult, named: bool) -> Iterator[str]:
+    """The most frequent errors, one line for each kind."""
+    lists, of = system.lists, f"{system.name}: " if named else ""
+    if lists.confusions:
+        yield f"{of}confusions: " + ", ".join(f"{a} → {b} {n}" for a, b, n in lists.confusions[:ENTRIES])
+    for name, entries in (("insertions", lists.insertions), ("deletions", lists.deletions)):
+        if entries:
+            yield f"{of}{name}: " + ", ".join(f"{word} {n}" for word, n in entries[:ENTRIES])
+    compounds = lists.compounds
+    if compounds.count:
+        shown = ", ".join(f"{a} / {b} {n}" for a, b, n in compounds.examples[:3])
+        yield f"{of}compounds: {compounds.errors} errors, {100 * compounds.share_of_errors:.1f} % of all: {shown}"
+
+
+def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
+    """Notes on unmatched ids, on texts that normalisation emptied, and on errors that normalisation would remove."""
+    if found.note:
+        yield found.note
+    fate = "excluded for all systems" if missing == "skip" else "their words count as deleted"
+    for system in found.systems:
+        if system.missing:
+            yield f"{system.name}: no hypothesis for {_ids(system.missing)}: {fate}"
+        if system.extra:
+            yield f"{system.name}: no reference for {_ids(system.extra)}: they count for nothing"
+    if found.emptied:
+        emptied = f"{found.normalizer.name} leaves no word of the reference of {_ids(found.emptied)}"
+        yield f"{emptied}: words recognised there count as inserted"
+    if found.normalizer.name == "none":
+        yield from _spelling_notes(found)
+
+
+def _spelling_notes(found: Evaluation) -> Iterator[str]:
+    """A note for each system of whose errors a notable share is case and punctuation, judged by the first utterances."""
+    references = found.normalized_references[:SAMPLED]
+    plain = [_without_spelling(text) for text in references]
+    in_latin = all(is_latin(c) for text in plain for c in unicodedata.normalize("NFKC", text) if c.isalpha())
+    normalizer = "librispeech" if in_latin else "FILE.yaml with the steps lower and remove_punctuation"
+    for system, texts in zip(found.systems, found.normalized_hypotheses, strict=True):
+        errors = word_errors(references, texts[:SAMPLED]).errors
+        left = word_errors(plain, [_without_spelling(text) for text in texts[:SAMPLED]]).errors
+        if errors and left <= (1 - NOTABLE_SHARE) * errors:
+            share = f"{100 * (1 - left / errors):.0f} % of the word errors are only case and punctuation"
+            yield f"{system.name}: {share}: exclude them with --normalizer {normalizer}"
+
+
+def _without_spelling(text: str) -> str:
+    kept = APOSTROPHES.sub("'", text).lower()
+    return "".join(" " if unicodedata.category(c)[0] in "PS" and c != "'" else c for c in kept)
+
+
+def _ids(ids: tuple[str, ...]) -> str:
+    return f"{len(ids)} ids ({', '.join(ids[:IDS])}{', …' if len(ids) > IDS else ''})" if len(ids) > 1 else f"id {ids[0]}"
