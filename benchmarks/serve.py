@@ -198,7 +198,8 @@ def main() -> None:
     load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     figure("machine", f"{platform.processor() or platform.machine()}, {asked.threads} threads, load {load_average:.1f}")
     with tempfile.TemporaryDirectory() as folder:
-        paths = recordings(asked.manifest, *asked.lengths, Path(folder))
+        shortest, longest = asked.lengths
+        paths = recordings(asked.manifest, shortest, longest, Path(folder))
         transcriber = SearchOptions(profile=asked.profile, device="cpu").transcriber()
         transcriber.transcribe(paths[0])
         clips, offline_speed = offline(transcriber, paths, asked.seconds / 4)
