@@ -79,7 +79,7 @@ class Tally:
 
 
 def recordings(manifest: Path | None, shortest: float, longest: float, folder: Path) -> list[Path]:
-    """Files of so many seconds. Raises UsageError where the manifest has none."""
+    """Files of `shortest` to `longest` seconds. Raises UsageError where the manifest has none."""
     if manifest:
         found = [u for u in read_manifest(manifest) if shortest <= (u.duration or probe(u.audio_filepath).seconds) <= longest]
         if not found:

@@ -1,6 +1,6 @@
 """Normalisers: what is done to references and hypotheses alike before they are compared, by name or from a YAML file.
 
-    none         nothing: texts are compared as they stand
+    none         nothing: texts are compared unchanged
     librispeech  upper-case A-Z and the apostrophe, as LibriSpeech's references are written
     whisper-en   the English normaliser that Whisper's error rates are measured with; needs `pip install 'las-asr[whisper-en]'`
     FILE.yaml    a list of steps; `asr/text/normalizer_steps.py` describes them
