@@ -7,10 +7,10 @@ help:  ## list the targets
 check:  ## ruff, mypy, import-linter, prose, documentation site
 	.ci/check
 test-fast:  ## tests that need no training, recording or server: under 2 minutes
-	pytest -q $(FAST)
+	python -m pytest -q $(FAST)
 test:  ## all tests
-	pytest -q -n 2 --durations=10
+	python -m pytest -q -n 2 --durations=10
 coverage:  ## all tests, with the lines that they do not run
-	pytest -q -n 2 --durations=10 --cov --cov-report=term-missing:skip-covered
+	python -m pytest -q -n 2 --durations=10 --cov --cov-report=term-missing:skip-covered
 docs:  ## the documentation site at http://127.0.0.1:8000
 	mkdocs serve
