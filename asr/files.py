@@ -60,7 +60,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: Path) -> None:
-    """See that `atomic_file` could write `path`, as far as that can be told without writing or making anything.
+    """Check that `atomic_file` could write `path`, as far as possible without writing or creating anything.
 
     Raises OSError with the file's name.
     """

@@ -1,4 +1,4 @@
-"""JSON, read so that whatever is wrong with it is told in a few words, with its line."""
+"""Read JSON with short errors that name the line."""
 
 from __future__ import annotations
 

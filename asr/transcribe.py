@@ -125,7 +125,7 @@ class Transcriber:
     ) -> Iterator[tuple[int, Transcript | AudioError]]:
         """Transcribe many recordings, or parts of them: yields (index, transcript or what is wrong with the recording), in order.
 
-        `on_progress` is told how many seconds of recordings more are done.
+        `on_progress` is called with the seconds of recordings finished since the last call.
         """
         return self._transcribe([_file(u, channel, track) for u in utterances], on_progress)
 

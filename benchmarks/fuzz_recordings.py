@@ -133,7 +133,7 @@ def _run(folder: Path, count: int, seed: int) -> int:
 
 def _reference(path: Path) -> np.ndarray:
     """(N,) what FFmpeg's program decodes."""
-    how = ["ffmpeg", "-nostdin", "-v", "quiet", "-i", path, "-f", "f32le", "-ar", str(RATE), "-ac", "1", "-"]
+    how = ["ffmpeg", "-nostdin", "-v", "quiet", "-i", str(path), "-f", "f32le", "-ar", str(RATE), "-ac", "1", "-"]
     try:
         done = subprocess.run(how, capture_output=True, timeout=LONGEST)
     except subprocess.TimeoutExpired:

@@ -79,7 +79,7 @@ class Tally:
 
 
 def recordings(manifest: Path | None, shortest: float, longest: float, folder: Path) -> list[Path]:
-    """Files of so many seconds. Raises UsageError where the manifest has none."""
+    """Files of `shortest` to `longest` seconds. Raises UsageError where the manifest has none."""
     if manifest:
         found = [u for u in read_manifest(manifest) if shortest <= (u.duration or probe(u.audio_filepath).seconds) <= longest]
         if not found:
@@ -198,7 +198,8 @@ def main() -> None:
     load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     figure("machine", f"{platform.processor() or platform.machine()}, {asked.threads} threads, load {load_average:.1f}")
     with tempfile.TemporaryDirectory() as folder:
-        paths = recordings(asked.manifest, *asked.lengths, Path(folder))
+        shortest, longest = asked.lengths
+        paths = recordings(asked.manifest, shortest, longest, Path(folder))
         transcriber = SearchOptions(profile=asked.profile, device="cpu").transcriber()
         transcriber.transcribe(paths[0])
         clips, offline_speed = offline(transcriber, paths, asked.seconds / 4)

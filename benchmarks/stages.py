@@ -12,7 +12,7 @@ stage after the other (the command reads the next recordings while it recognises
     features       log-mel
     listener       the BiLSTM, and the CTC head on it
     speller        its steps in the search
-    own LM         its steps to foretell what it would say of its own accord
+    own LM         its steps on the mean encoder state: the internal language model
     LM             the language model's steps
     CTC            prefix scores
     alignment      the words in their places

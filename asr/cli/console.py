@@ -83,13 +83,13 @@ class Pace:
         self._began, self._seconds = time.monotonic(), 0.0
 
     def advance(self, seconds: float) -> None:
-        """So many seconds of recordings more are done."""
+        """Add `seconds` of finished recordings."""
         self._seconds += seconds
         self._bar.update(self._task, advance=seconds, done=clock(self._seconds), speed=self.speed)
 
     @property
     def speed(self) -> str:
-        """Seconds of recordings in a second, once that can be told: `85×`."""
+        """Seconds of recordings per second, once known: `85×`."""
         passed = time.monotonic() - self._began
         return f"{self._seconds / passed:.0f}×" if self._seconds and passed > 0.5 else ""
 

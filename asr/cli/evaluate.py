@@ -47,7 +47,7 @@ def evaluate(
     """Transcribe a manifest and measure the word error rate.
 
     The texts are those that `asr transcribe` writes: speech is found in each utterance, and words without evidence are held back.
-    References and hypotheses are compared as they stand, unless a normaliser is named. A recording that cannot be read counts as
+    References and hypotheses are compared unchanged, unless a normaliser is named. A recording that cannot be read counts as
     wholly deleted, and is reported. `asr score` measures any other system's output the same way. The HTML report shows the
     attention of the eight worst utterances.
 

@@ -25,7 +25,7 @@ def train(
     """Train a recogniser or a language model by a recipe, or go on with a run that was stopped.
 
     Everything lands in the folder `output`: checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, which
-    `asr transcribe --model` takes. Ctrl-C leaves a checkpoint, and the same command goes on from there. A second Ctrl-C stops at once.
+    `asr transcribe --model` takes. Ctrl-C leaves a checkpoint, and the same command resumes from there. A second Ctrl-C stops at once.
 
       asr train recipes/an4/las.yaml
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc

@@ -23,7 +23,7 @@ class OutputOptions:
     lines: int = 2
     """srt, vtt: most lines of a cue: 1 to 3"""
     mark_doubtful: bool = True
-    """all but json: `[?] ` before words that the CTC head does not bear out; json says it by a key"""
+    """all but json: `[?] ` before words with little evidence in the CTC head; json has a key for it"""
 
     def __post_init__(self) -> None:
         if self.nbest < 1:

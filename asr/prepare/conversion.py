@@ -60,7 +60,7 @@ def convert(
 
     The header of every recording is read: its length is the duration where the source gives none, and must cover what it gives.
     Texts are composed (NFC), so that é is one character wherever it was typed, and `normalize`d; any white space in them becomes one
-    space. `speaker_from` (`folder`, or a regular expression for the path of the recording) tells the speaker instead of the source;
+    space. `speaker_from` (`folder`, or a regular expression for the path of the recording) gives the speaker instead of the source;
     paths in which it finds none are counted. Memory holds no more than ids and speakers. Where nothing can be used, no manifest is
     written.
 

@@ -1,7 +1,7 @@
 """LibriSpeech (Panayotov et al. 2015): read novels, 960 hours to train on, in the layout of its archives.
 
 `LibriSpeech/SUBSET/SPEAKER/CHAPTER/` holds `SPEAKER-CHAPTER.trans.txt`, of lines `ID TEXT`, and a recording `ID.flac` for
-each line; `LibriSpeech/SPEAKERS.TXT` tells who is a woman (F) and who a man (M). A part of it will do, and so will recordings
+each line; `LibriSpeech/SPEAKERS.TXT` has the gender of each speaker (F or M). A part of it will do, and so will recordings
 of other formats. It is free to use (CC BY 4.0).
 """
 
@@ -66,7 +66,7 @@ class Subset:
         return dict(sorted(Counter(speakers.values()).items()))
 
     def statistics(self) -> dict[str, Any]:
-        """What `statistics.json` tells of the subset."""
+        """Entry of the subset in `statistics.json`."""
         return {
             "utterances": len(self.utterances),
             "official_utterances": self.official,
@@ -81,9 +81,9 @@ class Subset:
 def prepare_librispeech(data: Path, output: Path, subsets: Sequence[str] = (), progress: Progress = no_progress) -> list[Subset]:
     """Write SUBSET.json for each subset (all that are there, unless some are named) into `output`, and return what was found.
 
-    Utterances carry speaker, gender (where SPEAKERS.TXT tells it) and subset. Recordings that are missing or damaged (by their
-    headers: they are not decoded), and lines without text, are left out and told in `Subset.problems`. `statistics.json` and, if
-    there are problems, `problems.txt` tell the same of all the subsets; a subset of which nothing can be used gets no manifest.
+    Utterances carry speaker, gender (if SPEAKERS.TXT has it) and subset. Recordings that are missing or damaged (by their
+    headers: they are not decoded), and lines without text, are left out and listed in `Subset.problems`. `statistics.json` and, if
+    there are problems, `problems.txt` summarise all subsets; a subset of which nothing can be used gets no manifest.
 
     Raises UsageError when `data` holds no LibriSpeech or a subset that is named is unknown or not there.
     """

@@ -23,7 +23,7 @@ TEXTS = (
 
 
 def read_pairs(folder: Path) -> Listing:
-    """Utterances in the order of their paths, with their path within `folder` as id; recordings and texts without a partner are told.
+    """Utterances in the order of their paths, with their path within `folder` as id; recordings and texts without a partner are reported.
 
     Of a recording in several formats the FLAC is taken. What is hidden (`.name`) is passed over, and so are texts in folders without
     recordings. Raises UsageError when there is no recording, or none with a text.

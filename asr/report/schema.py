@@ -47,7 +47,7 @@ def _fill(part: dict[str, Any], columns: Iterable[Column[Any]], others: tuple[st
 
 
 def read_schema() -> dict[str, Any]:
-    """The schema as it stands in the file."""
+    """The schema unchanged in the file."""
     return json.loads(PATH.read_text(encoding="utf-8"))
 
 

@@ -73,7 +73,7 @@ class Job(Share):
             self._finish()
 
     def hear(self, number: int, seconds: float, said: Segment | HeldBack | None, look: Look | None) -> None:
-        """Take the result of a segment of so many seconds."""
+        """Store the result of a segment that lasts `seconds`."""
         self.tell(Heard(number, said, look))
         with self._lock:
             self._recognized += seconds

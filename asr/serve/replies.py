@@ -1,7 +1,7 @@
 """Transcripts in the forms of OpenAI's audio API.
 
-`verbose_json` has three keys beyond theirs: `probability` of a word, `doubtful` of a segment (the CTC head does not bear it out), and
-`held_back`, the stretches of speech that it bears out so little that nothing is written for them; a fourth, `notes`, says where
+`verbose_json` has three keys beyond theirs: `probability` of a word, `doubtful` of a segment (little evidence in the CTC head), and
+`held_back`, the stretches of speech with so little evidence that nothing is written for them; a fourth, `notes`, says where
 sound is missing in a damaged recording. Other forms have the notes in the header `X-Notes`.
 `no_speech_prob` is 0 throughout: where nobody speaks is found out before the model listens.
 """

@@ -83,7 +83,7 @@ def make_server(service: Service, on_listening: Callable[[], None] = lambda: Non
 
 
 class _Server(Server):
-    """Reports when it listens, and tells the service when it stops."""
+    """Reports when it listens, and notifies the service when it stops."""
 
     def __init__(self, config: uvicorn.Config, most: int, service: Service, on_listening: Callable[[], None]):
         super().__init__(config, most)

@@ -28,8 +28,9 @@ def band_centres(config: FrontendConfig) -> Tensor:
 class LogMel(nn.Module):
     """Log-mel power spectrogram, normalised by the training data's mean and deviation of each band (global CMVN).
 
-    With a `mean_prior`, what a recording has of its own (its loudness, its microphone) is taken off as well: the mean of each band
-    over the utterance, weighed against the training data's, for a short utterance's mean tells more of what is said than of the recording.
+    With a `mean_prior`, per-utterance mean normalisation removes the loudness and the microphone of a recording: the mean of each band over
+    the utterance is subtracted, smoothed towards the training data's, because the mean of a short utterance reflects its words more than its
+    recording.
 
     Only whole windows of an utterance's own samples make frames, so that padding a batch changes nothing.
     """

@@ -1,6 +1,6 @@
 """Manifests: files that list utterances, one JSON object a line (the format that NeMo uses), or one JSON array of them.
 
-A bad line is told as `file:line: key: problem`, all of a file at once.
+Bad lines are reported as `file:line: key: problem`, all of a file at once.
 """
 
 from __future__ import annotations

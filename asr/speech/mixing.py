@@ -16,8 +16,8 @@ SILENT = 1e-8  # mean square of a channel (-80 dB) below which nothing is judged
 class Mixer:
     """Blocks (C, N) to (N,): one channel, or the mean of all.
 
-    Channels of opposite phase (a balanced line taken for stereo, a microphone with swapped wires) cancel each other in the mean. Blocks
-    in which they do are read from one channel, and `on_note` is called once.
+    Channels of opposite phase (a balanced line taken for stereo, a microphone with swapped wires) cancel each other. Such blocks
+    are read from one channel, and `on_note` is called once.
     """
 
     def __init__(self, rate: int, channel: int | None, on_note: Callable[[str], None], start: float = 0.0):

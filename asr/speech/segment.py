@@ -47,7 +47,7 @@ class SpeechSegment:
 
 
 class VoiceActivity:
-    """silero-vad over a stream: each call goes on from the last."""
+    """silero-vad over a stream: each call continues the previous one."""
 
     def __init__(self) -> None:
         with _loading:

@@ -1,7 +1,7 @@
 """Where the frames of a container stand in time: at their time stamps, as far as these can be believed.
 
 Stamps leave gaps (a recorder that paused, packets that were lost, a codec that sends nothing in silence) and step back a little where
-pieces were joined. They are also damaged, jitter, or begin anew in the midst of a file, and then the sound knows better.
+pieces were joined. They are also damaged, jitter, or restart in the middle of a file; then the decoded audio is more reliable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How good the network is while it trains: its dev WER, and how far its own CTC head bears out what it writes.
+"""Evaluation during training: dev WER, and the CTC log-probability of the transcripts.
 
 Shapes: N samples.
 """
@@ -30,7 +30,7 @@ class Evaluation(NamedTuple):
 
     score: Score
     evidence: list[float]
-    """how far CTC bears out each text that was written: its log-probability, a token (nats); none without a CTC head"""
+    """CTC log-probability of each transcript, per token (nats); none without a CTC head"""
 
 
 @torch.inference_mode()
@@ -54,7 +54,7 @@ def trusting(config: DecodeConfig, borne_out: Sequence[float], pieces: int) -> D
     """The search with its bounds lowered, both by as much, until 19 of 20 texts that the model writes of dev speech are trusted.
 
     The bounds by default are those of one model, and another's CTC head may be less sure of what is right. `borne_out` is the evidence that
-    `evaluate` gives, `pieces` how many the model has: less than by guessing among them is no evidence. Bounds other than the default stay.
+    `evaluate` gives, `pieces` is the vocabulary size; log(1/pieces), chance level, is the lowest bound. Bounds other than the default stay.
     """
     default = DecodeConfig()
     if len(borne_out) < LEAST_TEXTS or (config.doubtful_below, config.invented_below) != (default.doubtful_below, default.invented_below):

@@ -1,4 +1,4 @@
-"""What a run tells: a live line in a terminal, plain lines in a pipe, `log.jsonl`, and TensorBoard."""
+"""Progress of a run: a live line in a terminal, plain lines in a pipe, `log.jsonl`, and TensorBoard."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Interrupted(AsrError):
 
 
 class Sitting:
-    """What the training loops do around each step: `stepped` right after the optimizer's, `end_step` when all has been told."""
+    """What the training loops do around each step: `stepped` right after the optimizer's, `end_step` after logging."""
 
     def __init__(self, folder: Path, learner: Learner, place: Place, accelerator: Accelerator, interruption: Interruption):
         self.folder, self.learner, self.place = folder, learner, place
@@ -33,8 +33,8 @@ class Sitting:
     def stepped(self, epoch: int, step: int, steps: int, heard: float, losses: Tensor) -> list[float]:
         """Move the place on, now that `step` of the `steps` of `epoch` is done. Returns the losses, summed over the processes.
 
-        `heard` is the training data of the whole step (seconds of audio, or tokens), `losses` this process's sums (n,). The step took what
-        it took the processes in the mean (s), so that all agree on the time that is left.
+        `heard` is the training data of the whole step (seconds of audio, or tokens), `losses` this process's sums (n,). Step time
+        is averaged over ranks (s), so that every rank computes the same remaining time.
         """
         place, now = self.place, time.monotonic()
         place.step += 1

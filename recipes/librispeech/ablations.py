@@ -8,9 +8,9 @@
 
 Each variant is an `asr train` of its own in a folder under `--output`, then an `asr evaluate` on the dev manifests with the recipe's search.
 The same command goes on where it was stopped: a variant that is finished is not trained again, one that was broken off is continued.
-A variant that fails is told of and counted, and the others go on. The table is written anew after every variant, with all that are
+A variant that fails is reported and counted, and the others continue. The table is rewritten after every variant, with all that are
 finished under `--output`, be they of this call or of others; so variants may be run one at a time. A variant that leaves out speech is
-trained for as many epochs as the others, and so for fewer steps, unless `train.steps` says how many: the table tells the hours heard.
+trained for as many epochs as the others, and so for fewer steps, unless `train.steps` says how many: the table has the hours of speech.
 
 With `--seeds` every variant is trained once with each seed; a seed that is not the recipe's is in the name, `baseline-seed2`. The column
 "CTC alone" is the WER of the most likely label of each listener state, without a search.

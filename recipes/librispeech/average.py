@@ -3,7 +3,7 @@
     python recipes/librispeech/average.py asr/pretrained runs/more/model --share 0.7 --output runs/mean
 
 A model and what became of it by more training lie close enough for their mean to be a model too, and often a better one than
-either (Wortsman et al. 2022, "Model soups"). Settings, pieces and a language model in `lm/` are the second's, and its card, with a line that tells
+either (Wortsman et al. 2022, "Model soups"). Settings, pieces and a language model in `lm/` are the second's, and its card, with a line that states
 what was done.
 """
 

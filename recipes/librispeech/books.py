@@ -137,17 +137,17 @@ def _begin(cleared: frozenset[int]) -> None:
 
 
 def digest(sentence: str) -> int:
-    """64 bits of a sentence, the same in every process: a million sentences are told apart by them."""
+    """64-bit hash of a sentence, the same in every process: enough for a million sentences."""
     return int.from_bytes(hashlib.blake2b(sentence.encode(), digest_size=8).digest(), "little")
 
 
 def is_long(sentence: str) -> bool:
-    """Whether a sentence tells which book it is from."""
+    """Whether a sentence identifies its book."""
     return sentence.count(" ") >= LEAST_WORDS - 1
 
 
 def look(path: Path) -> Book | None:
-    """The book in a file, if it is known in all its parts. A file that cannot be read is told of and left."""
+    """The book in a file, if it is known in all its parts. A file that cannot be read is reported and skipped."""
     try:
         text = read_book(path)
     except OSError as e:

@@ -70,13 +70,13 @@ class Measurement:
 
 
 def random_tokens(seconds: float, vocabulary: int, random: np.random.Generator) -> tuple[int, ...]:
-    """As many tokens as so many seconds of LibriSpeech have; at least one."""
+    """Tokens in `seconds` of LibriSpeech; at least one."""
     density = float(np.interp(np.log(vocabulary), np.log(list(PIECES)), list(PIECES.values())))
     return tuple(random.integers(EOS + 1, vocabulary, max(1, round(density * seconds))).tolist())
 
 
 def noise(config: Config, seconds: float, seed: int = 1) -> BatchDataset:
-    """At least so many seconds of utterances: noise of LibriSpeech's lengths, with as many random tokens as such speech has."""
+    """Utterances of at least `seconds` in total: noise of LibriSpeech's lengths, with as many random tokens as such speech has."""
     random = np.random.default_rng(seed)
     rate = config.model.frontend.sample_rate
     sound = np.round(random.normal(0, 2000, 60 * rate)).astype(np.int16)

@@ -11,7 +11,7 @@
     text/lm_prose.txt text/train_clean_100.txt        upper-case sentences, one a line
     text/lm_books.txt                                 whole novels (books.py)
 
-each with a manifest of its own name (`arctic/arctic.json`, JSON lines). What is not there is told and done without. It writes
+each with a manifest of its own name (`arctic/arctic.json`, JSON lines). Missing folders are reported and skipped. It writes
 
     real.json         transcribed speech to train on
     pseudo.json       speech whose transcripts another recogniser made

@@ -4,7 +4,7 @@
         --text data/mini/lm.txt --output data/text/new_words.txt
     python recipes/librispeech/synthesize.py hibari --text data/text/new_words.txt --output data/synthetic-new-words --hours 10
 
-How a word is spelled cannot be told from its sound alone, and a recogniser of few hours has heard few words. Random sentences say
+The spelling of a word cannot be inferred from its sound alone, and a recogniser of few hours has heard few words. Random sentences say
 mostly common ones again. Here a sentence is taken if many of its words are new: heard less than `--times` in the manifests, in `--text`
 at least twice (so no misprint), and in no sentence that was taken before it.
 """

@@ -10,7 +10,7 @@ Words are placed by a model's CTC head (the embedded one's, or that of `--model`
 of a word and the first of the next. Utterances that the model does not find their text in are left out, as are those without a speaker. Every
 utterance is made as loud as its speaker's middle one. `--share` is how much is made, by what there is of each speaker. Written are FLAC files and their
 manifest, `OUTPUT/OUTPUT.json`; a seed decides everything. After a stop the same command goes on after the speakers that are done; with another
-share, seed or model, choose another `--output`, for what is there is not made anew.
+share, seed or model, choose another `--output`, because existing output is kept.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Recording:
 
 
 def read(utterances: Sequence[Utterance], rate: int) -> Iterator[tuple[Floats, str]]:
-    """Samples and texts of utterances; those that cannot be read are told of."""
+    """Samples and texts of utterances; those that cannot be read are reported."""
     for utterance in utterances:
         try:
             yield load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration), utterance.text or ""

@@ -29,7 +29,7 @@ from asr.speech.reader import Samples
 
 
 def readable(utterances: Sequence[Utterance], rate: int) -> Iterator[tuple[Utterance, Samples]]:
-    """The utterances whose recordings can be read, with them; the others are told of."""
+    """The utterances whose recordings can be read, with them; the others are reported."""
     for u in utterances:
         try:
             yield u, load_audio(u.audio_filepath, rate, u.offset, u.duration)

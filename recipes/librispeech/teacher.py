@@ -187,7 +187,8 @@ def make_states(manifests: Sequence[Path], output: Path, model: Path, dimensions
     if dimensions < 1:
         raise UsageError(f"--dimensions {dimensions}: expected a whole number from 1")
     utterances = [u for path in manifests for u in read_manifest(path)]
-    teacher, skipped = Whisper(model, threads), []
+    teacher = Whisper(model, threads)
+    skipped: list[str] = []
     output.mkdir(parents=True, exist_ok=True)
     if not (output / BASIS).is_file():
         learn_basis(teacher, utterances, dimensions).save(output / BASIS)
@@ -245,11 +246,11 @@ def make_codes(states: Path, output: Path, books: int) -> None:
         sample = _points(vectors, random.Random(1).sample(list(vectors), len(vectors)), CODE_ROWS)
         if len(sample) < CLASSES:
             raise UsageError(f"{states}: holds {len(sample)} rows, too few for {CLASSES} classes")
-        centers = [
+        learned = [
             k_means(CLASSES, batch_size=4096, n_init=1, max_no_improvement=20, random_state=1).fit(sample[:, b::books]).cluster_centers_
             for b in range(books)
         ]
-        tensors = {"centers": torch.from_numpy(np.stack(centers)).float()}
+        tensors = {"centers": torch.from_numpy(np.stack(learned)).float()}
         write_atomically(output / BASIS, safetensors.torch.save(tensors))
     centers = read_tensors(output / BASIS).get("centers", torch.zeros(0))
     if centers.shape != (books, CLASSES, vectors.width // books):
@@ -279,6 +280,7 @@ def _made(output: Path, name: str) -> tuple[TeacherTargets | tuple[()], int]:
 
 def _points(vectors: TeacherTargets, identities: Sequence[str], limit: int | None = None) -> Floats:
     """(R, D) vectors of utterances, of about `limit` rows."""
+    assert vectors.scale is not None  # the targets are vectors
     rows: list[Tensor] = []
     count = 0
     for identity in identities:

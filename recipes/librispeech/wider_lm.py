@@ -1,4 +1,4 @@
-"""A trained language model with more units that says the same, to train on from: a larger model need not begin anew.
+"""Widen a trained language model without changing its predictions, so that training of a larger model need not start from scratch.
 
     python recipes/librispeech/wider_lm.py asr/pretrained/lm runs/lm-1536 --hidden 1536
     asr train recipes/librispeech/lm.yaml train.start_from=runs/lm-1536 model.hidden=1536 output=runs/lm …

@@ -66,7 +66,7 @@ FORMATS: dict[str, Format] = {
     "mlf": Format(_without_columns(read_mlf), (".mlf",)),
     "lines": Format(_without_columns(read_lines), (".txt",), names_utterances=False),
 }
-"""by name; `detection.py` tells them apart"""
+"""by name; `detection.py` distinguishes them"""
 
 
 def read_records(content: str, form: str, keys: Collection[str] = ()) -> Records:

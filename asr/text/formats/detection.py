@@ -203,7 +203,7 @@ def _is_csv(lines: Sequence[str], keys: Collection[str], known: Collection[str],
 
 
 def _is_known(name: str, known: Collection[str]) -> bool:
-    """Whether a name is one of `known`, as it stands or as the name of a recording."""
+    """Whether a name is one of `known`, unchanged or as the name of a recording."""
     return bool(known) and any(spelling in known for spelling in spellings(name))
 
 

@@ -50,7 +50,7 @@ def is_recording(name: str) -> bool:
 
 @functools.lru_cache(maxsize=1 << 12)  # entries of one recording mostly follow each other
 def spellings(name: str) -> tuple[str, ...]:
-    """A name as ids may have it: as it stands, and without its folders or its ending.
+    """Forms of a name that ids may have: unchanged, and without its folders or its ending.
 
     >>> spellings("clips/a1.wav")
     ('clips/a1.wav', 'clips/a1', 'a1.wav', 'a1')
