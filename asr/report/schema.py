@@ -47,7 +47,7 @@ def _fill(part: dict[str, Any], columns: Iterable[Column[Any]], others: tuple[st
 
 
 def read_schema() -> dict[str, Any]:
-    """The schema unchanged in the file."""
+    """Read the schema from its file."""
     return json.loads(PATH.read_text(encoding="utf-8"))
 
 
