@@ -62,12 +62,12 @@ def beam_search(scorers: Sequence[WeightedScorer], limits: Tensor, beam: int) ->
         beam: hypotheses kept for an utterance.
 
     Returns:
-        The n-best list of each utterance: at most `beam` hypotheses, best first, and at least one.
+        The n-best list of each utterance: at most `beam` hypotheses, best first, and at least one (unless a scorer forbids them all).
     """
     names = [scorer.name for _, scorer in scorers]
     if len(set(names)) < len(names):
         raise ValueError(f"two scorers have one name: {', '.join(names)}")
-    matcher, place = next(((scorer, i) for i, (_, scorer) in enumerate(scorers) if isinstance(scorer, Matcher)), (None, 0))
+    matcher, index = next(((scorer, i) for i, (_, scorer) in enumerate(scorers) if isinstance(scorer, Matcher)), (None, 0))
     side = round(SIDE_BEAM * beam) if matcher else 0
     active, ended = _start(len(limits), beam, side, len(scorers), limits.device)
     for _, scorer in scorers:
@@ -85,11 +85,11 @@ def beam_search(scorers: Sequence[WeightedScorer], limits: Tensor, beam: int) ->
         end = _weighted_sum(active.score, scorers, ends)
 
         # The best tokens of all hypotheses.
-        candidates = _complete_matches(scores, steps[place], beam) if matcher else scores
+        candidates = _complete_matches(scores, steps[index], beam) if matcher else scores
         best, chosen = candidates.flatten(1).topk(beam)  # (B, beam)
 
         # Or the end, where it ranks among them. (Comparisons are such that NaN passes: a diverged model still ends.)
-        end = _complete_matches(end, ends[place], beam) if matcher else end
+        end = _complete_matches(end, ends[index], beam) if matcher else end
         refused = end < torch.cat([end, best], 1).topk(beam).values[:, -1:]
         forced = at_limit & (ended.score[:, 0] == -torch.inf)
         for _, scorer in scorers:
