@@ -116,7 +116,7 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
     """Pictures of where the model looked, by the utterance's id."""
     import torch
 
-    from asr.decode.picture import picture_in_page
+    from asr.decode.attention import attention_picture_url
     from asr.speech.audio import load_audio
 
     rate = model.config.model.frontend.sample_rate
@@ -129,7 +129,7 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
                 continue
             try:
                 samples = load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration)
-                picture = picture_in_page(model, torch.from_numpy(samples), text)
+                picture = attention_picture_url(model, torch.from_numpy(samples), text)
             except AudioError:  # it was complained about when it was to be transcribed
                 continue
             if picture:

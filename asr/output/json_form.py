@@ -17,7 +17,7 @@
 | ` compression_ratio` | bytes of the text by bytes of its zlib form, as Whisper reckons it: high for loops |
 | ` doubtful` | true where the CTC head does not bear the words out: they may be invented (ours) |
 | ` words` | `word`, `start`, `end` (s) and `probability` (0 to 1); empty where the model gives no word times |
-| ` nbest` | only on request: other readings, best first, each with `text`, `score`, `attention_score`, `ctc_score`, `lm_score` and `internal_lm_score` (nats; null: not asked for) (ours) |
+| ` nbest` | only on request: the n-best list, each entry with `text`, `score`, `attention_score`, `ctc_score`, `lm_score` and `internal_lm_score` (nats; null: no term of the score) (ours) |
 | `held_back` | stretches of speech for which nothing is written, as the CTC head gives the words no credit: `start`, `end` (s) and the `text` (ours) |
 
 As with Whisper, each word and each text that is not empty begins with a space, so that `"".join(w["word"] for w in words)` is the
@@ -36,6 +36,9 @@ from typing import Any
 from asr.output.options import OutputOptions
 from asr.output.text import plain, writable
 from asr.transcript import HeldBack, Reading, Segment, Transcript, Word
+
+NBEST_SCORES = ("attention", "ctc", "lm", "internal_lm")
+"""terms of the score that each entry of `nbest` has, as NAME_score"""
 
 
 def to_json(transcript: Transcript, options: OutputOptions) -> str:
@@ -114,10 +117,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
     return {
         "text": plain(reading.text),
         "score": _number(reading.score, 4),
-        "attention_score": _number(reading.attention_score, 4),
-        "ctc_score": _number(reading.ctc_score, 4),
-        "lm_score": _number(reading.lm_score, 4),
-        "internal_lm_score": _number(reading.internal_lm_score, 4),
+        **{f"{name}_score": _number(reading.scores.get(name), 4) for name in NBEST_SCORES},
     }
 
 
