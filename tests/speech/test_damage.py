@@ -25,7 +25,7 @@ from asr.speech.batches import BatchDataset, Example
 from asr.speech.checking import check_manifest
 from asr.speech.headers import mp3_seconds, share_beyond_end
 from asr.speech.manifest import Utterance
-from asr.speech.missing import Gap, Missing, joined
+from asr.speech.missing import Gap, Missing, merge_gaps
 from asr.transcribe import Transcriber
 
 RATE = 16_000
@@ -386,7 +386,7 @@ def test_opus_by_mkvmerge_is_not_early(tmp_path: Path) -> None:
 
 
 def film(path: Path, default: int) -> Path:
-    """Two sound tracks, the second a second late; the track `default` is flagged."""
+    """Two audio tracks, the second a second late; the track `default` is flagged."""
     with av.open(str(path), "w") as out:
         streams = [out.add_stream("aac", rate=RATE, layout="mono") for _ in range(2)]
         for number, stream in enumerate(streams):
@@ -405,18 +405,18 @@ def test_the_default_track_is_read_unless_another_is_asked_for(tmp_path: Path, n
     samples = np.concatenate(list(stream_audio(path, on_note=notes.append)))
     assert abs(lag(samples, noise(4.0, default))) < 0.005
     assert len(notes) == 1
-    assert notes[0].startswith(f"sound track {default + 1} of 2 is read (1: eng")
+    assert notes[0].startswith(f"audio track {default + 1} of 2 is read (1: eng")
     for track in (1, 2):
         assert abs(lag(load_audio(path, track=track), noise(4.0, track - 1))) < 0.005
     for track in (0, 3):
-        with pytest.raises(AudioError, match=f"has 2 sound tracks, and no track {track}"):
+        with pytest.raises(AudioError, match=f"has 2 audio tracks, and no track {track}"):
             load_audio(path, track=track)
 
 
 def test_a_file_of_one_track_has_no_second(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", noise(1.0), RATE)
     assert len(load_audio(tmp_path / "a.wav", track=1)) == RATE
-    with pytest.raises(AudioError, match="has 1 sound track, and no track 2"):
+    with pytest.raises(AudioError, match="has 1 audio track, and no track 2"):
         load_audio(tmp_path / "a.wav", track=2)
 
 
@@ -510,7 +510,7 @@ def test_transcripts_carry_notes(tmp_path: Path, tiny_folder: Path) -> None:
     assert cut.notes == ("breaks off at 0:06 of 0:12",)
     assert cut.missing == pytest.approx(6.0, abs=0.01)
     tracks = film(tmp_path / "a.mkv", 1)
-    assert transcriber.transcribe(tracks).notes[0].startswith("sound track 2 of 2 is read")
+    assert transcriber.transcribe(tracks).notes[0].startswith("audio track 2 of 2 is read")
     assert transcriber.transcribe(tracks, track=1).notes == ()
 
 
@@ -519,7 +519,7 @@ def test_transcripts_carry_notes(tmp_path: Path, tiny_folder: Path) -> None:
 
 def test_gaps_that_touch_are_one() -> None:
     gaps = [Gap(1.0, 1.1, "damaged"), Gap(1.1, 1.3, "damaged"), Gap(2.0, 2.1, "damaged"), Gap(3.0, 5.0, "cut short")]
-    assert joined(gaps) == (Gap(1.0, 1.3, "damaged"), *gaps[2:])
+    assert merge_gaps(gaps) == (Gap(1.0, 1.3, "damaged"), *gaps[2:])
     assert str(Missing(tuple(gaps[2:]))) == "damaged at 0:02 (0.10 s), breaks off at 0:03 of 0:05"
     assert Missing(tuple(gaps)).seconds == pytest.approx(2.4)
     many = Missing(tuple(Gap(i, i + 0.5, "damaged") for i in range(5)))
