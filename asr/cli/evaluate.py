@@ -87,7 +87,7 @@ def evaluate(
                 texts[i], lengths[i] = result.text, lengths[i] or result.seconds
                 seconds += result.seconds
                 for note in result.notes:
-                    complain(f"{utterances[i].source}: {utterances[i].audio_filepath}: {note}")
+                    err.print(f"note: {utterances[i].source}: {utterances[i].audio_filepath}: {note}", markup=False)
             advance(1)
     took = time.perf_counter() - began
     language = f"LM weight {decode.lm_weight:g}" + (

@@ -8,6 +8,7 @@ the order of their lines. Files with times are matched by time (`time_matching.p
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections import Counter
@@ -183,7 +184,7 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
 
 def _is_one_transcript(records: Sequence[tuple[int, dict[str, Any]]]) -> bool:
     """Whether JSON is the transcript of a recording that it does not name, as Whisper's is."""
-    keys = {TEXT, OFFSET, DURATION, SPEAKER}
+    keys = {TEXT, OFFSET, DURATION, END, SPEAKER}
     return any(OFFSET in record for _, record in records) and all(record.keys() <= keys for _, record in records)
 
 
@@ -319,7 +320,11 @@ def _segments_of(records: Sequence[Mapping[str, Any]], own: str, role: Role, is_
 
 
 def _details_of(one: Segment) -> dict[str, Any]:
-    times = {} if one.start is None or one.end is None else {"offset": one.start, "duration": round(one.end - one.start, 6)}
+    times = (
+        {}
+        if one.start is None or one.end is None or math.isinf(one.end)
+        else {"offset": one.start, "duration": round(one.end - one.start, 6)}
+    )
     return {**({"speaker": one.speaker} if one.speaker else {}), **times}
 
 

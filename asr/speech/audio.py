@@ -262,7 +262,7 @@ def _reader(path: Path, file: FileIO, stack: contextlib.ExitStack, track: int | 
     [link] = links
 
     def by_ffmpeg(rate: int | None = None) -> ContainerReader:
-        return ContainerReader(path, FilePart(file), stack, track, rate, link.end_tick, not link.whole, unread)
+        return ContainerReader(path, FilePart(file, link.begin, link.end), stack, track, rate, link.end_ticks, not link.whole, unread)
 
     file.seek(0)
     if not _looks_like_mp3(file):

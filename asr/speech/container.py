@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class ContainerReader(FileReader):
         stack: contextlib.ExitStack,
         track: int | None = None,
         rate: int | None = None,
-        end_tick: int | None = None,
+        end_ticks: Sequence[int | None] = (),
         cut_short: bool = False,
         unread: int = 0,
     ):
@@ -56,7 +57,7 @@ class ContainerReader(FileReader):
             stack: closes the container.
             track: number of the audio track, 1 for the first; None to choose.
             rate: sample rate of the output (Hz); None for that of the stream.
-            end_tick: end of the sound in the stream's time base, if known; None to use the container's.
+            end_ticks: end of the sound of each stream in its time base, as far as known; else the container's is used.
             cut_short: whether the file is known to end too early.
             unread: bytes that follow the recording, see `Reader.unread`.
 
@@ -84,7 +85,8 @@ class ContainerReader(FileReader):
             self.stream.codec_context.options = {"err_detect": "crccheck+explode"}
         self.sample_rate: int = rate or self.stream.rate or 0  # of the first frame; a stream may change it, times may not
         self.channels: int = self.stream.channels
-        self.end_tick, self.cut_short = end_tick, cut_short
+        self.end_tick = end_ticks[self.stream.index] if self.stream.index < len(end_ticks) else None
+        self.cut_short = cut_short
         self.tolerance = next((seconds for kind, seconds in PRECISION.items() if kind in self.kinds), MISSING_SECONDS)
         self._jitter = 0.0 if self.kinds == {"flac"} else JITTER_SECONDS
         self._decoder = Decoder(self.container, self.stream, file, self.sample_rate)
@@ -136,8 +138,11 @@ class ContainerReader(FileReader):
         if "mov" in self.kinds:
             start = self.stream.start_time or 0
             return max(0.0, self._time(start + self.stream.duration) or 0.0) if self.stream.duration else 0.0
-        if self.kinds & {"matroska", "asf"} and not self.container.streams.video:  # pictures may outlast the sound
-            return max(0.0, (self.container.duration or 0) / 1e6 - float(self.zero_tick * self.stream.time_base))
+        if self.kinds & {"matroska", "asf"}:
+            # The duration is that of the longest track. Writers of Matroska add the duration of each as a tag.
+            alone = len(self.container.streams) == 1
+            length = (self.container.duration or 0) / 1e6 if alone else _tagged_seconds(self.stream.metadata.get("DURATION", ""))
+            return max(0.0, length - float(self.zero_tick * self.stream.time_base))
         if self.kinds == {"flac"} and self.zero_tick == 0 and self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         return 0.0
@@ -264,3 +269,9 @@ class ContainerReader(FileReader):
     def _undecodable(self, error: Exception) -> AudioError:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         return AudioError(f"{self.path}: cannot be decoded, it is no recording or is damaged ({reason})")
+
+
+def _tagged_seconds(tag: str) -> float:
+    """Read a Matroska tag such as `00:01:02.500000000`; 0 for other text."""
+    found = re.fullmatch(r"(\d{1,5}):(\d\d):(\d\d(?:\.\d+)?)", tag.strip())
+    return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3]) if found else 0.0

@@ -16,13 +16,14 @@ class Link:
     Attributes:
         begin: its first byte.
         end: the byte after its last.
-        end_tick: where its sound ends, in samples of its codec (Opus: at 48 kHz); None where the file does not state it.
+        end_ticks: where the sound of each of its streams ends, in samples of its codec (Opus: at 48 kHz), in the order of the streams;
+            None where the file does not state it.
         whole: False if the file ends within the link's last Ogg page.
     """
 
     begin: int
     end: int
-    end_tick: int | None = None
+    end_ticks: tuple[int | None, ...] = ()
     whole: bool = True
 
 

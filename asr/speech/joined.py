@@ -1,8 +1,8 @@
 """The recordings in a file: several, where files were joined byte by byte, as `cat` does.
 
-Decoders mostly stop at the end of the first recording, without an error. So the end of a recording is sought by its container's own
-structure, without decoding; if another recording begins there, it is read as well (linked.py). MP3, ADTS, AC-3 and MPEG streams are
-not looked at: they have no beginning, and FFmpeg reads them on.
+Most decoders stop at the end of the first recording, without an error. So the end of a recording is found by the structure of its
+container, without decoding. If another recording begins there, it is read as well (linked.py). ADTS, AC-3, MPEG streams and MP3 without
+a Xing or Info header have no beginning to be found: FFmpeg reads on through them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ MOST_UNREAD = 4_096  # bytes behind the end of a recording that are no sound wor
 
 EBML = b"\x1a\x45\xdf\xa3"
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+AMR = re.compile(rb"#!AMR(?:-WB)?\n")
+# The header of a frame of layer III, its checksum and side information, and the tag that states the length.
+MP3 = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa\xfb][^\xff].(?:..)?(?:.{9}|.{17}|.{32})(?:Xing|Info)\0\0\0[\1-\x0f]", re.DOTALL)
 WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{1,50}\x42\x82.{1,8}(?:matroska|webm)", re.DOTALL)
 
 _CHUNK_NAME = re.compile(rb"[\w .&-]{4}")
@@ -34,7 +37,7 @@ class Recordings(NamedTuple):
     """What `find_recordings` found."""
 
     links: list[Link]
-    """the recordings in order, at least one; the last ends with the file"""
+    """the recordings in order, at least one, without tags behind them"""
     unread: int = 0
     """bytes behind the last one that belong to no recording; 0 for padding and tags"""
 
@@ -57,11 +60,10 @@ def find_recordings(file: BinaryIO) -> Recordings:
         length = _length(FilePart(file, begin, size), size - begin)
         if length is None or begin + length >= size:
             break
-        end = _after_tags(file, begin + length)
-        if not _begins(file, end):
-            return Recordings([*links, Link(begin, size)], size - end if _is_unknown(file, end, size) else 0)
-        links.append(Link(begin, end))
-        begin = end
+        links.append(Link(begin, begin + length))
+        begin = _after_tags(file, begin + length)
+        if not _begins(file, begin):
+            return Recordings(links, size - begin if _is_unknown(file, begin, size) else 0)
     return Recordings([*links, Link(begin, size)])
 
 
@@ -121,8 +123,8 @@ def _end_of_chunks(part: FilePart, at: int, form: str, align: int, size: int) ->
     if sound is None or sum(sound) > size:
         return None
     for name, begin, length in chunks(part, at, form, align):
-        if not _CHUNK_NAME.fullmatch(name):
-            return at
+        if not _CHUNK_NAME.fullmatch(name) or length < 0 or (begin > sum(sound) and begin + length > size):
+            return at  # a tag, or something else that is no chunk
         if begin <= sound[0] < sum(sound) < begin + length:  # RF64 writes a placeholder, and the length in another chunk
             return sum(sound)
         at = begin + length
@@ -156,13 +158,9 @@ def _end_of_sound(part: FilePart, start: int, size: int) -> int | None:
     return None if found is None or sum(found) > size else sum(found)
 
 
-def _end_before(magic: bytes) -> Callable[[FilePart, int, int], int]:
+def _end_before(magic: re.Pattern[bytes]) -> Callable[[FilePart, int, int], int]:
     """A function that searches for the beginning of the next recording."""
-
-    def search(part: FilePart, start: int, size: int) -> int:
-        return _find(part, start + len(magic), re.compile(re.escape(magic)), size)
-
-    return search
+    return lambda part, start, size: _find(part, start + 1, magic, size)
 
 
 def _end_of_flac(part: FilePart, start: int, size: int) -> int:
@@ -297,7 +295,7 @@ CONTAINERS: tuple[tuple[re.Pattern[bytes], Callable[[FilePart, int, int], int | 
     (re.compile(re.escape(ASF)), _end_of_asf),
     (re.compile(rb"wvpk"), _end_of_wavpack),
     (re.compile(rb"TTA1[\1\2\3]\0"), _end_of_tta),
-    (re.compile(rb"#!AMR\n"), _end_before(b"#!AMR\n")),
-    (re.compile(rb"#!AMR-WB\n"), _end_before(b"#!AMR-WB\n")),
+    (AMR, _end_before(AMR)),
+    (MP3, _end_before(MP3)),
 )
 """beginnings of recordings, and how the end of each is found"""

@@ -51,7 +51,7 @@ class LinkedReader:
         link = self.links[number]
         with contextlib.ExitStack() as stack:
             part = FilePart(self.file, link.begin, link.end)
-            yield ContainerReader(self.path, part, stack, self.track, self.sample_rate or None, link.end_tick)
+            yield ContainerReader(self.path, part, stack, self.track, self.sample_rate or None, link.end_ticks)
 
     @functools.cached_property
     def _lengths(self) -> list[_Length]:
@@ -88,13 +88,14 @@ class LinkedReader:
 
     def _blocks(self, number: int, start: int, stop: int, begin: int) -> Iterator[Samples]:
         """Yield samples `start` to `stop` of a link whose first sample is `begin` of the whole; silence where it ends before."""
-        position, channels = start, 1
+        position, channels, tolerance = start, 1, self.tolerance
         with self._opened(number) as reader:
+            tolerance = max(tolerance, reader.tolerance)
             for block in reader.blocks(start, stop):
                 position, channels = position + block.shape[1], len(block)
                 yield block
         self.gaps.extend((begin + first, begin + last) for first, last in reader.gaps)
         if position < stop and number + 1 < len(self.links):
-            if stop - position > self.tolerance * self.sample_rate:
+            if stop - position > tolerance * self.sample_rate:
                 self.gaps.append((begin + position, begin + stop))
             yield np.zeros((channels, stop - position), np.float32)

@@ -19,17 +19,19 @@ NO_GRANULE = 0xFFFF_FFFF_FFFF_FFFF
 
 @dataclass
 class _Stream:
-    """A link whose pages are being read. Skipped samples and granule positions are by serial number."""
+    """A link whose pages are being read. Skipped samples (None without sound) and granule positions are by serial number."""
 
     begin: int
     end: int
     whole: bool = True
-    skips: dict[int, int] = field(default_factory=dict)
+    skips: dict[int, int | None] = field(default_factory=dict)
     granules: dict[int, int] = field(default_factory=dict)
 
     def link(self) -> Link:
-        ends = [granule - self.skips[serial] for serial, granule in self.granules.items() if serial in self.skips]
-        return Link(self.begin, self.end, max(ends, default=None), self.whole)
+        ends = tuple(
+            None if skip is None or serial not in self.granules else self.granules[serial] - skip for serial, skip in self.skips.items()
+        )
+        return Link(self.begin, self.end, ends, self.whole)
 
 
 def ogg_links(file: BinaryIO) -> list[Link]:
@@ -58,8 +60,8 @@ def ogg_links(file: BinaryIO) -> list[Link]:
             continue
         stream, serial = found[-1], int.from_bytes(head[14:18], "little")
         granule = int.from_bytes(head[6:14], "little")
-        if first and (skip := _samples_skipped(body)) is not None:
-            stream.skips[serial] = skip
+        if first:
+            stream.skips[serial] = _samples_skipped(body)
         length = HEAD + head[26] + sum(head[HEAD : HEAD + head[26]])
         stream.whole = at + length <= size
         if granule != NO_GRANULE and stream.whole:

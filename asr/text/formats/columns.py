@@ -29,6 +29,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "duration": ("duration",),
     "offset": ("offset",),
     "lang": ("lang", "language", "locale"),
+    "track": ("track",),
 }  # fmt: skip
 """names of columns and JSON keys by their role; of several in one file, the first in this order is taken"""
 

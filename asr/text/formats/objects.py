@@ -20,7 +20,7 @@ from typing import Any, TypeGuard
 
 from asr.json_text import NotJsonError, array_elements, decode_json
 from asr.text.formats.columns import ROLES
-from asr.text.formats.record import DURATION, ID, OFFSET, SPEAKER, TEXT, FormatProblem, Record, Records, shorten, split_lines
+from asr.text.formats.record import DURATION, END, ID, OFFSET, SPEAKER, TEXT, FormatProblem, Record, Records, shorten, split_lines
 
 SEGMENTS = "segments"
 """key of the segments of a transcript; in records, a list of records"""
@@ -167,7 +167,7 @@ def _segment(segment: Any, number: int) -> dict[str, Any]:
             raise FormatProblem(number, f"a segment starts at {start:g} s and ends at {end:g} s, expected start <= end")
         found |= {OFFSET: float(start), DURATION: round(float(end) - float(start), 3)}
     elif _is_time(start) and end is None and "timestamp" in segment:
-        found |= {OFFSET: float(start)}
+        found |= {OFFSET: float(start), END: math.inf}
     elif start is not None or end is not None:
         raise FormatProblem(number, f"a segment starts at {shorten(repr(start))} and ends at {shorten(repr(end))}, expected seconds")
     speaker = segment.get(SPEAKER)
