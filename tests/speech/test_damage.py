@@ -20,7 +20,7 @@ from asr.errors import AudioError
 from asr.model.checkpoint import load_model
 from asr.prepare.conversion import _measured
 from asr.speech.audio import load_audio, load_whole, probe, stream_audio
-from asr.speech.batches import BatchDataset, Example
+from asr.speech.batches import BatchDataset, Example, Flawed, Share
 from asr.speech.checking import check_manifest
 from asr.speech.headers import mp3_seconds, share_beyond_end
 from asr.speech.manifest import Utterance
@@ -380,6 +380,29 @@ def test_training_leaves_out_what_is_not_whole_and_check_names_it(tmp_path: Path
     skipped = list(dataset.remember(1.0))
     assert skipped[0] is None
     assert [one.id for one in skipped[1:] if one] == ["hole", "cut"]
+
+
+def test_a_little_missing_sound_is_used_and_reported(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, noise(), RATE)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 3 + 8] = bytes(8)  # a frame of 4,096 samples
+    path.write_bytes(data)
+    line = {"id": "a", "audio_filepath": "a.flac", "text": "A"}
+    (tmp_path / "m.json").write_text(json.dumps(line))
+    report = check_manifest(tmp_path / "m.json")
+    [note] = report.notes
+    assert report.problems == []
+    assert "damaged at 0:04 (0." in note
+
+    dataset = BatchDataset([Example(Utterance("a", path), (3,), SECONDS)], RATE, 0)
+    for epoch, reported in ((0, True), (1, False)):
+        batch = dataset[Share(epoch, 0, 1, (0,), 2, SECONDS, last=True)]
+        assert batch.skipped == ()
+        assert [(one.id, one.missing.split(": ")[1][:14]) for one in batch.flawed] == [("a", "damaged at 0:0")] * reported
+    [found] = dataset.remember(1.0)
+    assert isinstance(found, Flawed)
+    assert len(dataset.memory) == 1
 
 
 @pytest.mark.parametrize("scale", [1.0, 32_768.0, 10.0, 1e-4, 0.0, 1e-38])

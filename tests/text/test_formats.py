@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +235,79 @@ def test_the_page_names_every_format() -> None:
     page = (Path(__file__).parents[2] / "docs" / "text-formats.md").read_text(encoding="utf-8")
     named = [name.strip(" `") for line in page.splitlines() if line.startswith("| `") for name in line.split("|")[1].split(",")]
     assert set(named) == set(FORMATS)
+
+
+SEGMENTS_READ = [{"offset": 0.4, "duration": 0.7, "text": "GO ON"}, {"offset": 2.0, "duration": 1.5, "text": "STOP"}]
+WHISPER_SEGMENTS = [
+    {"id": i, "seek": 0, "start": s, "end": e, "text": t, "avg_logprob": -0.1}
+    for i, (s, e, t) in enumerate(((0.4, 1.1, " GO ON"), (2.0, 3.5, " STOP")))
+]
+WHISPER_CPP = {
+    "systeminfo": "AVX = 1", "model": {"type": "base"}, "params": {"language": "en"}, "result": {"language": "en"},
+    "transcription": [
+        {"timestamps": {"from": "00:00:00,400", "to": "00:00:01,100"}, "offsets": {"from": 400, "to": 1100}, "text": " GO ON"},
+        {"timestamps": {"from": "00:00:02,000", "to": "00:00:03,500"}, "offsets": {"from": 2000, "to": 3500}, "text": " STOP"},
+    ],
+}  # fmt: skip
+CHUNKS = {"text": " GO ON STOP", "chunks": [{"timestamp": [0.4, 1.1], "text": " GO ON"}, {"timestamp": [2.0, 3.5], "text": " STOP"}]}
+JSON_TRANSCRIPTS = {
+    "Whisper": {"text": " GO ON STOP", "segments": WHISPER_SEGMENTS, "language": "en"},
+    "WhisperX": {
+        "segments": [{**one, "words": [{"word": "GO", "start": 0.4, "end": 0.5}]} for one in WHISPER_SEGMENTS],
+        "word_segments": [{"word": "GO"}],
+    },
+    "faster-whisper": WHISPER_SEGMENTS,
+    "segments": [{"start": one["start"], "end": one["end"], "text": one["text"]} for one in WHISPER_SEGMENTS],
+    "whisper.cpp": WHISPER_CPP,
+    "transformers": CHUNKS,
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", JSON_TRANSCRIPTS)
+def test_transcripts_as_json_are_segments(name: str, indent: int | None) -> None:
+    assert read(json.dumps(JSON_TRANSCRIPTS[name], indent=indent)) == ("json", SEGMENTS_READ)
+
+
+def test_segments_of_faster_whisper_one_a_line() -> None:
+    assert read("\n".join(map(json.dumps, WHISPER_SEGMENTS))) == ("json", SEGMENTS_READ)
+
+
+def test_numbered_records_without_segments_keep_their_ids() -> None:
+    records = [{"id": 1, "start": 0.0, "end": 1.0, "text": "GO"}, {"audio_filepath": "a.wav", "start": 0.0, "end": 1.0, "text": "ON"}]
+    assert read(json.dumps(records)) == ("json", records)
+
+
+def test_chunks_of_transformers() -> None:
+    last = {**CHUNKS, "chunks": [CHUNKS["chunks"][0], {"timestamp": [2.0, None], "text": " STOP"}]}  # type: ignore[index]
+    assert read(json.dumps(last))[1] == [SEGMENTS_READ[0], {"offset": 2.0, "end": math.inf, "text": "STOP"}]
+    words = {"text": " GO ON STOP", "chunks": [{"timestamp": [0.4, 0.6], "text": f" {word}"} for word in ("GO", "ON", "STOP")]}
+    assert read(json.dumps(words))[1] == [{"text": "GO ON STOP"}]
+    with pytest.raises(FormatProblem, match=r"timestamp is 0\.4, expected a start and an end"):
+        read(json.dumps({"chunks": [{"timestamp": 0.4, "text": "GO"}]}))
+
+
+def test_results_of_espnet() -> None:
+    outputs = [
+        {"name": "target1[1]", "text": "GO ON", "rec_text": "▁GO▁IN<eos>"},
+        {"name": "target1[2]", "text": "GO ON", "rec_text": "GO<eos>"},
+    ]
+    utts: dict[str, Any] = {
+        "a1": {"utt2spk": "anna", "output": outputs},
+        "a2": {"output": [{"text": "YES", "rec_text": "N<space>O<eos>"}]},
+        "a3": {"output": [{"text": "NO"}]},
+    }
+    for indent in (None, 4):
+        assert read(json.dumps({"utts": utts}, indent=indent)) == (
+            "json",
+            [
+                {"id": "a1", "text": "GO ON", "pred_text": "GO IN", "speaker": "anna"},
+                {"id": "a2", "text": "YES", "pred_text": "N O"},
+                {"id": "a3", "text": "NO"},
+            ],
+        )
+    with pytest.raises(FormatProblem, match="a1: outputs of several references, expected one speaker"):
+        read(json.dumps({"utts": {"a1": {"output": [{"text": "GO"}, {"text": "ON"}]}}}))
+    for entry in ({}, [], {"output": []}, {"output": ["GO"]}, None):
+        with pytest.raises(FormatProblem, match="a1: no output, expected a list of objects with text and rec_text"):
+            read(json.dumps({"utts": {"a1": entry}}))
