@@ -12,14 +12,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from asr.errors import AudioError
 from asr.speech.decoding import Decoder, Frame
 from asr.speech.file_part import FilePart
-from asr.speech.headers import flac_first_sample, mp3_seconds
+from asr.speech.headers import asf_seconds, avi_seconds, flac_first_sample, mp3_seconds
 from asr.speech.reader import MISSING_SECONDS, PREROLL_SECONDS, FileReader, Samples, block_length
 from asr.speech.timeline import JITTER_SECONDS, LONGEST_GAP, Timeline
 from asr.speech.tracks import choose_track
@@ -31,8 +31,19 @@ STAMPED = frozenset({"mov", "matroska", "asf", "mpegts", "mpeg", "avi", "flv", "
 CONTINUOUS = frozenset({"ogg", "flac", "mp3", "aac", "ac3", "eac3", "dts", "truehd", "wv", "tta", "ape", "tak", "mpc", "mpc8"})
 SEEKABLE = STAMPED | CONTINUOUS
 # Precision of the stated length (s), where it is better than MISSING_SECONDS.
-PRECISION = {"flac": 0.05, "ogg": 0.05, "mp3": 0.1, "mov": 0.25}
+PRECISION = {"wv": 0.05, "tta": 0.05, "flac": 0.05, "ogg": 0.05, "mp3": 0.1, "mov": 0.25}
 SHORTEST_GAP = 0.005  # s; shorter steps are rounding errors of time stamps
+
+
+class _Placed(NamedTuple):
+    """Samples (C, N) of a frame on the timeline."""
+
+    begin: int
+    samples: Samples
+    lost: bool
+    """whether a gap before it is lost sound"""
+    garbled: bool
+    """whether it is damaged itself"""
 
 
 class ContainerReader(FileReader):
@@ -125,6 +136,8 @@ class ContainerReader(FileReader):
     def stated_seconds(self) -> float:
         if self.kinds == {"mp3"}:
             return mp3_seconds(self.file)
+        if self.kinds & {"asf", "avi"} and len(self.container.streams) == 1:
+            return asf_seconds(self.file) if "asf" in self.kinds else avi_seconds(self.file)
         if self.truncated:
             return (1 + self.beyond) * self.seconds()
         return self._known_seconds()
@@ -143,6 +156,10 @@ class ContainerReader(FileReader):
             alone = len(self.container.streams) == 1
             length = (self.container.duration or 0) / 1e6 if alone else _tagged_seconds(self.stream.metadata.get("DURATION", ""))
             return max(0.0, length - float(self.zero_tick * self.stream.time_base))
+        if self.kinds & {"wv", "tta"} and self.stream.duration:
+            return float(self.stream.duration * self.stream.time_base)
+        if self.kinds & {"flv", "rm"} and len(self.container.streams) == 1:
+            return max(0.0, (self.container.duration or 0) / 1e6 - float(self.zero_tick * self.stream.time_base))
         if self.kinds == {"flac"} and self.zero_tick == 0 and self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         return 0.0
@@ -200,9 +217,11 @@ class ContainerReader(FileReader):
         if known and self._is_vorbis and self.end_tick is not None:
             stop = min(stop, round(known * self.sample_rate))
         position = start
-        for begin, decoded, lost in self._placed(start):
+        for begin, decoded, lost, garbled in self._placed(start):
             if lost and min(begin, stop) - position > SHORTEST_GAP * self.sample_rate:
                 self.gaps.append((position, min(begin, stop)))
+            if garbled and max(begin, start) < min(begin + decoded.shape[1], stop):
+                self.gaps.append((max(begin, start), min(begin + decoded.shape[1], stop)))
             if lost and not decoded.shape[1]:
                 break  # nothing follows the damage
             while position < min(begin, stop):
@@ -216,8 +235,8 @@ class ContainerReader(FileReader):
                 yield piece
                 position += piece.shape[1]
 
-    def _placed(self, start: int) -> Iterator[tuple[int, Samples, bool]]:
-        """Yield (first sample, samples (C, N), whether a gap before it is lost sound) of each frame, from one at or before `start` on."""
+    def _placed(self, start: int) -> Iterator[_Placed]:
+        """Yield all frames from one at or before `start` on."""
         seconds = start / self.sample_rate - PREROLL_SECONDS
         if seconds > 0 and self.kinds & SEEKABLE:
             if self._seek(self.zero_tick + seconds / self.stream.time_base):
@@ -238,8 +257,8 @@ class ContainerReader(FileReader):
         if not decoded and self._decoder.problem is not None:
             raise self._undecodable(self._decoder.problem)
 
-    def _along(self, timeline: Timeline, frames: Iterator[Frame]) -> Iterator[tuple[int, Samples, bool]]:
-        """Place frames on the timeline, see `_placed`."""
+    def _along(self, timeline: Timeline, frames: Iterator[Frame]) -> Iterator[_Placed]:
+        """Place frames on the timeline."""
         base, lossless = float(self.stream.time_base), bool(self.kinds & CONTINUOUS)
         end = Frame(None, np.zeros((0, 0), np.float32))
         frame: Frame | None = None
@@ -248,7 +267,7 @@ class ContainerReader(FileReader):
             following_time = None if following.tick is None else (following.tick - self.zero_tick) * base
             if frame is not None:
                 place = timeline.place(time, frame.samples.shape[1], following_time, frame.skipped * base)
-                yield place, frame.samples, frame.damaged or lossless
+                yield _Placed(place, frame.samples, frame.damaged or lossless, frame.garbled)
             frame, time = following, following_time
 
     def _rewind(self) -> None:

@@ -16,6 +16,7 @@ from asr.speech.reader import Samples
 
 MOST_FAILURES = 10_000  # errors of the demuxer in one recording before reading ends
 
+CHECKED = ("wavpack", "tta")  # codecs of long frames with checksums
 MPEG_AUDIO = ("mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float")
 # Frame types of AMR in pauses: comfort noise (SID), and no data.
 AMR_PAUSES = {"amrnb": frozenset({8, 9, 10, 11, 15}), "amrwb": frozenset({9, 15})}
@@ -32,6 +33,8 @@ class Frame(NamedTuple):
     """ticks of the packets before it that gave no sound, damaged or in a pause"""
     damaged: bool = False
     """whether a packet before it was damaged"""
+    garbled: bool = False
+    """whether its own packet fails its checksum"""
 
 
 class Decoder:
@@ -45,6 +48,7 @@ class Decoder:
         """Decode `stream` of `container`, which reads `file`, at a sample rate of `rate` (Hz)."""
         self.container, self.stream, self.file, self.rate = container, stream, file, rate
         self.problem: Exception | None = None
+        self._checker = _checker(stream)
         self._form: tuple[str, str, int] | None = None
         self._resampler: Any = None
 
@@ -55,6 +59,7 @@ class Decoder:
         codec, self._form = self.stream.codec_context.name, None
         skipped, damaged, channels = 0, False, 1
         for packet in self._packets():
+            garbled = self._checker is not None and not _passes(self._checker, packet)
             try:
                 frames = packet.decode()
             except av.FFmpegError as e:
@@ -74,7 +79,7 @@ class Decoder:
                     continue
                 for piece in pieces:
                     channels = len(piece)
-                    yield Frame(stamp, piece, skipped, damaged)
+                    yield Frame(stamp, piece, skipped, damaged, garbled)
                     stamp, skipped, damaged = None, 0, False
         if skipped:
             yield Frame(None, np.zeros((channels, 0), np.float32), skipped, damaged)
@@ -107,6 +112,32 @@ class Decoder:
         if form != self._form:  # a stream may change its format
             self._form, self._resampler = form, av.AudioResampler(format="fltp", rate=self.rate)
         return [piece.to_ndarray() for piece in self._resampler.resample(frame)]
+
+
+def _checker(stream: Any) -> Any:
+    """Open a second decoder that verifies the checksums of a stream; None for codecs without.
+
+    The first one does not verify them: a damaged frame that lasts seconds is mostly sound.
+    """
+    import av
+
+    if stream.codec_context.name not in CHECKED:
+        return None
+    checker = av.CodecContext.create(stream.codec_context.name, "r")
+    checker.extradata = stream.codec_context.extradata
+    checker.sample_rate, checker.layout = stream.codec_context.sample_rate, stream.codec_context.layout
+    checker.options = {"err_detect": "crccheck+explode"}
+    return checker
+
+
+def _passes(checker: Any, packet: Any) -> bool:
+    import av
+
+    try:
+        checker.decode(packet)
+    except av.FFmpegError:
+        return False
+    return True
 
 
 def _is_pause(codec: str, packet: Any) -> bool:

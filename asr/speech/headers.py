@@ -26,7 +26,8 @@ class Bytes(Protocol):
 PLACEHOLDER_32 = 0x7F00_0000  # bytes; sox, FFmpeg and others write sizes from here on when they cannot seek back
 PLACEHOLDER_64 = 1 << 40
 MOST_CHUNKS = 1_000  # read before the chunk with the sound
-MP3_SEARCH = 65_536  # bytes after the tags that are searched for the first frame
+HEAD_SEARCH = 65_536  # bytes at the start, or after the tags, that are searched for a header
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
 def share_beyond_end(file: Bytes) -> float:
@@ -169,7 +170,7 @@ def mp3_seconds(file: Bytes) -> float:
     """Return the seconds that the Xing, Info or VBRI header of an MP3 states; 0 without one. The position of `file` is kept."""
     with _position_kept(file):
         file.seek(after_id3(file))
-        data = file.read(MP3_SEARCH)
+        data = file.read(HEAD_SEARCH)
     first = re.search(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa\xfb]", data)  # layer III
     if first is None:
         return 0.0
@@ -192,6 +193,31 @@ def mp3_seconds(file: Bytes) -> float:
     else:
         return 0.0
     return max(0, count * (1152 if newest else 576) - trimmed) / rate
+
+
+def asf_seconds(file: Bytes) -> float:
+    """Return the play duration that the header of an ASF (WMA) states; 0 without one. The position of `file` is kept."""
+    with _position_kept(file):
+        file.seek(0)
+        data = file.read(HEAD_SEARCH)
+    at = data.find(ASF_PROPERTIES)
+    if at < 0 or len(data) < at + 92:
+        return 0.0
+    duration, _, preroll, flags = struct.unpack("<QQQI", data[at + 64 : at + 92])  # 100 ns, ..., ms
+    is_live = bool(flags & 1)
+    return 0.0 if is_live or duration >= PLACEHOLDER_64 else max(0.0, duration / 1e7 - preroll / 1e3)
+
+
+def avi_seconds(file: Bytes) -> float:
+    """Return the length that the stream header of an AVI's only sound states; 0 without one. The position of `file` is kept."""
+    with _position_kept(file):
+        file.seek(0)
+        data = file.read(HEAD_SEARCH)
+    found = [match.end() for match in re.finditer(rb"strh....auds", data, re.DOTALL)]
+    if len(found) != 1 or len(data) < found[0] + 32:
+        return 0.0
+    scale, rate, _, length = struct.unpack("<IIII", data[found[0] + 16 : found[0] + 32])
+    return length * scale / rate if rate and length < PLACEHOLDER_32 else 0.0
 
 
 def flac_first_sample(file: Bytes) -> int:

@@ -50,7 +50,7 @@ class Timeline:
                 return begin + step
         if stamp is not None:
             step = round(stamp * self.rate) - self.shift - begin
-            if (self.first or abs(step) > self.jitter * self.rate) and self._is_confirmed(following, length, step):
+            if (self.first or abs(step) > self.jitter * self.rate) and self._is_confirmed(stamp, following, length, step):
                 if -LONGEST_OVERLAP * self.rate <= step <= LONGEST_GAP * self.rate and begin + step <= self.end * self.rate:
                     begin += step
                 else:
@@ -58,9 +58,11 @@ class Timeline:
         self.expected, self.first = begin + length, False
         return begin
 
-    def _is_confirmed(self, following: float | None, length: int, step: int) -> bool:
-        """Whether the next stamp is closer to its place with the step than without."""
+    def _is_confirmed(self, stamp: float, following: float | None, length: int, step: int) -> bool:
+        """Whether the next stamp is closer to its place with the step than without. Stamps that stand still confirm no step back."""
         if following is None:
             return True
+        if step < 0 and (following - stamp) * self.rate < 0.5 * length:
+            return False
         ahead = round(following * self.rate) - self.shift - self.expected - length
         return abs(ahead - step) < abs(ahead)
