@@ -145,13 +145,13 @@ def test_what_is_read(content: str, ending: str, form: str, expected: list[dict[
         ("talk 1 0.1 0.2 cough NA noise NA\n", "", 1, "an entry of the type noise"),
         ("1\n00:00:01,000 --> 00:00:02,000\nA\n\n2\n00:00:03,000 -> 00:00:04,000\nB\n", "", 6, "times that cannot be read"),
         ("1\n00:00:03,000 --> 00:00:02,000\nA\n", "", 2, "starts at 3 s and ends at 2 s"),
-        ("HELLO\n1\n00:00:03,000 --> 00:00:04,000\nA\n", "", 1, "text in front of the first cue"),
+        ("HELLO\n1\n00:00:03,000 --> 00:00:04,000\nA\n", "", 1, "text before the first cue"),
         ("WEBVTT\n\n00:01.000 --> 00:02.000\nA\n\nB\n", "", 6, "not a cue"),
         ("[00:00.000 --> 00:04.000]  HELLO\n", "", 1, "times in no known format"),
         ("0:00:00.599,0:00:04.160\nHELLO\n\n0:00:05.000,0:00:06.160\nFOO\n", "", 1, "times in no known format"),
         ("0.1\t0.2\ta\n0.2\t0.3\tb\nc\n", "", 3, "not a label"),
         (MLF.replace(".\n", "", 1), "", 6, "another label file begins"),
-        (MLF.removesuffix(".\n"), "", 7, 'the "." behind the labels of b.rec is missing'),
+        (MLF.removesuffix(".\n"), "", 7, 'the "." after the labels of b.rec is missing'),
         ("GO ON (a1 -7716)\nYES\nNO (a3 -1)\n", "", 2, "no id and score in parentheses"),
         ("84-1-0 GO\n84-1-1 ON\nGO ON\n84-1-3 NO\n", "", 3, 'no id in front: other lines begin with one ("84-1-0")'),
         ("a1|GO\na2 ON\na3|YES\n", "", 2, "1 columns, expected an id and a text"),
@@ -311,3 +311,34 @@ def test_results_of_espnet() -> None:
     for entry in ({}, [], {"output": []}, {"output": ["GO"]}, None):
         with pytest.raises(FormatProblem, match="a1: no output, expected a list of objects with text and rec_text"):
             read(json.dumps({"utts": {"a1": entry}}))
+
+
+def test_an_object_of_texts_by_id() -> None:
+    expected = [{"id": "a1", "text": "GO"}, {"id": "b.wav", "text": "ON"}]
+    assert read('{"a1": "GO",\n "b.wav": "ON"}') == ("json", expected)
+    assert read('{"a1": {"text": "GO"}, "b.wav": {"text": "ON"}}') == ("json", expected)
+    for content in ('{"text1": "GO", "text2": "ON"}\n' * 2, '{"said": "GO", "heard": "ON"}', '{"text": "GO"}'):
+        assert "id" not in read(content)[1][0]
+
+
+@pytest.mark.parametrize("line", ["{}. GO ON", "{} GO ON", "({}) GO", "utt {} GO ON", "{}) GO", "Line {}: GO"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbered_lines_are_refused(line: str, first: int) -> None:
+    lines = [line.format(first + i) for i in range(4)]
+    with pytest.raises(FormatProblem, match="its lines are numbered") as caught:
+        detect("\n".join(lines), KEYS)
+    assert caught.value.line == 1
+    assert detect("\n".join([*lines[:3], "STOP"]), KEYS, ()) == "lines"
+    assert detect("\n".join(reversed(lines)), KEYS, ()) == "lines"
+
+
+@pytest.mark.parametrize(
+    "speaker", ["Speaker 1: {}", "SPEAKER_00: {}", "[SPEAKER_01] {}", "Unknown Speaker: {}", "Speaker 1  0:03\n{}", "spk1: {}"]
+)
+def test_speakers_beside_the_words_are_refused(speaker: str) -> None:
+    with pytest.raises(FormatProblem, match="a speaker beside the words"):
+        detect("\n".join(speaker.format(text) for text in ("go on", "yes", "stop")), KEYS)
+
+
+def test_speakers_in_sentences_are_words() -> None:
+    assert detect("the speaker went on\nspeaker of the house\nspeakers: two\nThe speaker: no\n", KEYS) == "lines"

@@ -5,6 +5,7 @@
     {"start": 0.4, "end": 1.1, "text": " HELLO"}                                      faster-whisper's segments, written one by one
     {"transcription": [{"offsets": {"from": 400, "to": 1100}, "text": " HELLO"}]}     whisper.cpp (ms)
     {"text": "HELLO", "chunks": [{"timestamp": [0.4, 1.1], "text": " HELLO"}]}        pipelines of transformers
+    {"a1": "HELLO", "a2": {"text": "WORLD"}}                                          texts by id or recording
     {"utts": {"a1": {"output": [{"text": "HELLO", "rec_text": "HALLO<eos>"}]}}}       ESPnet 1
 
 An object with segments and no id or recording is the transcript of one recording, which it does not name.
@@ -12,6 +13,7 @@ An object with segments and no id or recording is the transcript of one recordin
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -20,7 +22,20 @@ from typing import Any, TypeGuard
 
 from asr.json_text import NotJsonError, array_elements, decode_json
 from asr.text.formats.columns import ROLES
-from asr.text.formats.record import DURATION, END, ID, OFFSET, SPEAKER, TEXT, FormatProblem, Record, Records, shorten, split_lines
+from asr.text.formats.record import (
+    DURATION,
+    END,
+    ID,
+    OFFSET,
+    SPEAKER,
+    TEXT,
+    FormatProblem,
+    Record,
+    Records,
+    is_recording,
+    shorten,
+    split_lines,
+)
 
 SEGMENTS = "segments"
 """key of the segments of a transcript; in records, a list of records"""
@@ -47,7 +62,13 @@ def read_objects(content: str) -> Records:
         FormatProblem: a line is not JSON or not an object, or a segment has no text or impossible times.
     """
     try:
-        for number, record in _values(content):
+        values = _values(content)
+        first = list(itertools.islice(values, 2))
+        if len(first) == 1 and _is_by_id(first[0][1]):
+            number, texts = first[0]
+            yield from ((number, {ID: name, **(value if isinstance(value, dict) else {TEXT: value})}) for name, value in texts.items())
+            return
+        for number, record in itertools.chain(first, values):
             if not isinstance(record, dict):
                 raise FormatProblem(number, f"is {shorten(json.dumps(record, ensure_ascii=False))}, expected a JSON object")
             yield from _records(record, number)
@@ -114,6 +135,15 @@ def _records(record: dict[str, Any], number: int) -> Iterator[Record]:
         yield number, {TEXT: text.strip() if isinstance(text, str) else " ".join(one[TEXT] for one in found)}
     else:
         yield from ((number, one) for one in found)
+
+
+def _is_by_id(record: Any) -> bool:
+    """Whether the keys of a file's only object are ids or recordings, and its values texts or objects with texts."""
+    if not isinstance(record, dict):
+        return False
+    values = record.values()
+    are_texts = all(isinstance(value, str) for value in values) or all(isinstance(value, dict) and TEXT in value for value in values)
+    return bool(record) and are_texts and all(is_recording(key) or any(map(str.isdigit, key)) for key in record)
 
 
 # ---------------------------------------------------------------- segments
