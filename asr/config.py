@@ -279,7 +279,8 @@ class DataConfig(Section):
     max_seconds: PositiveFloat = 20.0
     """shorter and longer utterances are left out of training, and counted"""
     cache_hours: NonNegativeFloat = 10.0
-    """hours of decoded audio that each process keeps in memory (16-bit, 0.115 GB an hour at 16 kHz); the rest is read every epoch"""
+    """hours of decoded audio that each process keeps in memory; the rest is read every epoch. An hour at 16 kHz takes 0.115 GB, or twice
+    that where float samples exceed full scale"""
     workers: NonNegativeInt | None = None
     """processes that load audio beside each training process; by default as many as there are cores to spare, at most 12, where a GPU
     waits for them, and none on a CPU"""

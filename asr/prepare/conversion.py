@@ -104,14 +104,14 @@ def _measured(items: Iterable[Utterance | str]) -> Iterator[Utterance | str]:
     """Utterances with their durations, in order; a problem for each whose recording is not all there."""
 
     @functools.lru_cache(maxsize=4096)  # utterances of one recording mostly follow each other
-    def info(path: Path) -> AudioInfo:
-        return probe(path)
+    def info(path: Path, track: int | None) -> AudioInfo:
+        return probe(path, track)
 
     def measure(found: Utterance | str) -> Utterance | str:
         if isinstance(found, str):
             return found
         try:
-            recording = info(found.audio_filepath)
+            recording = info(found.audio_filepath, found.track)
             length, problem = part_seconds(found, recording.seconds)
             if recording.breaks_off and found.duration is None:
                 problem = f"{found.audio_filepath}: {recording.breaks_off}"

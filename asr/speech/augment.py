@@ -157,7 +157,7 @@ def _masks(size: int, extent: Tensor, widest: Tensor, dice: Tensor) -> Tensor:
 def _length(noise: Utterance) -> tuple[float, str | None]:
     """Seconds of a recording, and why it cannot be used: better known now than in the midst of training."""
     try:
-        seconds, problem = part_seconds(noise, probe(noise.audio_filepath).seconds)
+        seconds, problem = part_seconds(noise, probe(noise.audio_filepath, noise.track).seconds)
         return seconds, f"{noise.audio_filepath}: {problem}" if problem else None
     except AudioError as e:
         return 0.0, str(e)
@@ -175,7 +175,7 @@ def _resampler(from_rate: int, to_rate: int) -> torchaudio.transforms.Resample:
 
 @lru_cache(maxsize=KEPT)
 def _whole_recording(noise: Utterance, sample_rate: int) -> Tensor:
-    return torch.from_numpy(load_audio(noise.audio_filepath, sample_rate, noise.offset, noise.duration))
+    return torch.from_numpy(load_audio(noise.audio_filepath, sample_rate, noise.offset, noise.duration, track=noise.track))
 
 
 def _part(noise: Utterance, sample_rate: int, start: float, seconds: float, length: int) -> Tensor:
@@ -183,7 +183,8 @@ def _part(noise: Utterance, sample_rate: int, start: float, seconds: float, leng
     wanted = length / sample_rate
     samples = np.zeros(0, np.float32)
     with contextlib.suppress(AudioError):  # it breaks off before the length that its header states
-        samples = load_audio(noise.audio_filepath, sample_rate, noise.offset + start, min(wanted, seconds - start))
+        samples = load_audio(noise.audio_filepath, sample_rate, noise.offset + start, min(wanted, seconds - start), track=noise.track)
     if len(samples) < length:
-        samples = np.concatenate([samples, load_audio(noise.audio_filepath, sample_rate, noise.offset, min(wanted, seconds))])
+        again = load_audio(noise.audio_filepath, sample_rate, noise.offset, min(wanted, seconds), track=noise.track)
+        samples = np.concatenate([samples, again])
     return torch.from_numpy(samples)

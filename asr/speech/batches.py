@@ -23,6 +23,7 @@ from asr.errors import AudioError
 from asr.speech.audio import load_whole
 from asr.speech.augment import WaveformAugmenter, dice_needed
 from asr.speech.manifest import Utterance
+from asr.speech.missing import Missing
 from asr.speech.teacher_targets import TeacherTargets
 
 
@@ -35,10 +36,17 @@ class Example(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """An utterance that will not, and why."""
+    """An utterance that is not used, and why."""
 
     id: str
     reason: str
+
+
+class Flawed(NamedTuple):
+    """An utterance that is used although a little of its sound is missing (`Missing.too_much` is False)."""
+
+    id: str
+    missing: str
 
 
 class Share(NamedTuple):
@@ -72,6 +80,7 @@ class Batch(NamedTuple):
     dice: Tensor  # (B, D)
     weight: float
     skipped: tuple[Skipped, ...]
+    flawed: tuple[Flawed, ...]  # reported in the first epoch alone
     teacher: TeacherRows | None
 
 
@@ -184,18 +193,23 @@ class BatchDataset(Dataset[Batch]):
         """The examples but for those that were given up."""
         return [example for i, example in enumerate(self.examples) if i not in self.unreadable]
 
-    def remember(self, hours: float) -> Iterator[Skipped | None]:
-        """Read up to so many hours into memory; yields once an utterance: None, or what could not be read and why."""
+    def remember(self, hours: float) -> Iterator[Skipped | Flawed | None]:
+        """Read up to `hours` of audio into memory.
+
+        Yields:
+            Once for each utterance read: what is wrong with it, or None.
+        """
         total = np.cumsum([e.seconds for e in self.examples])
         count = int((total <= hours * 3600).sum())
 
-        def read(i: int) -> Skipped | None:
+        def read(i: int) -> Skipped | Flawed | None:
+            flaws: list[Flawed] = []
             try:
-                samples = self.read(i)
+                samples = self.read(i, flaws)
             except AudioError as e:
                 return Skipped(self.examples[i].utterance.id, str(e))
             self.memory[i] = Kept.of(samples)
-            return None
+            return flaws[0] if flaws else None
 
         with ThreadPoolExecutor() as pool:
             yield from pool.map(read, range(count))
@@ -211,12 +225,16 @@ class BatchDataset(Dataset[Batch]):
         self.memory = {new: self.memory[old] for new, old in enumerate(kept) if old in self.memory}
         self.examples = [self.examples[i] for i in kept]
 
-    def read(self, i: int) -> np.ndarray:
-        """(N,) float32 samples of example `i`. Raises AudioError."""
+    def read(self, i: int, flaws: list[Flawed] | None = None) -> np.ndarray:
+        """Return example `i` as (N,) float32 samples; a little missing sound is added to `flaws`. Raises AudioError."""
         if i in self.memory:
             return self.memory[i].samples()
         u = self.examples[i].utterance
-        return load_whole(u.audio_filepath, self.sample_rate, u.offset, u.duration)
+        found: list[Missing] = []
+        samples = load_whole(u.audio_filepath, self.sample_rate, u.offset, u.duration, u.track, found.append)
+        if flaws is not None:
+            flaws.extend(Flawed(u.id, f"{u.audio_filepath}: {missing}") for missing in found)
+        return samples
 
     def __getitem__(self, share: Share) -> Batch:
         waveforms: list[Tensor] = []
@@ -225,11 +243,12 @@ class BatchDataset(Dataset[Batch]):
         rows: list[Tensor] = []
         speeds: list[float] = []
         skipped: list[Skipped] = []
+        flaws: list[Flawed] = []
         for i in share.examples:
             if i in self.unreadable:
                 continue
             try:
-                samples = torch.from_numpy(self.read(i))
+                samples = torch.from_numpy(self.read(i, flaws))
             except AudioError as e:
                 skipped.append(Skipped(self.examples[i].utterance.id, str(e)))
                 continue
@@ -258,6 +277,7 @@ class BatchDataset(Dataset[Batch]):
             torch.stack(dice) if dice else torch.zeros(len(waveforms), 0),
             weight,
             tuple(skipped),
+            tuple(flaws) if share.epoch == 0 else (),
             self._teacher_rows(rows, speeds, len(waveforms)),
         )
 

@@ -33,7 +33,7 @@ def measured(utterances: Iterable[Utterance], tokenizer: Tokenizer) -> tuple[lis
     utterances = list(utterances)
     for u, tokens in zip(utterances, tokenizer.encode_many([u.text or "" for u in utterances]), strict=True):
         try:
-            seconds = probe(u.audio_filepath).seconds - u.offset if u.duration is None else u.duration
+            seconds = probe(u.audio_filepath, u.track).seconds - u.offset if u.duration is None else u.duration
         except AudioError as e:
             skipped.append(Skipped(u.id, str(e)))
         else:

@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from asr.files import write_atomically
 from asr.json_text import decode_json
-from asr.speech.batches import Skipped
+from asr.speech.batches import Flawed, Skipped
 from asr.terminal import SafeConsole
 from asr.train.log import read_log
 from asr.train.state import Place
@@ -34,6 +34,7 @@ class Journal:
         self.folder, self.speaks = folder, speaks
         self.console = SafeConsole(stderr=True, quiet=not speaks)
         self.skips: Counter[str] = Counter()
+        self.flaws: Counter[str] = Counter()
         self.writer: SummaryWriter | None = None
         self.progress: Progress | None = None
         self.epochs = 0
@@ -61,6 +62,16 @@ class Journal:
             elif self.skips[where] == 6:
                 self.say(f"{where}: more are left out; all are in {self.folder / 'log.jsonl'}")
             self._log({"skipped": s.id, "where": where, "reason": s.reason})
+
+    def flawed(self, where: str, flawed: Sequence[Flawed]) -> None:
+        """Count utterances that lack a little of their sound, and show the first few of each place."""
+        for one in flawed:
+            self.flaws[where] += 1
+            if self.flaws[where] <= 5:
+                self.say(f"{where}: used {one.id}, of which a little is missing: {one.missing}")
+            elif self.flaws[where] == 6:
+                self.say(f"{where}: more lack a little; all are in {self.folder / 'log.jsonl'}")
+            self._log({"flawed": one.id, "where": where, "missing": one.missing})
 
     def begin(self, introduction: Sequence[str], place: Place, computation: Mapping[str, str | int] | None = None) -> None:
         """Print the first lines, once all is ready. `computation` is logged where it differs from the one before."""

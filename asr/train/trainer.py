@@ -35,7 +35,7 @@ from asr.model.checkpoint import (
 )
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
-from asr.speech.batches import Batch, BatchDataset, BatchSampler, Skipped, TeacherRows
+from asr.speech.batches import Batch, BatchDataset, BatchSampler, Flawed, Skipped, TeacherRows
 from asr.train.card import model_card
 from asr.train.evaluation import dev_waveform, evaluate, trusting
 from asr.train.examples import digest, measured, read_utterances, trainable
@@ -133,8 +133,9 @@ class Trainer:
             multiprocessing_context="fork" if self.workers else None,  # they share the audio that is remembered
             worker_init_fn=ignore_signals,
         )  # fmt: skip
-        sums = torch.zeros(5, device=accelerator.device)  # four losses, and how many utterances could not be read
+        sums = torch.zeros(5, device=accelerator.device)  # four losses, and how many utterances were not read whole
         skipped: list[Skipped] = []
+        flawed: list[Flawed] = []
         still_steps = config.still_steps if config.start_from and config.start_with == "listener" else 0
 
         with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
@@ -150,7 +151,8 @@ class Trainer:
                 with memory, contextlib.nullcontext() if share.last else accelerator.no_sync(model):
                     sums[:4] += self._backward(model, batch)
                 skipped += batch.skipped
-                sums[4] += len(batch.skipped)
+                flawed += batch.flawed
+                sums[4] += len(batch.skipped) + len(batch.flawed)
                 if not share.last:
                     continue
 
@@ -167,7 +169,9 @@ class Trainer:
                 sums.zero_()
                 if unread:
                     self.journal.skipped("training", gather_object(skipped))
+                    self.journal.flawed("training", gather_object(flawed))
                     skipped.clear()
+                    flawed.clear()
                 *losses, distance = losses
                 total, attention, ctc = (loss / share.tokens for loss in losses)
                 figures = {
@@ -230,7 +234,11 @@ class Trainer:
         for what, data in (("data.train", self.data), ("data.dev", self.dev)):
             results = self.journal.track(data.remember(self.config.data.cache_hours), f"reading {what}", len(data))
             # What any process could not read none uses.
-            unreadable: dict[int, Skipped] = dict(gather_object([(i, skipped) for i, skipped in enumerate(results) if skipped]))
+            unreadable: dict[int, Skipped] = dict(
+                gather_object([(i, found) for i, found in enumerate(results) if isinstance(found, Skipped)])
+            )
+            flawed = dict(gather_object([(i, found) for i, found in enumerate(results) if isinstance(found, Flawed)]))
+            self.journal.flawed(what, list(flawed.values()))
             self.journal.skipped(what, list(unreadable.values()))
             if len(unreadable) == len(data):
                 raise ConfigError(f"{what}: no recording could be read")

@@ -273,7 +273,9 @@ def counted(written: Path) -> np.ndarray:
 def greedy_ctc(model: TrainedModel, utterance: Utterance) -> str:
     """The text of the most likely label of each state; none of a recording that cannot be read."""
     try:
-        samples = load_audio(utterance.audio_filepath, model.config.model.frontend.sample_rate, utterance.offset, utterance.duration)
+        samples = load_audio(
+            utterance.audio_filepath, model.config.model.frontend.sample_rate, utterance.offset, utterance.duration, track=utterance.track
+        )
     except AudioError:
         return ""
     states, _ = model.network.listen(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
