@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_origin
 import yaml
 from pydantic import ValidationError
 
-from asr.config import Config, LMRecipe, LMTrainConfig, Section, TrainConfig
+from asr.config import Block, Config, LMRecipe, LMTrainConfig, Section, TrainConfig
 from asr.errors import ConfigError
 from asr.yaml_text import NotYamlError, decode_yaml, read_yaml
 
@@ -81,7 +81,7 @@ def _inherit(path: Path, tree: dict[str, Any], overrides: list[str] | None = Non
     if train.get("start_with") == "listener":
         network = model.get("model", {})
         return _filled(tree, {"model": {name: network[name] for name in ("frontend", "listener") if name in network}})
-    return _filled(tree, {name: model[name] for name in ("language", "model", "tokenizer", "decode") if name in model})
+    return _filled(tree, {name: model[name] for name in ("language", "model", "tokenizer", "segment", "decode") if name in model})
 
 
 def _filled(tree: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
@@ -189,4 +189,5 @@ def _keys(kind: type[Section], before: str = "") -> Iterator[str]:
         yield before + name
         part = field.annotation
         if get_origin(part) is None and isinstance(part, type) and issubclass(part, Section):  # Python 3.10 takes tuple[int] for a type
-            yield from _keys(part, f"{before}{name}.")
+            kinds = part.KINDS.values() if issubclass(part, Block) else [part]
+            yield from dict.fromkeys(key for one in kinds for key in _keys(one, f"{before}{name}."))

@@ -127,7 +127,7 @@ class _Search:
         self.scorer = CTCPrefixScorer(ctc_log_probs, lengths) if ctc_log_probs is not None and config.ctc_weight > 0 else None
         self.weight = config.ctc_weight if self.scorer else 0.0
         self.lm = lm if config.lm_weight > 0 else None
-        self.internal = speller.attention.blurred(memory) if self.lm and config.internal_lm > 0 else None
+        self.internal = speller.internal_lm_memory(memory) if self.lm and config.internal_lm > 0 else None
         self.hotwords = hotwords
 
         self.promising = round(PROMISING * config.beam) if hotwords else 0
