@@ -64,15 +64,15 @@ class FrontendConfig(Section):
 class SegmentConfig(Section):
     """Segmentation of recordings into stretches of speech, by voice activity detection."""
 
-    longest_seconds: PositiveFloat = 18.0
+    longest_seconds: Annotated[float, Field(ge=1, le=120)] = 18.0
     """Maximum segment length (s). Longer speech is cut at its quietest place."""
-    join_seconds: NonNegativeFloat = 0.6
+    join_seconds: Annotated[float, Field(ge=0, le=120)] = 0.6
     """Longest pause inside a segment (s). Speech on both sides of a shorter pause is joined."""
-    pause_seconds: PositiveFloat = 0.25
+    pause_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
     """Shortest silence that ends a stretch of speech (s)."""
-    pad_seconds: NonNegativeFloat = 0.2
+    pad_seconds: Annotated[float, Field(ge=0, le=10)] = 0.2
     """Silence kept before and after a segment (s)."""
-    shortest_seconds: NonNegativeFloat = 0.1
+    shortest_seconds: Annotated[float, Field(ge=0, le=60)] = 0.1
     """Minimum length of speech (s). Shorter sounds are ignored."""
     threshold: Fraction = 0.5
     """Speech probability at which a stretch of speech begins."""
