@@ -393,7 +393,7 @@ def test_a_listener_is_taken_over_for_other_pieces(tone_config: Config, fused_fo
     for part in ("frontend", "listener"):
         for name, tensor in getattr(after.network, part).state_dict().items():
             assert torch.allclose(tensor, getattr(before.network, part).state_dict()[name], atol=1e-3), (part, name)
-    assert f"`{fused_folder}` (its listener), and what that was trained on" in after.card
+    assert f"`{fused_folder}` (its listener), and its training data" in after.card
 
 
 @pytest.mark.parametrize("still", [3, 2])
