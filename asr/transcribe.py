@@ -86,7 +86,7 @@ class Transcriber:
         Args:
             model: a trained model.
             decode: the search; default: the model's own.
-            segment: how speech is detected; default: `SegmentConfig()`.
+            segment: how speech is detected; default: the model's own.
             batch_seconds: speech in a batch (s).
             hotwords: phrases that the search favours, see `asr.load_hotwords`.
             nbest: readings kept of each segment; default: the whole beam, about 20 kB a segment for a beam of 16.
@@ -101,7 +101,7 @@ class Transcriber:
         self.model, self.batch_seconds, self.hotwords, self.nbest = model, batch_seconds, hotwords, nbest
         self._trimmer = Trimmer()
         self.decode = decode or model.search
-        self.segment = segment or SegmentConfig()
+        self.segment = segment or model.config.segment
         check_search(model, self.decode, hotwords)
         self.language = model.config.language
         self.state_seconds = model.config.model.state_seconds

@@ -65,7 +65,7 @@ def _train(recipe: Path, overrides: list[str] | None, restart: bool) -> None:
 def _run(trainer: Trainer | LMTrainer) -> Path:
     """Train to the end, or to where all processes are asked to stop. There they take leave of each other: one that merely exits may
     abort over the connection. One that fails leaves alone and at once."""
-    from asr.train.sitting import Interrupted
+    from asr.train.session import Interrupted
 
     try:
         folder = trainer.run()
