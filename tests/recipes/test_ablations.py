@@ -74,7 +74,10 @@ def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleTyp
         "no-recombined": ["data.train"],
         "transcribed": ["data.train"],
         "input-feeding": ["model.speller.input_feeding"],
-        "location": ["model.speller.input_feeding", "model.attention.kind"],
+        "location": [
+            "model.speller.input_feeding",
+            *(f"model.attention.{key}" for key in ("kind", "location_channels", "location_width")),
+        ],
         "reduction-4": ["model.listener.pyramid"],  # the stem has the strides already
         "pieces-256": ["tokenizer.model"],
         "pieces-128": ["tokenizer.vocab_size", "tokenizer.model"],
@@ -87,7 +90,7 @@ def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleTyp
     for variant in ablations.VARIANTS:
         changed = load_config(Config, mini, pinned + variant.changes(base))
         after = flat(changed)
-        found[variant.name] = sorted(key for key in after if after[key] != before[key])
+        found[variant.name] = sorted(key for key in after if key not in before or after[key] != before[key])
         match variant.name:
             case "no-pseudo":
                 assert after["data.train"] == [manifests["real"], manifests["synthetic"], manifests["recombined"]]

@@ -36,7 +36,7 @@ def count(*_):
     global taken
     taken += 1
     return True
-signals.Interruption.ask = signals._exit_at_once = count
+signals.Interruption.request = signals._exit_at_once = count
 with signals.signal_thread():
     from asr.config import Config
     from asr.config_file import load_config
