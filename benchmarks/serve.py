@@ -42,8 +42,8 @@ import numpy as np
 import soundfile
 
 import asr
-from asr.cli.console import speaks_plainly
 from asr.cli.search import SearchOptions
+from asr.console import one_line_errors
 from asr.errors import AsrError, UsageError
 from asr.speech.audio import load_audio, probe
 from asr.speech.manifest import Utterance, read_manifest
@@ -180,7 +180,7 @@ def figure(what: str, value: str, wanted: str = "") -> None:
     print(f"{what:<44} {value:<26} {wanted}", flush=True)
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path)

@@ -40,8 +40,8 @@ from typing import Literal
 import httpx
 import numpy as np
 
-from asr.cli.console import speaks_plainly
 from asr.cli.search import SearchOptions
+from asr.console import one_line_errors
 from asr.errors import AsrError
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -306,7 +306,7 @@ async def watch(running: Running, seen: list[tuple[float, int]]) -> None:
         await asyncio.sleep(5)
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600.0, help="with all clients")

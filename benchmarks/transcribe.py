@@ -27,7 +27,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import AsrError
 
 Listener = Callable[[Sequence[str]], list[str]]
@@ -107,7 +107,7 @@ def work(name: str, paths: Sequence[str], first: str, rounds: int) -> dict[str, 
     return {"start": start, "seconds": statistics.median(seconds), "memory": memory, "texts": texts}
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True, help="whole recordings with their text")

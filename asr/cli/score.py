@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.console import complain, err, out, speaks_plainly
+from asr.console import err, one_line_errors, out, print_error
 
 if TYPE_CHECKING:
     from asr.score.evaluation import Evaluation
@@ -36,7 +36,7 @@ FormatOption = Annotated[
 KeyOption = Annotated[str | None, typer.Option(help="Read the text from this key or column.", show_default="text, pred_text, …")]
 
 
-@speaks_plainly
+@one_line_errors
 def score(
     reference: Annotated[Path, typer.Argument(help="Reference transcripts; - for standard input.", show_default=False)],
     hypotheses: Annotated[
@@ -133,5 +133,5 @@ def write_report_files(found: Evaluation, path: Path | None, pictures: dict[str,
 def is_above(found: Evaluation, percent: float | None) -> bool:
     above = [s for s in found.systems if percent is not None and 100 * s.words.rate > percent]
     for system in above:
-        complain(f"{system.name}: WER is {100 * system.words.rate:.2f} %, above {percent:g} %")
+        print_error(f"{system.name}: WER is {100 * system.words.rate:.2f} %, above {percent:g} %")
     return bool(above)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_
 
 import typer
 
-from asr.cli.console import err
+from asr.console import err
 from asr.errors import UsageError
 
 if TYPE_CHECKING:

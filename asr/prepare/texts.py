@@ -1,11 +1,11 @@
-"""Texts with ids or times, in any format of `asr/text/formats` but tables: a recording for each id, or parts of recordings.
+"""Texts with ids or times, in any format of `asr/text/formats` except tables: a recording for each id, or segments of recordings.
 
     {"file_name": "a1.wav", "transcription": "…"}      JSON lines, such as Hugging Face's metadata.jsonl
     HELLO WORLD (a1), a1 HELLO WORLD                   trn, Sphinx's hypotheses, Kaldi's `text`, HTK's master label files
     STM, SRT, VTT, Audacity's labels, Whisper's JSON   each segment is an utterance
     CTM, and labels of words                           the words of a recording are one utterance
 
-Formats that name no recording (SRT, VTT, labels, …) are of the recording that has the file's own name.
+Formats that name no recording (SRT, VTT, labels, …) belong to the recording with the name of the file.
 """
 
 from __future__ import annotations
@@ -43,10 +43,19 @@ _TEXT_KEYS = ROLES["text"]
 
 
 def read_text_file(path: Path, form: str, audio_folder: Path | None = None) -> Listing:
-    """Utterances of a file in a format that is no table.
+    """Read a file of texts.
 
-    Recordings are looked for in `audio_folder`, beside the file and in the usual folders there, then in the working directory, with any
-    ending of a recording. Raises UsageError where the file cannot be read, or is not of the format.
+    Args:
+        path: the file.
+        form: name of its format, one of `FORMATS`.
+        audio_folder: where to look for recordings first; then beside the file, in usual folders there, and in the working directory. Any
+            ending of a recording is tried.
+
+    Returns:
+        Its utterances.
+
+    Raises:
+        UsageError: the file cannot be read, or is not in the format.
     """
     finder = finder_beside(path, audio_folder)
     skipped: list[int] = []
@@ -60,9 +69,16 @@ def read_text_file(path: Path, form: str, audio_folder: Path | None = None) -> L
 
 
 def pair_utterances(name: str, audio: Path, path: Path, content: str) -> Iterator[Utterance | str]:
-    """The utterances of a recording whose text stands in a file beside it: one, or its segments where the file gives times.
+    """Yield the utterances of a recording with a text file beside it: one, or a segment for each time span in the file.
 
-    `name` is the id of the recording.
+    Args:
+        name: id of the recording.
+        audio: the recording.
+        path: the text file.
+        content: its content.
+
+    Yields:
+        Utterances, and problems `place: problem`.
     """
     try:
         form = detect_times(content, path.suffix.lower())
@@ -95,7 +111,7 @@ def pair_utterances(name: str, audio: Path, path: Path, content: str) -> Iterato
 
 
 def _beside_own_name(content: str, name: str) -> str | None:
-    """What is wrong with a text that begins or ends with the name of its recording, which nobody said."""
+    """Return the problem of a text that begins or ends with the name of its recording, or None."""
     words = content.split()
     if len(words) > 1 and any(c.isdigit() for c in name) and name in (words[0].strip("():|"), words[-1].strip("()")):
         return f'the name of the recording ("{name}") stands beside the words: remove it'
@@ -132,7 +148,7 @@ _ROLE_KEYS = {"audio": _AUDIO, "id": ID, "text": TEXT, "duration": DURATION, "of
 
 
 def _records(path: Path, form: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Records of a file. JSON lines are read one by one, as such files may be large; a line that is no object is given as what is wrong."""
+    """Yield the records of a file by line. JSON lines are read one by one, as such files can be large. A bad line yields its problem."""
     lines = numbered_lines(path)
     if form == "json":
         first = next(((number, line) for number, line in numbered_lines(path) if line.strip()), None)
@@ -145,7 +161,7 @@ def _records(path: Path, form: str) -> Iterator[tuple[int, dict[str, Any] | str]
 
 
 def _is_whole(line: str) -> bool:
-    """Whether a line is a JSON object of its own."""
+    """Return whether a line is a complete JSON object."""
     try:
         return line.lstrip().startswith("{") and bool(list(read_records(line, "json")))
     except FormatProblem:
@@ -163,7 +179,7 @@ def _object_in(line: str, number: int) -> Iterator[tuple[int, dict[str, Any] | s
 
 
 def _by_segment(records: Iterable[tuple[int, dict[str, Any] | str]], form: str, own: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Records with ids and recordings, or what is wrong with one. `own` is the name of the recording that a file does not name."""
+    """Yield records with ids and recordings, or their problems. `own` is the recording of a file that names none."""
     if form == "ctm":
         yield from _joined_words([(line, word) for line, word in records if isinstance(word, dict)])
         return
@@ -197,7 +213,7 @@ def _joined_words(words: Sequence[Record]) -> Iterator[tuple[int, dict[str, Any]
 
 
 def _of_object(record: Mapping[str, Any], own: str) -> Iterator[dict[str, Any] | str]:
-    """The utterances of a JSON object."""
+    """Yield the utterances of a JSON object."""
     record = object_of(dict(record))
     keys = {role: next((key for key in names if record.get(key) not in (None, "")), None) for role, names in ROLES.items()}
     keys["text"] = next((key for key in _TEXT_KEYS if key in record), None)
@@ -222,7 +238,7 @@ def _of_object(record: Mapping[str, Any], own: str) -> Iterator[dict[str, Any] |
 
 
 def _channel_counter() -> Callable[[Utterance, Mapping[str, Any]], str | None]:
-    """A function that says why a segment of one channel cannot stand in a manifest, which names no channels."""
+    """Make a function that returns the problem of a segment of one channel, as a manifest cannot name a channel."""
     seen: dict[Path, str] = {}
 
     @functools.lru_cache(maxsize=4096)
@@ -230,7 +246,7 @@ def _channel_counter() -> Callable[[Utterance, Mapping[str, Any]], str | None]:
         try:
             return probe(path).channels
         except AudioError:
-            return 1  # `convert` says what is wrong with it
+            return 1  # `convert` reports the problem
 
     def problem(u: Utterance, told: Mapping[str, Any]) -> str | None:
         first = seen.setdefault(u.audio_filepath, str(told[CHANNEL]))

@@ -84,7 +84,7 @@ def test_a_clean_source_leaves_no_list_of_problems(corpus: Path) -> None:
 def test_texts_are_normalised_and_lost_digits_are_told(corpus: Path, tmp_path: Path) -> None:
     result = run("from", corpus / "list.csv", "--output", tmp_path / "n.json", "--normalize", "librispeech")
     assert [u.text for u in read_manifest(tmp_path / "n.json")] == ["HELLO WORLD", "ON AND ON", "ND STREET"]
-    assert "1 texts lost digits to librispeech, and so words that are said: spell numbers out first" in result.stderr
+    assert "warning: 1 texts lost digits to the normaliser, and so lack spoken words: spell numbers out first" in result.stderr
     assert f"{corpus}/list.csv:9: b has no text once it is normalised ('?!')" in (tmp_path / "n.problems.txt").read_text()
 
 
@@ -277,7 +277,7 @@ def peak():  # kB; not getrusage's, which begins with the most that the parent h
 convert(open_source(Path(sys.argv[3]))[1], Path(sys.argv[2]))
 before = peak()
 done = convert(open_source(Path(sys.argv[1]))[1], Path(sys.argv[2]))
-print(done.utterances, (peak() - before) // 1024)
+print(done.parts[0].utterances, (peak() - before) // 1024)
 """
 
 

@@ -102,10 +102,10 @@ def test_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 COPY = """
 import hashlib, resource, sys
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.inputs import expand, open_inputs
 
-@speaks_plainly
+@one_line_errors
 def copy(limit):
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
