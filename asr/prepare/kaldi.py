@@ -86,7 +86,7 @@ def _read(path: Path, problems: list[str]) -> dict[str, tuple[str, int]]:
         if key and not value:
             problems.append(f"{path}:{number}: {key} stands alone, expected a value behind it")
         elif key in found:
-            problems.append(f"{path}:{number}: {key} stands here a second time")
+            problems.append(f"{path}:{number}: {key} is repeated")
         elif key:
             found[key] = (value[0].strip(), number)
     return found

@@ -75,7 +75,7 @@ def test_every_line_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     assert utterances[1].text == ""
     assert [p.replace(f"{tmp_path}/", "") for p in problems] == [
         "wav.scp:3: r3 stands alone, expected a value behind it",
-        "wav.scp:4: r1 stands here a second time",
+        "wav.scp:4: r1 is repeated",
         "text:2: u2: wav.scp:2: gone.wav: no such recording",
         "text:3: u3: recording r9 is not in wav.scp",
         "segments:4: u4: begins at 1 and ends at 0.5 s, expected 0 <= start < end",

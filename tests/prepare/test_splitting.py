@@ -245,8 +245,7 @@ def test_manifests_that_cannot_be_read(tmp_path: Path) -> None:
     assert "no such manifest" in run(tmp_path / "gone.json").stderr
     table = write(tmp_path / "t.csv", "path,text\na.wav,x\n")
     assert (
-        run(table).stderr
-        == f"error: {table}:1: not JSON: Expecting value: is this a manifest? asr manifest from converts other layouts\n"
+        run(table).stderr == f"error: {table}:1: not JSON: Expecting value: is this a manifest? asr manifest from converts other layouts\n"
     )
     assert "the manifest is empty" in run(write(tmp_path / "e.json", "\n")).stderr
     bad = write(tmp_path / "b.json", '{"audio_filepath": "a.wav", "duration": 1}\n{}\n{"audio_filepath": 1}\n')
