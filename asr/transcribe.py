@@ -1,8 +1,8 @@
-"""Recordings to transcripts, however many and however long.
+"""Recordings to transcripts, of any number and length.
 
-A reading thread decodes recordings block by block and cuts them into segments of speech, a window of some minutes at a time. The
-segments of a window, of whatever recordings, are recognised in batches of like length while the next window fills. So memory holds
-two windows, and a recording's transcript is whole with its last segment.
+A reading thread decodes recordings block by block and splits them into segments of speech, one window of some minutes at a time. The
+segments of a window, of any recordings, are recognised in batches of similar length while the next window fills. So memory holds
+two windows. A recording's transcript is complete with its last segment.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 from asr.config import EMBEDDED, DecodeConfig, SegmentConfig
 from asr.decode.align import PlacedWord, words_of
-from asr.decode.examine import Examined, examine
 from asr.decode.hotwords import Hotwords
-from asr.decode.recognize import check_search
+from asr.decode.recognize import Recognition, check_search, recognize_verified
 from asr.decode.utterances import Recognized, recognize_utterances
 from asr.errors import AudioError, UsageError
 from asr.memory import Trimmer
@@ -35,23 +34,29 @@ from asr.speech.manifest import Utterance
 from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment
-from asr.speech.windows import Source, Window, read_windows
-from asr.transcript import HeldBack, Reading, Segment, Transcript, Word
+from asr.speech.windows import Source, read_windows
+from asr.transcript import HeldBack, Segment, Transcript, Word
 
-BATCH_SECONDS = 120.0  # of speech recognised together; more costs memory and gains nothing on a CPU
-HANGOVER = 0.16  # seconds for which a word goes on after CTC has seen the last of it
-WINDOW_BATCHES = 5  # in a window: enough to find segments of like length
+BATCH_SECONDS = 120.0  # of speech in a batch; more costs memory and gains nothing on a CPU
+HANGOVER = 0.16  # seconds by which a word may outlast the states that CTC aligns it with
+WINDOW_BATCHES = 5  # batches in a window: enough to group segments of similar length
 
 
 def load_model(folder: Path | str | None = None, device: str = "auto", language_model: Path | str | None = None) -> Transcriber:
-    """A model ready to transcribe: the one in the package, or the one in `folder`.
+    """Load a model, ready to transcribe.
 
     >>> model = asr.load_model()
     >>> transcript = model.transcribe("talk.mp3")
     >>> transcript.text, transcript.words[0].start
 
-    `device` is auto, cpu, or a torch device; `language_model` a folder to use in place of the model's own, or "none". Raises
-    UsageError for a folder or device that is not there, ModelError for a folder that is damaged.
+    Args:
+        folder: a model folder; default: the model in the package.
+        device: auto, cpu, or another torch device.
+        language_model: a folder to use in place of the model's own language model, or "none".
+
+    Raises:
+        UsageError: the folder or the device does not exist.
+        ModelError: the folder is damaged.
     """
     model = load_folder(Path(folder) if folder else EMBEDDED, pick_device(device))
     if language_model is not None:
@@ -79,17 +84,17 @@ class Transcriber:
         Args:
             model: a trained model.
             decode: the search; default: the model's own.
-            segment: how speech is found; default: `SegmentConfig()`.
-            batch_seconds: speech recognised together (s).
+            segment: how speech is detected; default: `SegmentConfig()`.
+            batch_seconds: speech in a batch (s).
             hotwords: phrases that the search favours, see `asr.load_hotwords`.
-            nbest: readings kept of each segment; default: the whole beam, some 20 kB a segment for a beam of 16.
+            nbest: readings kept of each segment; default: the whole beam, about 20 kB a segment for a beam of 16.
 
         Raises:
             UsageError: the model cannot do this search.
         """
         if model.config.model.frontend.high_hz > RATE / 2:
             raise UsageError(
-                f"the model hears up to {model.config.model.frontend.high_hz:g} Hz, and speech is found in recordings at {RATE} Hz: use asr evaluate"
+                f"the model needs frequencies up to {model.config.model.frontend.high_hz:g} Hz, and recordings are split into speech at {RATE} Hz: use asr evaluate"
             )
         self.model, self.batch_seconds, self.hotwords, self.nbest = model, batch_seconds, hotwords, nbest
         self._trimmer = Trimmer()
@@ -100,11 +105,15 @@ class Transcriber:
         self.state_seconds = model.config.model.state_seconds
 
     def transcribe(self, audio: Path | str | NDArray[Any], channel: int | None = None, track: int | None = None) -> Transcript:
-        """Transcribe a file, or samples (N,) at 16 kHz, of any length.
+        """Transcribe a recording of any length.
 
-        Samples are floats in [-1, 1], or integers as WAV files have them: int8, int16 or int32, whose full range that is, or uint8, in which
-        128 is silence. `channel` of a file is 1 for the first; None is the mean of all. `track` is that of a file with several sound
-        tracks, 1 for the first; None is the one flagged as default. Raises AudioError.
+        Args:
+            audio: a file, or samples (N,) at 16 kHz: floats in [-1, 1], int8, int16 or int32 of full range, or uint8, in which 128 is silence.
+            channel: of a file, 1 for the first; None for the mean of all.
+            track: of a file with several sound tracks, 1 for the first; None for the one flagged as default.
+
+        Raises:
+            AudioError: the recording cannot be read.
         """
         if isinstance(audio, np.ndarray):
             samples = _float_samples(audio)
@@ -123,9 +132,16 @@ class Transcriber:
         on_progress: Callable[[float], None] = lambda _: None,
         track: int | None = None,
     ) -> Iterator[tuple[int, Transcript | AudioError]]:
-        """Transcribe many recordings, or parts of them: yields (index, transcript or what is wrong with the recording), in order.
+        """Transcribe many recordings, or parts of them.
 
-        `on_progress` is called with the seconds of recordings finished since the last call.
+        Args:
+            utterances: the recordings.
+            channel: as in `transcribe`.
+            on_progress: called with the seconds of audio done since the last call.
+            track: as in `transcribe`.
+
+        Yields:
+            The index of each recording, and its transcript or the error, in order.
         """
         return self._transcribe([_file(u, channel, track) for u in utterances], on_progress)
 
@@ -138,58 +154,52 @@ class Transcriber:
             try:
                 while (window := coming.result()) is not None:
                     coming = pool.submit(next, windows, None)
-                    for share in self._recognize(window, found):
-                        on_progress(share * window.seconds)
+                    seconds = [speech.seconds for _, speech in window.segments]
+                    for batch in by_length(seconds, self.batch_seconds):
+                        recognized = self.recognize([window.segments[i][1] for i in batch])
+                        for i, segment in zip(batch, recognized, strict=True):
+                            if segment:
+                                found[window.segments[i][0]].append(segment)
+                        self._trimmer.trim()  # the next batch has another shape, and would not fit into the gaps
+                        on_progress(sum(seconds[i] for i in batch) / sum(seconds) * window.seconds)
+                    if not seconds:
+                        on_progress(window.seconds)
                     for end in window.ends:
-                        name, heard = sources[end.recording].name, found.pop(end.recording, [])
-                        yield end.recording, end.error or Transcript.of(name, end.seconds, heard, end.missing, self.language, end.notes)
+                        name, segments = sources[end.recording].name, found.pop(end.recording, [])
+                        yield end.recording, end.error or Transcript.of(name, end.seconds, segments, end.missing, self.language, end.notes)
             finally:
                 stop.set()
 
-    def _recognize(self, window: Window, found: dict[int, list[Segment | HeldBack]]) -> Iterator[float]:
-        """Recognise a window, adding to `found` by recording; yields the share of the window that each batch was.
-
-        Free memory goes back to the system after each batch: the next has another shape, and would not fit into the gaps.
-        """
-        seconds = [speech.seconds for _, speech in window.segments]
-        if not seconds:
-            yield 1.0
-        for batch in by_length(seconds, self.batch_seconds):
-            recognized = self.recognize([window.segments[i][1] for i in batch])
-            for i, heard in zip(batch, recognized, strict=True):
-                if heard:
-                    found[window.segments[i][0]].append(heard)
-            self._trimmer.trim()
-            yield sum(seconds[i] for i in batch) / sum(seconds)
-
     def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | HeldBack | None]:
-        """What is said in each of some segments of speech, of whatever recordings, heard in one batch; None where no words are found."""
-        examined = examine(self.model, [self.waveform(one) for one in speech], self.decode, self.hotwords)
-        return [self._heard(one, what) for one, what in zip(speech, examined, strict=True)]
+        """Recognise segments of speech, of any recordings, in one batch.
 
-    def _heard(self, speech: SpeechSegment, what: Examined) -> Segment | HeldBack | None:
-        if what.held_back:
-            return HeldBack(speech.start, speech.start + speech.seconds, what.held_back)
-        return self._segment(speech, what) if what.readings and what.readings[0].text else None
+        Returns:
+            A segment of the transcript for each, or the words that are held back for lack of CTC evidence, or None without words.
+        """
+        recognized = recognize_verified(self.model, [self.waveform(one) for one in speech], self.decode, self.hotwords)
+        return [self._segment(one, result) for one, result in zip(speech, recognized, strict=True)]
 
     def waveform(self, speech: SpeechSegment) -> torch.Tensor:
-        """(N,) at the model's rate; speech is found at 16 kHz."""
+        """Return the samples (N,) of a segment of speech at the model's rate."""
         rate = self.model.config.model.frontend.sample_rate
         return torch.from_numpy(speech.samples if rate == RATE else soxr.resample(speech.samples, RATE, rate))
 
-    def _segment(self, speech: SpeechSegment, what: Examined) -> Segment:
-        readings = tuple(
-            Reading(r.text, tuple(h.tokens), h.score, h.attention_score, h.ctc_score, h.lm_score, h.internal_lm_score)
-            for r, h in ((r, r.hypothesis) for r in what.readings[: self.nbest])
-        )
-
+    def _segment(self, speech: SpeechSegment, result: Recognition) -> Segment | HeldBack | None:
+        start, end = speech.start, speech.start + speech.seconds
+        if result.held_back:
+            return HeldBack(start, end, result.held_back)
+        if not result.readings or not result.readings[0].text:
+            return None
         timed = self.model.network.ctc is not None
-        words = self._words(speech, words_of(what.placed, self.model.tokenizer)) if timed else ()
-        return Segment(speech.start, speech.start + speech.seconds, readings, words, what.doubtful)
+        words = self._words(speech, words_of(result.placed, self.model.tokenizer)) if timed else ()
+        return Segment(start, end, tuple(result.readings[: self.nbest]), words, result.doubtful)
 
     def _words(self, speech: SpeechSegment, placed: Sequence[PlacedWord]) -> tuple[Word, ...]:
-        """States to seconds. CTC sees a word early and lets go of it before its end: no word begins before the speech does, and
-        each goes on until the next, but for HANGOVER at most."""
+        """Convert states to seconds.
+
+        CTC aligns a word early and leaves it before its end. So no word begins before the speech does, and each lasts until the next, but at most
+        HANGOVER longer than its states.
+        """
 
         def seconds(state: int) -> float:
             return min(max(speech.start + state * self.state_seconds, speech.speech_start), speech.speech_end)
@@ -208,13 +218,13 @@ def transcribe_utterances(
     batch_seconds: float = BATCH_SECONDS,
     hotwords: Hotwords | None = None,
 ) -> Iterator[tuple[int, Recognized | AudioError]]:
-    """Recognise the utterances of a manifest as `Transcriber` does, so that its texts are those that are measured.
+    """Transcribe the utterances of a manifest as `Transcriber` does, so that `asr evaluate` measures the texts of `asr transcribe`.
 
-    A recording that breaks off is an error: its text is that of the whole. A model that needs frequencies above 8 kHz, which `Transcriber`
-    does not take, recognises each utterance as it was cut.
+    A truncated recording is an error, since its reference is the text of the whole. A model that needs frequencies above 8 kHz, which
+    `Transcriber` refuses, recognises each utterance in one piece.
 
     Yields:
-        The utterance's index, and its text or what is wrong with its recording.
+        The index of each utterance, and its text or the error.
     """
     if model.config.model.frontend.high_hz > RATE / 2:
         yield from recognize_utterances(model, utterances, decode, batch_seconds, hotwords)
@@ -231,9 +241,13 @@ def transcribe_utterances(
 
 
 def _float_samples(samples: NDArray[Any]) -> Samples:
-    """Samples (N,) of a type that recordings have to float32 in [-1, 1]. Raises AudioError for other types and shapes, and what is not finite."""
+    """Convert samples (N,) of a type that recordings have to float32 in [-1, 1].
+
+    Raises:
+        AudioError: another type or shape, or a sample that is not finite.
+    """
     kind, size = samples.dtype.kind, samples.dtype.itemsize
-    if not (kind == "f" or (kind == "i" and size <= 4) or (kind == "u" and size == 1)):  # wider integers tell no full range
+    if not (kind == "f" or (kind == "i" and size <= 4) or (kind == "u" and size == 1)):  # wider integers have no known full range
         raise AudioError(f"samples of type {samples.dtype}: expected floats in [-1, 1], or int16, int32 or 8-bit integers")
     if samples.ndim != 1 or not np.isfinite(samples).all():
         raise AudioError(f"samples of shape {samples.shape}: expected one channel (N,) of finite numbers")
@@ -254,12 +268,16 @@ def _file(utterance: Utterance, channel: int | None, track: int | None) -> Sourc
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is the first GPU, or else the CPU. Raises UsageError when the device is unknown, not there, or one that computes nothing."""
+    """Return the torch device of a name; `auto` is the first GPU, or else the CPU.
+
+    Raises:
+        UsageError: the device is unknown, missing, or cannot compute.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()  # a number comes of it: not of `meta`, which knows shapes alone
+        torch.zeros(1, device=device).item()  # fails for `meta`, which has shapes only
     except (RuntimeError, AssertionError, ImportError):
         raise UsageError(f"device {name!r} is not there, or cannot compute: use auto, cpu, or cuda on a machine with a GPU") from None
     return device

@@ -42,7 +42,7 @@ from torch import Tensor
 
 from asr.config import EMBEDDED, AugmentConfig
 from asr.console import one_line_errors
-from asr.decode import ctc, examine
+from asr.decode import ctc, recognize
 from asr.model.attention import Memory
 from asr.model.checkpoint import TrainedModel
 from asr.model.las import LAS
@@ -110,8 +110,8 @@ def transcribe(model: Transcriber, utterances: list[Utterance]) -> dict[str, flo
         (network, "ctc_log_probs", "listener"),
         (network.speller, "step", speller_or_own),
         (ctc.CTCPrefixScorer, "score", "CTC"),
-        (ctc.CTCPrefixScorer, "extend", "CTC"),
-        (examine, "place_tokens", "alignment"),
+        (ctc.CTCPrefixScorer, "advance", "CTC"),
+        (recognize, "place_tokens", "alignment"),
     ]
     if model.model.lm:
         timed.append((model.model.lm.network, "step", "LM"))

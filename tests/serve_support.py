@@ -119,4 +119,4 @@ class Parrot:
 def said(speech: SpeechSegment) -> Segment:
     text = f"{speech.seconds:.3f}"
     end = speech.start + speech.seconds
-    return Segment(speech.start, end, (Reading(text, (1,), 0.0, 0.0, 0.0),), (Word(text, speech.start, end, 1.0),))
+    return Segment(speech.start, end, (Reading(text, (1,), 0.0, {"attention": 0.0}),), (Word(text, speech.start, end, 1.0),))

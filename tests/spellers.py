@@ -1,4 +1,4 @@
-"""Spellers to search with: a random one, with what a search should say of a transcript, computed anew, and one made by hand."""
+"""Spellers to search with: a random one, whose transcripts are scored anew without a search, and one made by hand."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from asr.decode.ctc import NEVER
 from asr.decode.greedy import greedy_search
 from asr.decode.hotwords import Hotwords
 from asr.decode.nbest import Hypothesis
+from asr.decode.recognize import longest_output
+from asr.decode.scorer import WeightedScorer
+from asr.decode.scorers import build_scorers
 from asr.model.attention import FinalState, Memory
 from asr.model.lm import LanguageModel
 from asr.model.speller import Speller, SpellerState
@@ -31,12 +34,15 @@ class Case(NamedTuple):
     ctc: Tensor  # (B, T, V)
     lm: LanguageModel
 
-    def search(self, config: DecodeConfig, hotwords: Hotwords | None = None) -> list[list[Hypothesis]]:
+    def search(
+        self, config: DecodeConfig, hotwords: Hotwords | None = None, scorers: Sequence[WeightedScorer] = ()
+    ) -> list[list[Hypothesis]]:
         memory = self.speller.memory(self.states, self.lengths)
-        return beam_search(self.speller, memory, self.lengths, config, self.ctc, self.lm, hotwords)
+        terms = build_scorers(self.speller, memory, self.lengths, config, self.ctc, self.lm, hotwords)
+        return beam_search([*terms, *scorers], longest_output(self.lengths, config.max_tokens_per_state), config.beam)
 
-    def greedy(self, max_tokens_per_state: float = 1.0) -> list[list[Hypothesis]]:
-        return greedy_search(self.speller, self.speller.memory(self.states, self.lengths), self.lengths, max_tokens_per_state)
+    def greedy(self) -> list[list[Hypothesis]]:
+        return greedy_search(self.speller, self.speller.memory(self.states, self.lengths), longest_output(self.lengths, 1.0))
 
     def lm_score(self, tokens: Sequence[int]) -> float:
         """log p of a whole sentence by the language model"""
@@ -68,7 +74,7 @@ def make_case(kind: str, lengths: list[int], vocabulary: int, seed: int = 0) -> 
 
 @torch.no_grad()
 def scored(case: Case, tokens: list[int], config: DecodeConfig) -> Hypothesis:
-    """What the search should say of a transcript of the one utterance of a case."""
+    """Score a transcript of the one utterance of a case as the search should."""
     targets = torch.tensor([tokens], dtype=torch.long)
     logits, weights = case.speller(case.states, case.lengths, targets)
     attention = logits.log_softmax(2)[0].gather(1, torch.tensor([[*tokens, EOS]]).T).sum().item()
@@ -76,24 +82,28 @@ def scored(case: Case, tokens: list[int], config: DecodeConfig) -> Hypothesis:
     loss = torch.nn.functional.ctc_loss(
         case.ctc.double().transpose(0, 1), targets, case.lengths, torch.tensor([len(tokens)]), reduction="sum"
     )
-    ctc = max(-loss.item(), NEVER) if config.ctc_weight else None
-    lm = case.lm_score(tokens) if config.lm_weight else None
-    internal = None
+    terms = {"attention": attention}
+    if config.ctc_weight:
+        terms["ctc"] = max(-loss.item(), NEVER)
+    if config.lm_weight:
+        terms["lm"] = case.lm_score(tokens)
     if config.lm_weight and config.internal_lm:
-        heard = case.states[:, : case.lengths[0]].mean(1, keepdim=True)  # all that it hears: one state
-        heard = torch.zeros_like(heard) if isinstance(case.speller.attention, FinalState) else heard
-        logits, _ = case.speller(heard, torch.tensor([1]), targets)
-        internal = logits.log_softmax(2)[0].gather(1, torch.tensor([[*tokens, EOS]]).T).sum().item()
-    score = (1 - config.ctc_weight) * attention + config.ctc_weight * (ctc or 0.0)
-    score += config.lm_weight * ((lm or 0.0) - config.internal_lm * (internal or 0.0))
+        mean = case.states[:, : case.lengths[0]].mean(1, keepdim=True)  # the only state
+        mean = torch.zeros_like(mean) if isinstance(case.speller.attention, FinalState) else mean
+        logits, _ = case.speller(mean, torch.tensor([1]), targets)
+        terms["internal_lm"] = logits.log_softmax(2)[0].gather(1, torch.tensor([[*tokens, EOS]]).T).sum().item()
+    if config.length_bonus:
+        terms["length"] = len(tokens)
+    if config.coverage_bonus:
+        terms["coverage"] = covered
+    score = (1 - config.ctc_weight) * attention + config.ctc_weight * terms.get("ctc", 0.0)
+    score += config.lm_weight * (terms.get("lm", 0.0) - config.internal_lm * terms.get("internal_lm", 0.0))
     score += config.length_bonus * len(tokens) + config.coverage_bonus * covered
-    return Hypothesis(tokens, score, attention, ctc, lm, internal)
+    return Hypothesis(tokens, score, terms)
 
 
 class Table:
     """A speller whose step i has the same log-probabilities whatever was written; the last row serves all later steps."""
-
-    output = torch.nn.Linear(1, 6)  # of which the search asks the size of the vocabulary
 
     def __init__(self, *rows: dict[int, float], vocabulary: int = 6):
         self.steps = 0
@@ -114,9 +124,15 @@ class Table:
 
 
 def search(
-    table: Table, config: DecodeConfig, lengths: tuple[int, ...] = (4,), ctc: Tensor | None = None, hotwords: Hotwords | None = None
+    table: Table,
+    config: DecodeConfig,
+    lengths: tuple[int, ...] = (4,),
+    ctc: Tensor | None = None,
+    hotwords: Hotwords | None = None,
+    scorers: Sequence[WeightedScorer] = (),
 ) -> list[list[Hypothesis]]:
-    """Search with a table's speller, for utterances of so many states."""
+    """Search with a table's speller, for utterances with `lengths` states."""
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
     memory = Memory(torch.zeros(*mask.shape, 1), torch.zeros(*mask.shape, 1), mask)
-    return beam_search(table, memory, torch.tensor(lengths), config, ctc, None, hotwords)  # type: ignore[arg-type]
+    terms = build_scorers(table, memory, torch.tensor(lengths), config, ctc, None, hotwords)  # type: ignore[arg-type]
+    return beam_search([*terms, *scorers], longest_output(torch.tensor(lengths), config.max_tokens_per_state), config.beam)

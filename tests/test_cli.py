@@ -255,7 +255,7 @@ def test_a_missing_model_file_is_named(tiny_folder: Path, good: Path, tmp_path: 
         (["--device", "gpu"], "device 'gpu' is not there"),
         (["--device", "meta"], "device 'meta' is not there, or cannot compute: use auto, cpu, or cuda on a machine with a GPU"),
         (["--device", "hpu"], "device 'hpu' is not there"),
-        (["--batch-seconds", "inf"], "--length-bonus and --batch-seconds are finite numbers"),
+        (["--batch-seconds", "inf"], "--length-bonus and --batch-seconds must be finite numbers"),
     ],
 )
 def test_wrong_requests_exit_with_2(tiny_folder: Path, good: Path, arguments: list[str], expected: str) -> None:

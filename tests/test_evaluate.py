@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-import asr.decode.examine as examine_module
+import asr.decode.recognize as recognize_module
 from asr.cli import app
 from asr.config import EMBEDDED
 from asr.decode.utterances import Recognized
@@ -60,7 +60,7 @@ def test_what_is_measured_is_what_is_written(transcriber: Transcriber, recording
 def test_words_without_evidence_are_not_measured(
     transcriber: Transcriber, recordings: list[Utterance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examine_module, "ctc_greedy", lambda log_probs, lengths: [[] for _ in lengths])
+    monkeypatch.setattr(recognize_module, "ctc_greedy", lambda log_probs, lengths: [[] for _ in lengths])
     assert [result for _, result in transcribe_utterances(transcriber.model, recordings[:1], transcriber.decode)] == [
         Recognized("", pytest.approx(recordings[0].duration or soundfile.info(recordings[0].audio_filepath).duration))
     ]

@@ -100,7 +100,7 @@ def test_a_long_recording_holds_two_windows_and_its_text(monkeypatch: pytest.Mon
             segments = [(0, Counted(10.0 * (4 * number + i), np.zeros(RATE, np.float32), 0.0, 1.0)) for i in range(4)]
             yield Window(segments, [End(0, 2_000.0, None)] if number == 49 else [], 40.0)
 
-    heard = Segment(0.0, 1.0, (Reading("A", (1,), 0.0, 0.0, None),), ())
+    heard = Segment(0.0, 1.0, (Reading("A", (1,), 0.0, {"attention": 0.0}),), ())
     monkeypatch.setattr("asr.transcribe.read_windows", windows)
     monkeypatch.setattr(Transcriber, "recognize", lambda _, speech: [replace(heard, start=one.start) for one in speech])
     monkeypatch.setattr(memory.Trimmer, "trim", trim)

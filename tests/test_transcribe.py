@@ -16,7 +16,8 @@ import asr
 from asr.config import DecodeConfig, LanguageModelConfig, LMFolderConfig, TokenizerConfig
 from asr.decode.beam import beam_search
 from asr.decode.greedy import greedy_search
-from asr.decode.recognize import listen, recognize
+from asr.decode.recognize import listen, longest_output, recognize
+from asr.decode.scorers import build_scorers
 from asr.decode.utterances import Recognized, recognize_utterances
 from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import LM_WEIGHT, TrainedLM, save_lm
@@ -55,9 +56,9 @@ def test_alone_in_a_batch_and_padded_are_the_same(transcriber: Transcriber, clip
         (alone,) = recognize(transcriber.model, [waveform])
         assert [r.text for r in alone] == [r.text for r in batched]
         for one, other in zip(alone, batched, strict=True):
-            assert one.hypothesis.tokens == other.hypothesis.tokens
-            assert one.hypothesis.score == pytest.approx(other.hypothesis.score, abs=1e-4)
-            assert one.hypothesis.ctc_score == pytest.approx(other.hypothesis.ctc_score, abs=1e-4)
+            assert one.tokens == other.tokens
+            assert one.score == pytest.approx(other.score, abs=1e-4)
+            assert one.scores["ctc"] == pytest.approx(other.scores["ctc"], abs=1e-4)
 
 
 def test_a_beam_of_one_without_ctc_is_greedy(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
@@ -69,10 +70,10 @@ def test_a_beam_of_one_without_ctc_is_greedy(transcriber: Transcriber, clips: li
         states, lengths = network.listen(
             torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True), torch.tensor([len(w) for w in waveforms])
         )
-        greedy = greedy_search(network.speller, network.speller.memory(states, lengths), lengths, 1.0)
+        greedy = greedy_search(network.speller, network.speller.memory(states, lengths), longest_output(lengths, 1.0))
     for (one,), (other,) in zip(beam, greedy, strict=True):
-        assert one.hypothesis.tokens == other.tokens
-        assert one.hypothesis.score == pytest.approx(other.score, abs=1e-4)
+        assert one.tokens == tuple(other.tokens)
+        assert one.score == pytest.approx(other.score, abs=1e-4)
 
 
 @pytest.mark.parametrize("bonus", ["length_bonus", "coverage_bonus"])
@@ -83,11 +84,12 @@ def test_bonuses_count_in_a_beam_of_one(transcriber: Transcriber, clips: list[as
     model, speller = transcriber.model, transcriber.model.network.speller
     with torch.inference_mode():
         states, lengths = listen(model, waveforms)
-        expected = beam_search(speller, speller.memory(states, lengths), lengths, config)
+        scorers = build_scorers(speller, speller.memory(states, lengths), lengths, config)
+        expected = beam_search(scorers, longest_output(lengths, config.max_tokens_per_state), 1)
     found = recognize(model, waveforms, config)
-    assert [r.hypothesis for [r] in found] == [h for [h] in expected]
+    assert [(r.tokens, r.score, r.scores) for [r] in found] == [(tuple(h.tokens), h.score, h.scores) for [h] in expected]
     for [with_bonus], [without] in zip(found, recognize(model, waveforms, plain), strict=True):
-        assert with_bonus.hypothesis.score > without.hypothesis.score + 1
+        assert with_bonus.score > without.score + 1
 
 
 def test_samples_are_taken_as_well_as_files(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:

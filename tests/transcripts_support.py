@@ -19,7 +19,7 @@ def spoken(text: str, start: float = 0.0, each: float = 0.25) -> list[Word]:
 
 def segment(words: list[Word], doubtful: bool = False) -> Segment:
     text = " ".join(word.text for word in words)
-    return Segment(words[0].start, words[-1].end, (Reading(text, (3, 4), -2.5, -1.5, -2.0),), tuple(words), doubtful)
+    return Segment(words[0].start, words[-1].end, (Reading(text, (3, 4), -2.5, {"attention": -1.5, "ctc": -2.0}),), tuple(words), doubtful)
 
 
 def transcript(*segments: Segment, duration: float = 100.0) -> Transcript:

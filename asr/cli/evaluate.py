@@ -116,7 +116,7 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
     """Draw the attention of the worst utterances. Return the pictures as data URLs, by id."""
     import torch
 
-    from asr.decode.picture import picture_in_page
+    from asr.decode.attention import attention_picture_url
     from asr.speech.audio import load_audio
 
     rate = model.config.model.frontend.sample_rate
@@ -129,7 +129,7 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
                 continue
             try:
                 samples = load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration)
-                picture = picture_in_page(model, torch.from_numpy(samples), text)
+                picture = attention_picture_url(model, torch.from_numpy(samples), text)
             except AudioError:  # already reported
                 continue
             if picture:

@@ -1,4 +1,4 @@
-"""The options that choose a model and its search, alike in every command that decodes."""
+"""The options that choose a model and its search, shared by all commands that decode."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Loaded(NamedTuple):
-    """What the options name."""
+    """A model, its search and hotwords, as the options name them."""
 
     model: TrainedModel
     decode: DecodeConfig
@@ -33,51 +33,62 @@ class Loaded(NamedTuple):
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """Each field is an option of the command line; None leaves it to the model."""
+    """The options of the command line, one a field; None leaves the choice to the model."""
 
-    model: Annotated[Path | None, typer.Option(help="Model folder; default: the one in the package.", show_default=False)] = None
+    model: Annotated[Path | None, typer.Option(help="Model folder.", show_default="the one in the package")] = None
     profile: Annotated[
         Literal["fast", "balanced", "accurate"],
         typer.Option(
-            help="fast: beam 1, no language model; balanced: the model's own search; accurate: twice its beam. Options below go first."
+            help="fast: beam 1, no language model; balanced: the model's own search; accurate: twice its beam. Explicit options override it."
         ),
     ] = "balanced"
     beam_size: Annotated[
-        int | None, typer.Option(min=1, max=1_000, help="Hypotheses kept for an utterance; 1 is fastest.", show_default="the model's")
+        int | None,
+        typer.Option(min=1, max=1_000, help="Keep this many hypotheses for an utterance; 1 is fastest.", show_default="the model's"),
     ] = None
     ctc_weight: Annotated[
-        float | None, typer.Option(min=0, max=0.999, help="Share of the CTC score in the search.", show_default="the model's")
+        float | None, typer.Option(min=0, max=0.999, help="Weight the CTC score, and attention by 1 less this.", show_default="the model's")
     ] = None
-    lm_weight: Annotated[
-        float | None, typer.Option(min=0, help="Weight of the language model in the search.", show_default="the model's")
-    ] = None
+    lm_weight: Annotated[float | None, typer.Option(min=0, help="Weight the language model.", show_default="the model's")] = None
     language_model: Annotated[
         str | None,
-        typer.Option(help="A language model's folder, or none.", show_default="the one in the model folder", metavar="FOLDER|none"),
+        typer.Option(
+            help="Use the language model in this folder, or none.", show_default="the one in the model folder", metavar="FOLDER|none"
+        ),
     ] = None
-    length_bonus: Annotated[float | None, typer.Option(help="Added to the score for each token (nats).", show_default="the model's")] = None
+    length_bonus: Annotated[float | None, typer.Option(help="Add this to the score for each token (nats).", show_default="the model's")] = (
+        None
+    )
     hotwords: Annotated[
         str | None,
         typer.Option(
-            help="Names and terms to favour: a file, one a line, or a list: 'GILLIAN,KARL YUNDT'.", show_default=False, metavar="FILE|LIST"
+            help="Favour names and terms, from a file, one a line, or a list: 'GILLIAN,KARL YUNDT'.",
+            show_default=False,
+            metavar="FILE|LIST",
         ),
     ] = None
-    hotword_weight: Annotated[float | None, typer.Option(min=0.01, help="Nats for each letter of a hotword.", show_default="1")] = None
-    batch_seconds: Annotated[float, typer.Option(min=1, help="Speech decoded together (s); less saves memory.")] = 120.0
+    hotword_weight: Annotated[
+        float | None, typer.Option(min=0.01, help="Add this to the score for each letter of a hotword (nats).", show_default="1")
+    ] = None
+    batch_seconds: Annotated[float, typer.Option(min=1, help="Decode this much speech in a batch (s); less saves memory.")] = 120.0
     precision: Annotated[
         Literal["fp32", "bf16", "int8"] | None,
         typer.Option(
-            help="Precision of the network. int8 is 1.4 times as fast as fp32 on CPUs; its texts can depend slightly on the batch.",
+            help="Compute in this precision. int8 is faster on CPUs; its texts can depend slightly on the batch.",
             show_default="fp32; int8 in --profile fast",
         ),
     ] = None
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads for the network.", show_default="all cores")] = None
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto"
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Use this many CPU threads for the network.", show_default="all cores")
+    ] = None
+    device: Annotated[str, typer.Option(help="Compute on auto, cpu, cuda, cuda:1, …")] = "auto"
 
     def load(self) -> Loaded:
-        """The model, its search as the profile and the other options change it, and the hotwords.
+        """Load the model and the hotwords, and change the model's search by the profile and the other options.
 
-        Raises UsageError for what is not there or cannot be done, ModelError for a folder that is damaged.
+        Raises:
+            UsageError: a folder, file or device does not exist, or the model cannot do the search.
+            ModelError: a folder is damaged.
         """
         with err.status("loading the model …"):
             import torch
@@ -96,8 +107,8 @@ class SearchOptions:
             model = load_model(self.model or EMBEDDED, device)
             if self.language_model is not None:
                 model = model.with_lm(None if self.language_model == "none" else Path(self.language_model))
-            quick = self.profile == "fast" and computes_int8(device)
-            model = in_precision(model, self.precision or ("int8" if quick else "fp32"))
+            use_int8 = self.profile == "fast" and computes_int8(device)
+            model = in_precision(model, self.precision or ("int8" if use_int8 else "fp32"))
         if self.lm_weight and model.lm is None:
             raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")
         decode = self._search(model.search)
@@ -106,37 +117,37 @@ class SearchOptions:
         return Loaded(model, decode, hotwords.to(device) if hotwords else None)
 
     def transcriber(self, nbest: int = 1) -> Transcriber:
-        """`load`, ready for recordings; of each segment the `nbest` readings are kept."""
+        """Load a transcriber that keeps the `nbest` best readings of each segment."""
         model, decode, hotwords = self.load()
         from asr.transcribe import Transcriber
 
         return Transcriber(model, decode, batch_seconds=self.batch_seconds, hotwords=hotwords, nbest=nbest)
 
     def files(self) -> set[Path]:
-        """Files that are read for these options, as far as they exist: outputs must not overwrite them."""
+        """Return the existing files that these options read, which outputs must not overwrite."""
         folders = [Path(name) for name in (self.model, self.language_model) if name is not None]
         found = {file for folder in folders for depth in ("*", "*/*") for file in folder.glob(depth)}
         return found | ({Path(self.hotwords)} if self.hotwords is not None and self._hotwords_are_a_file else set())
 
     @property
     def _hotwords_are_a_file(self) -> bool:
-        """A name that exists, or looks like a path; else it is a list of phrases, parted by commas."""
+        """Whether --hotwords names an existing file or looks like a path, and is not a list of phrases separated by commas."""
         named = self.hotwords or ""
-        is_there = os.path.isfile(named)  # noqa: PTH113 - Path.is_file raises for a long list
-        return is_there or ("," not in named and ("/" in named or named.endswith(".txt")))
+        exists = os.path.isfile(named)  # noqa: PTH113 - Path.is_file raises for a long list
+        return exists or ("," not in named and ("/" in named or named.endswith(".txt")))
 
     def _search(self, own: DecodeConfig) -> DecodeConfig:
-        """The model's own search, changed by the profile, and then by what was asked for."""
+        """Change the model's own search by the profile, and then by explicit options."""
         changes: dict[str, float] = {}
-        named = self.language_model not in (None, "none")  # a language model is asked for by name: it is asked
+        named = self.language_model not in (None, "none")  # one that is named is used in any profile
         if self.profile == "fast" and not named:
             changes["lm_weight"] = 0.0
         if self.profile != "balanced":
             changes["beam"] = 1 if self.profile == "fast" else 2 * own.beam
-        asked = {"beam": self.beam_size, "ctc_weight": self.ctc_weight, "lm_weight": self.lm_weight, "length_bonus": self.length_bonus}
-        changes |= {key: value for key, value in asked.items() if value is not None}
+        explicit = {"beam": self.beam_size, "ctc_weight": self.ctc_weight, "lm_weight": self.lm_weight, "length_bonus": self.length_bonus}
+        changes |= {key: value for key, value in explicit.items() if value is not None}
         if not all(map(math.isfinite, (*changes.values(), self.batch_seconds))):
-            raise UsageError("--ctc-weight, --lm-weight, --length-bonus and --batch-seconds are finite numbers")
+            raise UsageError("--ctc-weight, --lm-weight, --length-bonus and --batch-seconds must be finite numbers")
         return own.model_copy(update=changes)
 
     def _hotwords(self, model: TrainedModel) -> Hotwords | None:
@@ -149,7 +160,7 @@ class SearchOptions:
 
 
 def takes_search_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command every option of `SearchOptions` in the place of its parameter `search`, which it gets made of them."""
+    """Replace the parameter `search` of a command by all options of `SearchOptions`, and pass it their values."""
     names = [field.name for field in fields(SearchOptions)]
     types = get_type_hints(SearchOptions, include_extras=True)
     options = [

@@ -1,7 +1,7 @@
-"""Where each token stands in the speech, and how sure the network is of it.
+"""Forced alignment: the times and probabilities of the tokens and words of a transcript.
 
-The CTC head knows the place: the best of its alignments with the transcript (torchaudio's `forced_align`, Graves et al. 2006). Both heads
-know how probable the token is: the speller after all that came before it, CTC in the states where it is aligned.
+The times are those of the best CTC alignment (torchaudio's `forced_align`, Graves et al. 2006). The probability of a token is a mean over the
+heads: the speller's, given the tokens before it, and the CTC head's in the states that the token is aligned with.
 
 Shapes: B utterances, T listener states, L tokens, V vocabulary.
 """
@@ -23,26 +23,26 @@ from asr.text.tokenizer import Tokenizer
 
 
 class PlacedToken(NamedTuple):
-    """A token of a transcript, in its place."""
+    """A token of a transcript, aligned with listener states."""
 
     token: int
     start: int
-    """the first listener state that CTC aligns it with"""
+    """the first listener state"""
     end: int
     """the state after the last"""
     attention_score: float
-    """its log-probability by the speller (nats)"""
+    """log-probability by the speller (nats)"""
     ctc_score: float | None
-    """its log-probability by the CTC head where it is most probable (nats); None without a CTC head"""
+    """greatest log-probability by the CTC head in these states (nats); None without a CTC head"""
 
     @property
     def score(self) -> float:
-        """its log-probability, as the mean of the heads that there are (nats)"""
+        """mean log-probability of the heads (nats)"""
         return self.attention_score if self.ctc_score is None else (self.attention_score + self.ctc_score) / 2
 
 
 class PlacedWord(NamedTuple):
-    """The tokens of a word, together."""
+    """A word of a transcript, aligned with listener states."""
 
     text: str
     start: int
@@ -50,37 +50,48 @@ class PlacedWord(NamedTuple):
     end: int
     """the state after the last"""
     probability: float
-    """that it was said: the geometric mean of its tokens' probabilities by both heads, or the speller where there is no other"""
+    """geometric mean of the probabilities of its tokens by both heads, or by the speller without a CTC head"""
 
 
 @torch.inference_mode()
 def place_tokens(
     network: LAS, states: Tensor, lengths: Tensor, ctc_log_probs: Tensor | None, transcripts: Sequence[Sequence[int]]
 ) -> list[list[PlacedToken]]:
-    """Listener states (B, T, H), their lengths (B,), log-probs (B, T, V) of the CTC head and B transcripts -> the tokens in place.
+    """Align the tokens of transcripts with listener states.
 
-    Without a CTC head a token stands where the speller looked most, in whatever order that is. A transcript that is too long for CTC to be aligned at all is
-    spread evenly, with hopeless CTC scores.
+    Args:
+        network: the recogniser's network.
+        states: (B, T, H) listener states.
+        lengths: (B,) their numbers.
+        ctc_log_probs: (B, T, V) log-softmax of the CTC head; None without one. A token is then at the peak of its attention weights, so tokens may
+            be out of order.
+        transcripts: the tokens of B transcripts. One with too many tokens for a CTC alignment is spread evenly, with CTC scores of NEVER.
+
+    Returns:
+        The aligned tokens of each transcript.
     """
     targets = pad_sequence([torch.tensor(list(t), dtype=torch.long, device=states.device) for t in transcripts], batch_first=True)
     logits, weights = network.speller(states, lengths, targets)  # (B, L + 1, V), (B, L + 1, T)
-    heard = logits[:, :-1].float().log_softmax(2).gather(2, targets[..., None]).squeeze(2).tolist() if targets.shape[1] else []
-    looked = weights.argmax(2).tolist()
+    attention_scores = logits[:, :-1].float().log_softmax(2).gather(2, targets[..., None]).squeeze(2).tolist() if targets.shape[1] else []
+    peaks = weights.argmax(2).tolist()
     placed: list[list[PlacedToken]] = []
     for i, (transcript, length) in enumerate(zip(transcripts, lengths.tolist(), strict=True)):
         spans: Sequence[tuple[int, int, float | None]]
         if ctc_log_probs is None or not transcript:
-            spans = [(state, min(state + 1, length), None) for state in looked[i][: len(transcript)]]
+            spans = [(state, min(state + 1, length), None) for state in peaks[i][: len(transcript)]]
         else:
             spans = _aligned(ctc_log_probs[i, :length], targets[i, : len(transcript)])
         placed.append(
-            [PlacedToken(t, s, e, heard[i][j], score) for j, (t, (s, e, score)) in enumerate(zip(transcript, spans, strict=True))]
+            [
+                PlacedToken(t, s, e, attention_scores[i][j], score)
+                for j, (t, (s, e, score)) in enumerate(zip(transcript, spans, strict=True))
+            ]
         )
     return placed
 
 
 def words_of(placed: Sequence[PlacedToken], tokenizer: Tokenizer) -> list[PlacedWord]:
-    """The words that tokens spell: a word begins with each piece that is marked as the start of one."""
+    """Join the aligned tokens of a transcript to words."""
     words = []
     for text, places in word_places([t.token for t in placed], tokenizer):
         group = placed[places.start : places.stop]
@@ -90,7 +101,7 @@ def words_of(placed: Sequence[PlacedToken], tokenizer: Tokenizer) -> list[Placed
 
 
 def word_places(tokens: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, range]]:
-    """Every word that tokens (L,) spell, with the places of its own; tokens that write nothing are no word."""
+    """Return the words of tokens (L,), each with the range of its tokens; a word without text is left out."""
     starts = [i for i, token in enumerate(tokens) if i == 0 or tokenizer.begins_word(token)]
     places = [range(start, end) for start, end in itertools.pairwise([*starts, len(tokens)])]
     words = [(tokenizer.decode(tokens[p.start : p.stop]), p) for p in places]
@@ -98,7 +109,7 @@ def word_places(tokens: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, 
 
 
 def _aligned(log_probs: Tensor, targets: Tensor) -> list[tuple[int, int, float]]:
-    """Log-probs (T, V) and tokens (L,) -> (start, end, greatest log-probability) of each token, in the best alignment."""
+    """Find the best alignment of tokens (L,) with log-probabilities (T, V): (start, end, greatest log-probability) of each token."""
     from torchaudio.functional import forced_align
 
     length, count = len(log_probs), len(targets)

@@ -1,267 +1,182 @@
-"""Beam search over the speller's tokens, joined by CTC prefix scores, a language model and hotwords.
+"""Beam search: the most probable transcripts by a weighted sum of scorers.
 
-Shapes: B utterances, K hypotheses of each (the beam), T listener states, V tokens, L tokens so far. Scores are in nats.
+    score(y) = (1-w) log p_att(y) + w log p_ctc(y) + lm_weight · (log p_lm(y) - internal_lm · log p_ilm(y))
+               + length_bonus · tokens(y) + coverage_bonus · covered states(y) + hotwords(y)
+             = Σ weight · Σ_i scorer(y_i | y_1 … y_{i-1})
 
-    score = (1-w) log p_att + w log p_ctc + lm_weight · (log p_lm - internal_lm · log p_ilm)
-            + length_bonus · tokens + coverage_bonus · states attended to + worth of hotwords
+`asr.decode.scorers.build_scorers` lists the terms, and each scorer names its source. The joint CTC/attention score is that of Hori, Watanabe et al.
+2017: log p_ctc is that of the prefix while a hypothesis is active and of the whole transcript once it has ended, so a hypothesis cannot outlive
+the CTC evidence for it. Subtracting an internal language model is after Zeineldeen et al. 2021, coverage after Chorowski and Jaitly 2016.
 
-log p_ctc is that of the prefix while a hypothesis lives and of the whole transcript once it has ended (Hori, Watanabe et
-al. 2017), so a hypothesis cannot outlive the CTC evidence for it. A state counts as attended to when the attention it got,
-summed over the output, exceeds 0.5 (Chorowski and Jaitly 2016).
+Shapes: B utterances, K hypotheses of each (the main beam, then the side beam), V tokens, L tokens so far, S scorers. Scores are in nats.
 
-log p_lm, of a language model over the same tokens, is shallow fusion (Gulcehre et al. 2015). The speller has learnt a language
-model too, from the few sentences of its transcripts: log p_ilm is what it says of a text when all that it hears is the mean of
-the utterance's states (Zeineldeen et al. 2021, "Investigating methods to improve language model integration for attention-based
-encoder-decoder ASR models"). Taken off, it leaves matters of language to the model that has read more.
+At every step, end-of-sentence competes with all tokens of all hypotheses. A hypothesis ends if its end is among the best `beam`, and the best
+`beam` tokens go on. So a beam of 1 with the attention term alone is greedy search. At the longest output every hypothesis must end.
 
-The worth of the hotwords that a hypothesis has completed is defined in hotwords.py. Those that are spelling one have places of
-their own beside the beam, by their score and what they promise; from there they come into the beam, or end, by completing it. So
-where none completes one, the search is the one without hotwords.
+An utterance is done when `beam` hypotheses have ended and no active one can still rank among them. Scores decrease monotonically except for
+bonuses and the subtracted internal language model. So an active hypothesis is credited with each scorer's optimistic bound for the next
+LOOKAHEAD steps. The bound is practical, not strict: bonuses up to the longest output would keep every search running to its end.
+
+Hypotheses with a partial match of a `Matcher` (hotwords) are kept in a side beam, ranked by score plus the value of the match so far. They
+enter the main beam, or end, only by completing a match. So where none completes one, the search is the one without the matcher.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from asr.config import DecodeConfig
-from asr.decode.ctc import CTCPrefixScorer, CTCPrefixState
-from asr.decode.hotwords import Hotwords
-from asr.decode.nbest import Ended, Hypothesis, listed, merge
-from asr.decode.tensors import change, select
-from asr.model.attention import Memory
-from asr.model.lm import LanguageModel, LMState
-from asr.model.speller import Speller, SpellerState
+from asr.decode.nbest import Ended, Hypothesis, merge, to_lists
+from asr.decode.scorer import Matcher, WeightedScorer, select, take
 from asr.text.tokenizer import BLANK, EOS
 
-COVERED = 0.5
-"""attention that a state has got, summed over the output, once it counts as attended to"""
-
 LOOKAHEAD = 10
-"""steps for which a living hypothesis is credited with bonuses still to come, when it is asked whether it can still win"""
+"""steps for which the bound of an active hypothesis counts bonuses still to come"""
 
-PROMISING = 1.0
-"""places for hypotheses that are spelling a hotword, for each of the beam"""
+SIDE_BEAM = 1.0
+"""size of the side beam, relative to the main beam"""
 
 DROP_SHARE = 0.5
-"""once so many of a batch's utterances are done, the others go on without them"""
+"""share of a batch's utterances that must be done before they are dropped from it"""
 
 
-class _Living(NamedTuple):
-    """Hypotheses that go on, K of the beam and, with hotwords, promising ones. One with a score of -inf is none: it fills a place."""
+class _Active(NamedTuple):
+    """Hypotheses that go on; a score of -inf marks a free place."""
 
-    tokens: Tensor  # (B, K, 1 + L) EOS, which the speller starts from, and what it has written
-    attention: Tensor  # (B, K) log p_att so far
-    coverage: Tensor  # (B, K, T) attention summed over the output
-    speller: SpellerState
-    ctc: CTCPrefixState | None
-    lm: Tensor  # (B, K) log p_lm so far; zero without a language model
-    lm_state: LMState | None
-    internal: Tensor  # (B, K) log p_ilm so far; zero where it is not taken off
-    internal_state: SpellerState | None
-    hotwords: Tensor  # (B, K) worth of hotwords so far; zero without them
-    spelling: Tensor  # (B, K) state of the hotwords, likewise
-
-
-def longest_output(lengths: Tensor, max_tokens_per_state: float) -> Tensor:
-    """Numbers of listener states (B,) -> how many tokens an utterance may have (B,); no utterance depends on its batch."""
-    return (lengths.double() * max_tokens_per_state).ceil().long().clamp_min(1)
+    tokens: Tensor  # (B, K, 1 + L) EOS, which the speller starts from, and the text
+    score: Tensor  # (B, K)
+    terms: Tensor  # (B, K, S) each scorer's part, unweighted
 
 
 @torch.inference_mode()
-def beam_search(
-    speller: Speller,
-    memory: Memory,
-    lengths: Tensor,
-    config: DecodeConfig,
-    ctc_log_probs: Tensor | None = None,
-    lm: LanguageModel | None = None,
-    hotwords: Hotwords | None = None,
-) -> list[list[Hypothesis]]:
-    """The n-best list of each utterance: at most `config.beam` hypotheses, best first, and never none.
+def beam_search(scorers: Sequence[WeightedScorer], limits: Tensor, beam: int) -> list[list[Hypothesis]]:
+    """Search for the best transcripts of each utterance.
 
-    `lengths` (B,) are those of the listener's states, and of `ctc_log_probs` (B, T, V), the log-softmax of the CTC head;
-    without it, or with a `ctc_weight` of 0, it has no part in the score; nor has `lm` with an `lm_weight` of 0. `hotwords` are
-    on the device of the rest, and of the speller's pieces.
+    Args:
+        scorers: the terms of the score, see `asr.decode.scorers.build_scorers`.
+        limits: (B,) the most tokens that an utterance may have.
+        beam: hypotheses kept for an utterance.
 
-    At every step, end-of-sentence competes with all tokens of all hypotheses: where it is among the K best a hypothesis
-    ends, and the K best tokens live on. So a beam of 1 without CTC and bonuses is greedy search. At the longest output
-    there is nothing left but to end; `eos_threshold` is waived there for an utterance that has nothing else to show.
-
-    An utterance is done when K hypotheses have ended and none that lives can still rank among them. Scores only fall, but
-    for bonuses and what is taken off: a living hypothesis is credited with those of its next LOOKAHEAD steps, a token, a nat of
-    log p_ilm and two states in each (the attention of a step sums to 1, and a state takes 0.5), and with the hotword that it is
-    spelling. This is a practical bound. The strict one, bonuses up to the longest output, would keep every search running to its end.
+    Returns:
+        The n-best list of each utterance: at most `beam` hypotheses, best first, and at least one (unless a scorer forbids them all).
     """
-    search = _Search(speller, memory, lengths, config, ctc_log_probs, lm, hotwords)
-    found: list[list[Hypothesis]] = [[] for _ in lengths]
+    names = [scorer.name for _, scorer in scorers]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two scorers have one name: {', '.join(names)}")
+    matcher, index = next(((scorer, i) for i, (_, scorer) in enumerate(scorers) if isinstance(scorer, Matcher)), (None, 0))
+    side = round(SIDE_BEAM * beam) if matcher else 0
+    active, ended = _start(len(limits), beam, side, len(scorers), limits.device)
+    for _, scorer in scorers:
+        scorer.start(len(limits), beam + side)
+    special = torch.tensor([BLANK, EOS], device=limits.device)
+    remaining = torch.arange(len(limits), device=limits.device)  # indices in the caller's batch
+    found: list[list[Hypothesis]] = [[] for _ in limits]
+
     for length in count():
-        done = search.step(length)
+        at_limit = length >= limits
+        steps = [scorer.score(active.tokens) for _, scorer in scorers]  # what each token adds: (B, K, V)
+        ends = [scorer.final(active.tokens) for _, scorer in scorers]  # what ending adds: (B, K)
+        scores = _weighted_sum(active.score[..., None], scorers, steps)
+        scores.index_fill_(2, special, -torch.inf).masked_fill_(at_limit[:, None, None], -torch.inf)
+        end = _weighted_sum(active.score, scorers, ends)
+
+        # The best tokens of all hypotheses.
+        candidates = _complete_matches(scores, steps[index], beam) if matcher else scores
+        best, chosen = candidates.flatten(1).topk(beam)  # (B, beam)
+
+        # Or the end, where it ranks among them. (Comparisons are such that NaN passes: a diverged model still ends.)
+        end = _complete_matches(end, ends[index], beam) if matcher else end
+        refused = end < torch.cat([end, best], 1).topk(beam).values[:, -1:]
+        forced = at_limit & (ended.score[:, 0] == -torch.inf)
+        for _, scorer in scorers:
+            if (may_end := scorer.may_end()) is not None:
+                refused |= ~may_end & ~forced[:, None]
+        terms = active.terms + torch.stack([x.expand_as(end) for x in ends], 2)
+        ended = merge(ended, Ended(active.tokens, end.masked_fill(refused, -torch.inf), terms))
+
+        if matcher:
+            best, chosen = _add_side_beam(scores, best, chosen, matcher.partial(), side)
+        parents, tokens = chosen // scores.shape[2], chosen % scores.shape[2]  # (B, K)
+        active = _extend(active, best, parents, tokens, [x.expand_as(scores) for x in steps])
+        for _, scorer in scorers:
+            scorer.reorder(parents)
+            scorer.advance(tokens)
+
+        remaining_steps = (limits - length).clamp(0, LOOKAHEAD)[:, None].double()
+        done = ~((best + _bound(scorers, remaining_steps)).amax(1) > ended.score[:, -1])
+        # An utterance that is done must not go on, or its list would depend on when it is dropped from the batch.
+        active = active._replace(score=active.score.masked_fill(done[:, None], -torch.inf))
         if done.sum() >= DROP_SHARE * len(done):
-            for utterance, hypotheses in search.take(done):
+            lists = to_lists(take(ended, done), names)
+            for utterance, hypotheses in zip(remaining[done].tolist(), lists, strict=True):
                 found[utterance] = hypotheses
             if done.all():
                 break
+            kept = (~done).nonzero()[:, 0]
+            limits, remaining, active, ended = take((limits, remaining, active, ended), kept)
+            for _, scorer in scorers:
+                scorer.drop(kept)
     return found
 
 
-class _Search:
-    """The utterances of a batch that are still searched, and where the search stands."""
+def _start(utterances: int, beam: int, side: int, scorers: int, device: torch.device) -> tuple[_Active, Ended]:
+    """Return one empty hypothesis for each utterance, and no ended one."""
+    tokens = torch.full((utterances, beam + side, 1), EOS, device=device)
+    score = torch.full((utterances, beam + side), -torch.inf, dtype=torch.float64, device=device)
+    score[:, 0] = 0.0
+    terms = score.new_zeros(utterances, beam + side, scorers)
+    return _Active(tokens, score, terms), Ended(tokens[:, :beam], torch.full_like(score[:, :beam], -torch.inf), terms[:, :beam])
 
-    def __init__(
-        self,
-        speller: Speller,
-        memory: Memory,
-        lengths: Tensor,
-        config: DecodeConfig,
-        ctc_log_probs: Tensor | None,
-        lm: LanguageModel | None,
-        hotwords: Hotwords | None,
-    ):
-        self.speller, self.memory, self.config = speller, memory, config
-        self.limits = longest_output(lengths, config.max_tokens_per_state)
-        self.utterances = torch.arange(len(lengths), device=lengths.device)  # their places in the caller's batch
-        self.scorer = CTCPrefixScorer(ctc_log_probs, lengths) if ctc_log_probs is not None and config.ctc_weight > 0 else None
-        self.weight = config.ctc_weight if self.scorer else 0.0
-        self.lm = lm if config.lm_weight > 0 else None
-        self.internal = speller.attention.blurred(memory) if self.lm and config.internal_lm > 0 else None
-        self.hotwords = hotwords
 
-        self.promising = round(PROMISING * config.beam) if hotwords else 0
+def _weighted_sum(score: Tensor, scorers: Sequence[WeightedScorer], terms: Sequence[Tensor]) -> Tensor:
+    """Add weight · term of each scorer to a score, in float64."""
+    for (weight, _), term in zip(scorers, terms, strict=True):
+        score = torch.add(score, term, alpha=weight)
+    return score
 
-        shape = (len(lengths), config.beam + self.promising)
-        tokens = torch.full((*shape, 1), EOS, device=lengths.device)
-        nothing = torch.full(shape, -torch.inf, dtype=torch.float64, device=lengths.device)
-        attention = nothing.index_fill(1, torch.tensor(0, device=lengths.device), 0.0)  # one empty hypothesis
-        state = speller.start(memory, shape[1])
-        ctc = self.scorer.start(shape[1]) if self.scorer else None
-        lm_state = self.lm.start(*shape) if self.lm else None
-        internal_state = speller.start(self.internal, shape[1]) if self.internal else None
-        zeros = torch.zeros_like(nothing)
-        spelling = hotwords.start(*shape) if hotwords else torch.zeros_like(tokens[..., 0])
-        coverage = torch.zeros_like(state.weights, dtype=torch.float32)  # many small shares add up, which bf16 would lose
-        self.living = _Living(tokens, attention, coverage, state, ctc, zeros, lm_state, zeros, internal_state, zeros, spelling)
-        places = nothing[:, : config.beam]
-        self.ended = Ended(tokens[:, : config.beam], *[places] * 6)
 
-    def step(self, length: int) -> Tensor:
-        """End hypotheses of `length` tokens or extend them by one; which utterances are done (B,)."""
-        config, living = self.config, self.living
-        log_probs, state = self.speller.step(living.tokens[..., -1], living.speller, self.memory)
-        psi, complete = self._ctc_scores()
-        foretold, lm_state = self._lm_scores()
-        own, internal_state = self._internal_scores(state)
-        completed, end_completed = self._completed_hotwords()
-        worth, end_worth = living.hotwords[..., None] + completed, living.hotwords + end_completed
-        coverage = living.coverage + state.weights
-        bonus = config.length_bonus * length + config.coverage_bonus * (coverage > COVERED).sum(2, dtype=torch.float64)
-        at_limit = length >= self.limits
+def _extend(active: _Active, score: Tensor, parents: Tensor, tokens: Tensor, steps: Sequence[Tensor]) -> _Active:
+    """Append tokens (B, K) to the hypotheses `parents` (B, K); `steps` are what each token adds to the terms, (B, K, V) each."""
+    rows = torch.arange(len(parents), device=parents.device)[:, None]
+    added = torch.stack([step[rows, parents, tokens].double() for step in steps], 2)
+    kept = select(active, parents)
+    return _Active(torch.cat([kept.tokens, tokens[..., None]], 2), score, kept.terms + added)
 
-        # One token on: the K best of all hypotheses.
-        other = log_probs.index_fill(2, torch.tensor([BLANK, EOS], device=log_probs.device), -torch.inf)
-        attention = living.attention[..., None] + other  # (B, K, V)
-        lm = living.lm[..., None] + foretold  # (B, K, V)
-        internal = living.internal[..., None] + own  # (B, K, V)
-        scores = self._joint(attention, psi, lm, internal, (bonus + config.length_bonus)[..., None] + worth)
-        scores = scores.masked_fill(at_limit[:, None, None], -torch.inf)
-        best, chosen = self._admitted(scores, completed).flatten(1).topk(config.beam)  # (B, K)
 
-        # Or the end, where it ranks among them. (Comparisons are such that NaN passes: a diverged model still ends.)
-        end_attention = living.attention + log_probs[..., EOS]
-        end_lm, end_internal = lm[..., EOS], internal[..., EOS]
-        end = self._admitted(self._joint(end_attention, complete, end_lm, end_internal, bonus + end_worth), end_completed)
-        refused = end < torch.cat([end, best], 1).topk(config.beam).values[:, -1:]
-        if config.eos_threshold is not None:
-            early = log_probs[..., EOS] <= config.eos_threshold * other.amax(2)
-            forced = at_limit & (self.ended.score[:, 0] == -torch.inf)
-            refused |= early & ~forced[:, None]
-        new = Ended(living.tokens, end.masked_fill(refused, -torch.inf), end_attention, complete, end_lm, end_internal, end_worth)
-        self.ended = merge(self.ended, new)
+def _bound(scorers: Sequence[WeightedScorer], steps: Tensor) -> Tensor:
+    """Bound what all scorers may add to each active hypothesis in the next `steps` (B, 1) steps: (B, K) or (B, 1)."""
+    total = torch.zeros_like(steps)
+    for weight, scorer in scorers:
+        if (bound := scorer.bound(steps)) is not None:
+            total = total + (weight * bound).clamp_min(0.0)
+    return total
 
-        if self.hotwords:
-            best, chosen = self._with_promising(scores, best, chosen)
-        parents, tokens = chosen // log_probs.shape[2], chosen % log_probs.shape[2]
-        after = living._replace(coverage=coverage, speller=state, lm_state=lm_state, internal_state=internal_state)
-        kept = select(after, parents)
-        spelling = self.hotwords.advance(kept.spelling, tokens) if self.hotwords else kept.spelling
 
-        gain = max(config.length_bonus, 0.0) + 2 * config.coverage_bonus + (config.lm_weight * config.internal_lm if self.internal else 0.0)
-        bound = best + self.hotwords.reach[spelling] if self.hotwords else best
-        bound = bound.amax(1) + gain * (self.limits - length).clamp(0, LOOKAHEAD)
-        done = ~(bound > self.ended.score[:, -1])
+def _complete_matches(scores: Tensor, match: Tensor, beam: int) -> Tensor:
+    """Refuse continuations (B, K, ...) of the side beam, unless they complete a match."""
+    refused = match.expand_as(scores) == 0
+    refused[:, :beam] = False
+    return scores.masked_fill(refused, -torch.inf)
 
-        self.living = kept._replace(
-            tokens=torch.cat([kept.tokens, tokens[..., None]], 2),
-            # An utterance that is done lives no longer, or its list would depend on when it is dropped from the batch.
-            attention=attention.flatten(1).gather(1, chosen).masked_fill(done[:, None] | (best == -torch.inf), -torch.inf),
-            ctc=self.scorer.extend(kept.ctc, tokens) if self.scorer and kept.ctc else None,
-            lm=lm.flatten(1).gather(1, chosen) if self.lm else kept.lm,
-            internal=internal.flatten(1).gather(1, chosen) if self.internal else kept.internal,
-            hotwords=worth.flatten(1).gather(1, chosen) if self.hotwords else kept.hotwords,
-            spelling=spelling,
-        )
-        return done
 
-    def take(self, done: Tensor) -> list[tuple[int, list[Hypothesis]]]:
-        """Drop the utterances that are done (B,); returns their places in the caller's batch and their n-best lists."""
-        ended = change(lambda x: x[done], self.ended)
-        found = listed(ended, self.scorer is not None, self.lm is not None, self.internal is not None, self.hotwords is not None)
-        taken = list(zip(self.utterances[done].tolist(), found, strict=True))
-        going = ~done
-        self.limits, self.utterances = self.limits[going], self.utterances[going]
-        self.memory = change(lambda x: x[going], self.memory)
-        self.internal = self.internal and change(lambda x: x[going], self.internal)
-        self.living = change(lambda x: x[going], self.living)
-        self.ended = change(lambda x: x[going], self.ended)
-        self.scorer = self.scorer.subset(going) if self.scorer else None
-        return taken
+def _add_side_beam(scores: Tensor, best: Tensor, chosen: Tensor, partial: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Append the `side` best partial matches among the continuations (B, K, V) that the main beam leaves.
 
-    def _ctc_scores(self) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of the living, extended by every token (B, K, V) and as they are (B, K); zeros without CTC."""
-        if self.scorer and self.living.ctc:
-            return self.scorer.score(self.living.ctc)
-        zeros = torch.zeros_like(self.living.attention)
-        return zeros[..., None], zeros
+    Args:
+        scores: (B, K, V) of all continuations.
+        best: (B, beam) scores of the main beam.
+        chosen: (B, beam) their indices in K · V.
+        partial: (B, K, V) values of partial matches.
+        side: size of the side beam.
 
-    def _lm_scores(self) -> tuple[Tensor, LMState | None]:
-        """Log-probabilities of every token after the living (B, K, V), and what to remember; zeros without a language model."""
-        if self.lm and self.living.lm_state:
-            return self.lm.step(self.living.tokens[..., -1], self.living.lm_state)
-        return self.living.lm.new_zeros(self.speller.output.out_features), None
-
-    def _internal_scores(self, asked: SpellerState) -> tuple[Tensor, SpellerState | None]:
-        """What the speller foretells of its own accord, as `_lm_scores`; `asked` is its state now where it hears."""
-        if self.internal and self.living.internal_state:
-            return self.speller.step(self.living.tokens[..., -1], self.living.internal_state, self.internal, asked)
-        return self.living.internal.new_zeros(self.speller.output.out_features), None
-
-    def _completed_hotwords(self) -> tuple[Tensor, Tensor]:
-        """Worth of what the living complete with every token (B, K, V) and with the end (B, K); zeros without hotwords."""
-        if self.hotwords:
-            return self.hotwords.completed(self.living.spelling), self.hotwords.worth[self.living.spelling]
-        zeros = torch.zeros_like(self.living.hotwords)
-        return zeros[..., None], zeros
-
-    def _admitted(self, scores: Tensor, completed: Tensor) -> Tensor:
-        """Scores (B, K, ...) of those that may enter the beam: from the places beside it, those that complete a hotword."""
-        if not self.promising:
-            return scores
-        refused = completed == 0
-        refused[:, : self.config.beam] = False
-        return scores.masked_fill(refused, -torch.inf)
-
-    def _with_promising(self, scores: Tensor, best: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """The best scores and their places among `scores` (B, K, V), and after them those that promise most of the rest."""
-        assert self.hotwords is not None
-        promises = self.hotwords.promises(self.living.spelling)
-        hopes = (scores + promises).masked_fill(promises == 0, -torch.inf).flatten(1).scatter(1, chosen, -torch.inf)
-        hope, promising = hopes.topk(self.promising)
-        score = scores.flatten(1).gather(1, promising).masked_fill(hope == -torch.inf, -torch.inf)
-        return torch.cat([best, score], 1), torch.cat([chosen, promising], 1)
-
-    def _joint(self, attention: Tensor, ctc: Tensor, lm: Tensor, internal: Tensor, bonus: Tensor) -> Tensor:
-        language = self.config.lm_weight * (lm - self.config.internal_lm * internal)
-        return (1 - self.weight) * attention + self.weight * ctc + language + bonus
+    Returns:
+        Scores and indices (B, beam + side).
+    """
+    ranks = (scores + partial).masked_fill(partial == 0, -torch.inf).flatten(1).scatter(1, chosen, -torch.inf)
+    rank, added = ranks.topk(side)
+    score = scores.flatten(1).gather(1, added).masked_fill(rank == -torch.inf, -torch.inf)
+    return torch.cat([best, score], 1), torch.cat([chosen, added], 1)

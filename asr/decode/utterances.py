@@ -1,4 +1,4 @@
-"""Utterances of a manifest to text: each is recognised as it was cut, batched by length. (`asr.transcribe` finds the speech in recordings.)"""
+"""Utterances of a manifest to text, each in one piece, in batches of similar length. (`asr.transcribe` splits recordings at pauses.)"""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 import torch
 
 from asr.config import DecodeConfig
-from asr.decode.examine import examine
 from asr.decode.hotwords import Hotwords
+from asr.decode.recognize import recognize_verified
 from asr.errors import AudioError
 from asr.model.checkpoint import TrainedModel
 from asr.speech.audio import load_whole, probe
@@ -19,14 +19,14 @@ from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
 from asr.speech.reader import Samples
 
-LONGEST_SECONDS = 120.0  # of an utterance: the listener hears all of it at once, and its memory grows with the length
+LONGEST_SECONDS = 120.0  # of an utterance: the listener encodes it in one piece, and memory grows with the length
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Recognized(NamedTuple):
-    """What an utterance says."""
+    """The text of an utterance, and its length."""
 
     text: str
     seconds: float
@@ -35,7 +35,18 @@ class Recognized(NamedTuple):
 def recognize_utterances(
     model: TrainedModel, utterances: Sequence[Utterance], config: DecodeConfig, batch_seconds: float, hotwords: Hotwords | None = None
 ) -> Iterator[tuple[int, Recognized | AudioError]]:
-    """Yields (index, text or what is wrong with the recording), in order of length, not of `utterances`. Words without evidence are held back."""
+    """Transcribe utterances of at most LONGEST_SECONDS; an utterance whose words are held back has an empty text.
+
+    Args:
+        model: a trained model.
+        utterances: of a manifest.
+        config: the search.
+        batch_seconds: audio in a batch (s).
+        hotwords: phrases to favour.
+
+    Yields:
+        The index of each utterance, and its text or the error; unreadable ones first, then by length.
+    """
     rate = model.config.model.frontend.sample_rate
     seconds: dict[int, float] = {}
     with ThreadPoolExecutor() as pool:
@@ -51,13 +62,13 @@ def recognize_utterances(
             yield from ((i, a) for i, a in zip(batch, audio, strict=True) if isinstance(a, AudioError))
             good = [(i, a) for i, a in zip(batch, audio, strict=True) if not isinstance(a, AudioError)]
             if good:
-                examined = examine(model, [torch.from_numpy(a) for _, a in good], config, hotwords)
-                texts = [one.readings[0].text if one.readings else "" for one in examined]
+                recognized = recognize_verified(model, [torch.from_numpy(a) for _, a in good], config, hotwords)
+                texts = [one.readings[0].text if one.readings else "" for one in recognized]
                 yield from ((i, Recognized(text, len(a) / rate)) for (i, a), text in zip(good, texts, strict=True))
 
 
 def _seconds(utterance: Utterance) -> float | AudioError:
-    """Length of an utterance, or why it cannot be recognised."""
+    """Return the length of an utterance (s), or the error."""
     try:
         seconds = utterance.duration or probe(utterance.audio_filepath).seconds - utterance.offset
     except AudioError as e:
@@ -65,8 +76,8 @@ def _seconds(utterance: Utterance) -> float | AudioError:
     if seconds > LONGEST_SECONDS:
         length = f"{seconds // 3600:.0f} h {seconds % 3600 / 60:.0f} min" if seconds >= 3600 else f"{seconds / 60:.1f} min"
         return AudioError(
-            f"{utterance.audio_filepath}: {length} long, and at most {LONGEST_SECONDS:.0f} s are heard as one utterance: "
-            "asr transcribe finds the pauses in longer recordings"
+            f"{utterance.audio_filepath}: {length} long, and an utterance has at most {LONGEST_SECONDS:.0f} s: "
+            "use asr transcribe, which splits recordings at pauses"
         )
     return seconds
 
@@ -79,7 +90,7 @@ def _read(utterance: Utterance, rate: int) -> Samples | AudioError:
 
 
 def _one_ahead(pool: Executor, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Like `map`, with the next item under way while one is used, and no more in memory than that."""
+    """Map a function over items like `map`, computing one item ahead of the one in use."""
     waiting: deque[Future[Result]] = deque()
     for item in items:
         waiting.append(pool.submit(function, item))

@@ -17,7 +17,7 @@
 | ` compression_ratio` | bytes of the text divided by bytes of its zlib form, as in Whisper: high for loops |
 | ` doubtful` | true if the words have little evidence in the CTC head: they may be invented (not in Whisper) |
 | ` words` | `word`, `start`, `end` (s) and `probability` (0 to 1); empty if the model gives no word times |
-| ` nbest` | on request: other readings, best first, each with `text`, `score`, `attention_score`, `ctc_score`, `lm_score` and `internal_lm_score` (nats; null: not computed) (not in Whisper) |
+| ` nbest` | on request: the n-best list, each entry with `text`, `score`, `attention_score`, `ctc_score`, `lm_score` and `internal_lm_score` (nats; null: not a term of the score) (not in Whisper) |
 | `held_back` | segments of speech that are not written, because their words have no evidence in the CTC head: `start`, `end` (s), `text` (not in Whisper) |
 
 As in Whisper, each word and each text that is not empty starts with a space, so that `"".join(w["word"] for w in words)` is the text of the
@@ -36,6 +36,9 @@ from typing import Any
 from asr.output.options import OutputOptions
 from asr.output.text import plain, writable
 from asr.transcript import HeldBack, Reading, Segment, Transcript, Word
+
+NBEST_SCORES = ("attention", "ctc", "lm", "internal_lm")
+"""Terms of the score in each entry of `nbest`, as NAME_score."""
 
 
 def to_json(transcript: Transcript, options: OutputOptions) -> str:
@@ -120,10 +123,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
     return {
         "text": plain(reading.text),
         "score": _number(reading.score, 4),
-        "attention_score": _number(reading.attention_score, 4),
-        "ctc_score": _number(reading.ctc_score, 4),
-        "lm_score": _number(reading.lm_score, 4),
-        "internal_lm_score": _number(reading.internal_lm_score, 4),
+        **{f"{name}_score": _number(reading.scores.get(name), 4) for name in NBEST_SCORES},
     }
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asr.decode.attention import Look
+from asr.decode.attention import WordAttention
 from asr.serve.fair_queue import Share
 from asr.serve.recordings import Recording
 from asr.transcript import HeldBack, Segment, Transcript
@@ -30,7 +30,7 @@ class Heard:
 
     number: int
     said: Segment | HeldBack | None
-    look: Look | None
+    look: WordAttention | None
     """The attention weights, if the job wants them."""
 
 
@@ -72,7 +72,7 @@ class Job(Share):
             self._segments = segments
             self._finish()
 
-    def hear(self, number: int, seconds: float, said: Segment | HeldBack | None, look: Look | None) -> None:
+    def hear(self, number: int, seconds: float, said: Segment | HeldBack | None, look: WordAttention | None) -> None:
         """Store the result of a segment that lasts `seconds`."""
         self.tell(Heard(number, said, look))
         with self._lock:

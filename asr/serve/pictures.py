@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asr.decode.attention import Look
+from asr.decode.attention import WordAttention
 
 FRAMES = 2  # of 10 ms that make a column
 DARKEST, BRIGHTEST = 0.05, 0.995  # quantiles of the log-mel powers
 
 
-def picture(look: Look, seconds: float) -> dict[str, Any]:
+def picture(look: WordAttention, seconds: float) -> dict[str, Any]:
     """JSON: `mel` has `columns` columns of `bands` bands over `seconds`, `weights` a row of `states` for each of `words`.
 
     Both are bytes in base64, 0 to 255; a word's attention is 255 where it is greatest.

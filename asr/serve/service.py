@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from asr.decode.attention import Look, look
+from asr.decode.attention import WordAttention, word_attention
 from asr.errors import AudioError
 from asr.memory import Trimmer
 from asr.serve.errors import DO_NOT_RETRY, ApiError
@@ -184,12 +184,12 @@ class Service:
             if not item.job.given_up:
                 item.job.hear(item.number, item.speech.seconds, said, self._look(transcriber, item, said))
 
-    def _look(self, transcriber: Transcriber, item: Waiting[Job], said: Segment | HeldBack | None) -> Look | None:
+    def _look(self, transcriber: Transcriber, item: Waiting[Job], said: Segment | HeldBack | None) -> WordAttention | None:
         if not isinstance(said, Segment) or not item.job.looks or item.job.looked_seconds >= LOOK_SECONDS:
             return None
         item.job.looked_seconds += item.speech.seconds
         try:
-            return look(transcriber.model, transcriber.waveform(item.speech), said.readings[0].tokens)
+            return word_attention(transcriber.model, transcriber.waveform(item.speech), said.readings[0].tokens)
         except Exception:  # the text is worth more than its picture
             log.exception("no picture of a segment of %.1f s", item.speech.seconds)
             return None

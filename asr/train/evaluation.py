@@ -14,8 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from asr.config import DecodeConfig
-from asr.decode.examine import evidence
-from asr.decode.recognize import best_texts, listen, search
+from asr.decode.recognize import best_texts, evidence, listen, search
 from asr.errors import AudioError
 from asr.model.checkpoint import TrainedModel
 from asr.score.wer import Score, score

@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from asr.config import Config, DecodeConfig
-from asr.decode.picture import attention_picture
+from asr.decode.attention import attention_picture
 from asr.errors import AsrError, ConfigError
 from asr.model.checkpoint import (
     LM,

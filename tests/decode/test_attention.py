@@ -9,8 +9,8 @@ import torch
 
 import asr
 from asr.decode.align import words_of
-from asr.decode.attention import look
-from asr.decode.examine import examine
+from asr.decode.attention import word_attention
+from asr.decode.recognize import recognize_verified
 from asr.speech.audio import load_audio
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples").glob("*.flac"))
@@ -20,9 +20,9 @@ CLIPS = sorted((Path(__file__).parents[2] / "examples").glob("*.flac"))
 def test_words_are_looked_at_where_ctc_hears_them(clip: Path) -> None:
     model = asr.load_model(device="cpu").model
     waveform = torch.from_numpy(load_audio(clip))
-    [found] = examine(model, [waveform])
+    [found] = recognize_verified(model, [waveform])
     placed = words_of(found.placed, model.tokenizer)
-    seen = look(model, waveform, found.readings[0].hypothesis.tokens)
+    seen = word_attention(model, waveform, found.readings[0].tokens)
     assert seen.words == tuple(word.text for word in placed)
     torch.testing.assert_close(seen.weights.sum(1), torch.ones(len(placed)))
     peaks = seen.weights.argmax(1) * seen.state_seconds
@@ -33,6 +33,6 @@ def test_words_are_looked_at_where_ctc_hears_them(clip: Path) -> None:
 
 def test_nothing_written_is_nothing_looked_at() -> None:
     model = asr.load_model(device="cpu").model
-    seen = look(model, torch.zeros(16_000), [])
+    seen = word_attention(model, torch.zeros(16_000), [])
     assert seen.words == ()
     assert seen.weights.shape[0] == 0

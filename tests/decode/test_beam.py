@@ -14,8 +14,10 @@ from spellers import Table, make_case, scored, search
 
 from asr.config import DecodeConfig
 from asr.decode import beam as beam_module
-from asr.decode.beam import beam_search, longest_output
+from asr.decode.beam import beam_search
 from asr.decode.nbest import Hypothesis
+from asr.decode.recognize import longest_output
+from asr.decode.scorers import build_scorers
 from asr.text.tokenizer import EOS
 
 KINDS = ["location", "multihead", "none", "multihead without input feeding"]
@@ -27,9 +29,7 @@ FUSED = JOINT.model_copy(update={"lm_weight": 0.6})
 def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
     assert [h.tokens for h in found] == [h.tokens for h in expected]
     for a, b in zip(found, expected, strict=True):
-        assert (a.score, a.attention_score, a.ctc_score, a.lm_score, a.internal_lm_score) == pytest.approx(
-            (b.score, b.attention_score, b.ctc_score, b.lm_score, b.internal_lm_score), abs=1e-4
-        )
+        assert {"score": a.score, **a.scores} == pytest.approx({"score": b.score, **b.scores}, abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,9 +99,9 @@ def test_dropping_what_is_done_changes_nothing(share: float, monkeypatch: pytest
 def test_no_ctc_scores_or_no_weight_for_them_is_attention_only() -> None:
     case = make_case("location", [8], vocabulary=9)
     memory = case.speller.memory(case.states, case.lengths)
-    without = beam_search(case.speller, memory, case.lengths, DecodeConfig(beam=5, ctc_weight=0.3))
+    without = beam_search(build_scorers(case.speller, memory, case.lengths, DecodeConfig(ctc_weight=0.3)), case.lengths, 5)
     assert_same(case.search(ATTENTION_ONLY)[0], without[0])
-    assert without[0][0].ctc_score is None
+    assert set(without[0][0].scores) == {"attention"}
 
 
 def test_the_language_model_has_its_say() -> None:
@@ -111,11 +111,11 @@ def test_the_language_model_has_its_say() -> None:
     fusing = config.model_copy(update={"lm_weight": 2.0})
     plain, fused = case.search(config)[0][0], case.search(fusing)[0][0]
     memory = case.speller.memory(case.states, case.lengths)
-    assert beam_search(case.speller, memory, case.lengths, fusing)[0][0] == plain  # there is none
+    assert beam_search(build_scorers(case.speller, memory, case.lengths, fusing), case.lengths, 30)[0][0] == plain  # there is none
     assert plain.tokens != fused.tokens
-    assert fused.attention_score + 3 * len(fused.tokens) < plain.score
-    assert fused.lm_score == pytest.approx(case.lm_score(fused.tokens))
-    assert fused.lm_score > case.lm_score(plain.tokens)
+    assert fused.scores["attention"] + 3 * len(fused.tokens) < plain.score
+    assert fused.scores["lm"] == pytest.approx(case.lm_score(fused.tokens))
+    assert fused.scores["lm"] > case.lm_score(plain.tokens)
 
 
 # ---------------------------------------------------------------- by hand
@@ -170,7 +170,7 @@ def test_ctc_ends_a_loop() -> None:
     assert len(search(loops, DecodeConfig(beam=4, ctc_weight=0), (28,), ctc)[0][0].tokens) != 3
     [hypotheses] = search(loops, DecodeConfig(beam=4, ctc_weight=0.5), (28,), ctc)
     assert hypotheses[0].tokens == [3, 4, 3]
-    assert hypotheses[0].ctc_score == pytest.approx(0.0, abs=0.1)
+    assert hypotheses[0].scores["ctc"] == pytest.approx(0.0, abs=0.1)
 
 
 def test_impossible_for_ctc_still_yields_a_transcript() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from asr.decode.ctc import NEVER, CTCPrefixScorer, CTCPrefixState, ctc_greedy
+from asr.decode.ctc import NEVER, CTCPrefixScorer, ctc_greedy
 from asr.text.tokenizer import BLANK
 
 
@@ -17,19 +17,31 @@ def random_log_probs(*shape: int, sharp: float = 2.0, seed: int = 0) -> Tensor:
     return (sharp * torch.randn(shape, generator=torch.Generator().manual_seed(seed))).log_softmax(-1)
 
 
-def after(scorer: CTCPrefixScorer, prefixes: list[list[int]]) -> CTCPrefixState:
-    """The state after prefixes of equal length, one of each hypothesis, the same for all utterances."""
-    batch = scorer.log_probs.shape[0]
-    state = scorer.start(len(prefixes))
+NO_PREFIXES = torch.zeros(0)
+"""for `score` and `final`, which read the state alone"""
+
+
+def advance(scorer: CTCPrefixScorer, prefixes: list[list[int]]) -> None:
+    """Bring a scorer to prefixes of equal length, one of each hypothesis, the same for all utterances."""
+    batch, hypotheses = scorer.log_probs.shape[0], len(prefixes)
+    scorer.start(batch, hypotheses)
     for tokens in zip(*prefixes, strict=True):
-        state = scorer.extend(state, torch.tensor([tokens]).expand(batch, -1))
-    return state
+        scorer.score(NO_PREFIXES)
+        scorer.reorder(torch.arange(hypotheses).expand(batch, -1))
+        scorer.advance(torch.tensor([tokens]).expand(batch, -1))
+
+
+def log_probabilities(scorer: CTCPrefixScorer) -> tuple[Tensor, Tensor]:
+    """psi (B, K, V) and log p (B, K): a term is the sum of what its tokens, and the end, add."""
+    psi = scorer.state.prefix[..., None] + scorer.score(NO_PREFIXES)
+    return psi, scorer.state.prefix + scorer.final(NO_PREFIXES)
 
 
 def score(log_probs: Tensor, prefix: list[int]) -> tuple[Tensor, Tensor]:
     """psi (V,) and log p () of one prefix of one utterance (T, V)."""
     scorer = CTCPrefixScorer(log_probs[None], torch.tensor([len(log_probs)]))
-    psi, complete = scorer.score(after(scorer, [prefix]))
+    advance(scorer, [prefix])
+    psi, complete = log_probabilities(scorer)
     return psi[0, 0], complete[0, 0]
 
 
@@ -133,7 +145,8 @@ def test_padding_has_no_influence(garbage: float) -> None:
         row[: len(log_probs)] = log_probs
     prefixes = [[3, 3], [1, 2], [2, 4]]
     scorer = CTCPrefixScorer(padded, lengths)
-    psi, complete = scorer.score(after(scorer, prefixes))
+    advance(scorer, prefixes)
+    psi, complete = log_probabilities(scorer)
     for b, log_probs in enumerate(alone):
         for k, prefix in enumerate(prefixes):
             own_psi, own_complete = score(log_probs, prefix)
@@ -142,13 +155,26 @@ def test_padding_has_no_influence(garbage: float) -> None:
     assert ctc_greedy(padded, lengths) == [ctc_greedy(x[None], torch.tensor([len(x)]))[0] for x in alone]
 
 
-def test_subset_scores_the_same() -> None:
+def test_utterances_that_are_kept_score_the_same() -> None:
     scorer = CTCPrefixScorer(random_log_probs(3, 12, 5), torch.tensor([12, 4, 8]))
-    psi, complete = scorer.score(after(scorer, [[1, 2]]))
-    for chosen in (torch.tensor([0, 2]), torch.tensor([True, False, True])):
-        part = scorer.subset(chosen)
-        for whole, some in zip((psi, complete), part.score(after(part, [[1, 2]])), strict=True):
-            torch.testing.assert_close(whole[chosen], some)
+    advance(scorer, [[1, 2], [3, 3]])
+    before, kept = log_probabilities(scorer), torch.tensor([0, 2])
+    scorer.drop(kept)
+    for whole, some in zip(before, log_probabilities(scorer), strict=True):
+        torch.testing.assert_close(whole[kept], some)
+
+
+def test_a_hypothesis_may_be_kept_twice() -> None:
+    """Two hypotheses become three, the second of them twice."""
+    scorer = CTCPrefixScorer(random_log_probs(12, 5)[None], torch.tensor([12]))
+    advance(scorer, [[1, 2], [3, 3]])
+    scorer.score(NO_PREFIXES)
+    scorer.reorder(torch.tensor([[1, 0, 1]]))
+    scorer.advance(torch.tensor([[4, 4, 1]]))
+    found = log_probabilities(scorer)
+    advance(scorer, [[3, 3, 4], [1, 2, 4], [3, 3, 1]])
+    for one, other in zip(found, log_probabilities(scorer), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_impossible_is_finite_and_never_nan() -> None:

@@ -20,11 +20,12 @@ from spellers import Table, make_case, scored, search
 
 from asr.config import DecodeConfig
 from asr.decode.hotwords import WEIGHT, Hotwords, build_hotwords, load_hotwords
-from asr.decode.recognize import Recognition, recognize
+from asr.decode.recognize import recognize
 from asr.errors import ModelError, UsageError
 from asr.model.checkpoint import TrainedModel, load_model
 from asr.speech.audio import load_audio
 from asr.text.tokenizer import EOS
+from asr.transcript import Reading
 
 SPECIAL = ["<blank>", "<unk>", "</s>"]
 LETTERS = "AB'S"
@@ -189,7 +190,7 @@ def test_a_wide_beam_ranks_every_transcript_by_its_text(phrases: dict[str, float
     found = case.search(config, build_hotwords(phrases, TOY_PIECES))[0]
     assert [h.tokens for h in found] == [tokens for _, _, tokens in expected]
     assert [h.score for h in found] == pytest.approx([score for score, _, _ in expected], abs=1e-4)
-    assert [h.hotword_score for h in found] == pytest.approx([total for _, total, _ in expected])
+    assert [h.scores["hotwords"] for h in found] == pytest.approx([total for _, total, _ in expected])
     assert [h.tokens for h in found] != [h.tokens for h in case.search(config)[0]]  # they had a say
 
 
@@ -202,11 +203,11 @@ def test_hotwords_that_none_completes_change_nothing(kind: str, beam: int) -> No
     pieces = [*SPECIAL, *(f"▁{letter}" for letter in "ABCDEFGHI")]
     phrases = {f"{a} {b} Z": 5.0 for a, b in itertools.permutations("ABCDEFGHI", 2)}
     plain = case.search(config)
-    assert all(h.hotword_score is None for hypotheses in plain for h in hypotheses)
+    assert all("hotwords" not in h.scores for hypotheses in plain for h in hypotheses)
     for a, b in zip(plain, case.search(config, build_hotwords(phrases, pieces)), strict=True):
         assert [h.tokens for h in a] == [h.tokens for h in b]
         assert [h.score for h in a] == pytest.approx([h.score for h in b], abs=1e-9)
-        assert [h.hotword_score for h in b] == [0.0] * len(b)
+        assert [h.scores["hotwords"] for h in b] == [0.0] * len(b)
 
 
 BEAM_OF_ONE = DecodeConfig(beam=1, ctc_weight=0)
@@ -219,9 +220,9 @@ def test_a_hotword_is_found_though_it_begins_outside_the_beam() -> None:
     [[found]] = search(table, BEAM_OF_ONE, hotwords=build_hotwords({"BC": 1.0}, LETTER_PIECES))
     assert (plain.tokens, found.tokens) == ([3, 5], [4, 5])
     assert found.score == pytest.approx(math.log(0.3 * 0.5 * 0.9) + 2)
-    assert found.hotword_score == 2
+    assert found.scores["hotwords"] == 2
     [[weak]] = search(table, BEAM_OF_ONE, hotwords=build_hotwords({"BC": 0.3}, LETTER_PIECES))  # less than log 2 in all
-    assert (weak.tokens, weak.score, weak.hotword_score) == (plain.tokens, plain.score, 0)
+    assert (weak.tokens, weak.score, weak.scores["hotwords"]) == (plain.tokens, plain.score, 0)
 
 
 def test_the_search_does_not_end_while_a_hotword_may_still_win() -> None:
@@ -246,7 +247,7 @@ def test_an_utterance_does_not_see_its_batch() -> None:
         alone = case.alone(b).search(config, hotwords)[0]
         assert [h.tokens for h in hypotheses] == [h.tokens for h in alone]
         assert [h.score for h in hypotheses] == pytest.approx([h.score for h in alone], abs=1e-4)
-        assert [h.hotword_score for h in hypotheses] == pytest.approx(
+        assert [h.scores["hotwords"] for h in hypotheses] == pytest.approx(
             [worth("".join(TOY_PIECES[t] for t in h.tokens).replace("▁", " ").strip(), {"AB": 1.5, "AB A": 1.0}) for h in alone]
         )
 
@@ -261,7 +262,7 @@ def model() -> TrainedModel:
     return load_model(Path(str(files("asr") / "pretrained")))
 
 
-def heard(model: TrainedModel, clip: str, hotwords: Hotwords | None = None, config: DecodeConfig | None = None) -> Recognition:
+def heard(model: TrainedModel, clip: str, hotwords: Hotwords | None = None, config: DecodeConfig | None = None) -> Reading:
     waveform = torch.from_numpy(load_audio(EXAMPLES / clip, model.config.model.frontend.sample_rate))
     return recognize(model, [waveform], config, hotwords)[0][0]
 
@@ -272,7 +273,7 @@ def test_a_name_that_the_model_has_never_seen_is_found(model: TrainedModel) -> N
     assert "OLDANBY" not in heard(model, "walk.flac", config=config).text.split()
     found = heard(model, "walk.flac", load_hotwords(names, model.tokenizer), config)
     assert found.text == "SHE WALKED DOWN TO THE RIVER WITH MISTER OLDANBY"
-    assert found.hypothesis.hotword_score == pytest.approx(13 * WEIGHT)
+    assert found.scores["hotwords"] == pytest.approx(13 * WEIGHT)
 
 
 @pytest.mark.parametrize("clip", ["command.flac", "numbers.flac", "river.flac", "window.flac"])
@@ -280,7 +281,7 @@ def test_names_that_are_not_said_change_nothing(model: TrainedModel, clip: str) 
     names = ["Pellerin", "Torvald Brandisi", "Mister Oldanby", "Zelinda", "Karenko", "Riverton", "Walkinshaw", "Lightfoot", "Twombly"]
     plain, favoured = heard(model, clip), heard(model, clip, load_hotwords(names, model.tokenizer))
     assert favoured.text == plain.text
-    assert favoured.hypothesis.score == pytest.approx(plain.hypothesis.score, abs=1e-4)
+    assert favoured.score == pytest.approx(plain.score, abs=1e-4)
 
 
 @pytest.mark.parametrize("beam", [1, 8])
@@ -290,7 +291,7 @@ def test_a_hotword_is_not_repeated(model: TrainedModel, beam: int) -> None:
     hotwords = load_hotwords(["the river"], model.tokenizer)
     found = heard(model, "river.flac", hotwords, config)
     assert found.text.split().count("RIVER") == 1
-    assert found.hypothesis.hotword_score == pytest.approx(8 * WEIGHT)
+    assert found.scores["hotwords"] == pytest.approx(8 * WEIGHT)
     with pytest.raises(UsageError, match="hotwords need a CTC weight above 0"):
         heard(model, "river.flac", hotwords, DecodeConfig(beam=beam, ctc_weight=0))
 

@@ -12,11 +12,10 @@ import torch
 from torch import nn
 
 from asr.config import EMBEDDED, DecodeConfig, LanguageModelConfig, LMFolderConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
-from asr.decode.attention import attend
-from asr.decode.examine import examine
+from asr.decode.attention import token_attention
 from asr.decode.hotwords import load_hotwords
 from asr.decode.precision import Precision, computes_int8, in_precision
-from asr.decode.recognize import recognize
+from asr.decode.recognize import recognize, recognize_verified
 from asr.errors import UsageError
 from asr.model.checkpoint import TrainedLM, TrainedModel, load_model
 from asr.model.las import LAS
@@ -64,9 +63,9 @@ def test_every_network_works_in_every_precision(
     hotwords = load_hotwords(["HIGH"], model.tokenizer) if has_ctc else None
     quick = model.config.decode.model_copy(update={"beam": 1, "ctc_weight": 0.0, "lm_weight": 0.0})
     for search in (model.config.decode, quick):
-        found = examine(model, waveforms(), search, hotwords if search.ctc_weight else None)
+        found = recognize_verified(model, waveforms(), search, hotwords if search.ctc_weight else None)
         assert len(found) == 2
-    log_mel, weights = attend(model, waveforms()[0], model.tokenizer.encode("LOW MID"))
+    log_mel, weights = token_attention(model, waveforms()[0], model.tokenizer.encode("LOW MID"))
     assert torch.isfinite(log_mel).all()
     assert torch.isfinite(weights).all()
 
@@ -102,7 +101,7 @@ def test_every_linear_layer_and_lstm_is_quantized(tiny: ModelConfig) -> None:
 def test_nothing_is_said_about_libraries(tiny: ModelConfig) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        examine(in_precision(make_model(tiny, "location", True), "int8"), waveforms())
+        recognize_verified(in_precision(make_model(tiny, "location", True), "int8"), waveforms())
 
 
 def test_int8_is_refused_where_torch_has_none(tiny: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,11 +120,11 @@ def test_the_words_are_nearly_the_same(precision: Precision) -> None:
     clips = [torch.from_numpy(load_audio(EXAMPLES / name)) for name in ("river.flac", "window.flac", "numbers.flac")]
     plain = [nbest[0] for nbest in recognize(load_model(EMBEDDED), clips)]
     model = in_precision(load_model(EMBEDDED), precision)
-    changed = [examined.readings[0] for examined in examine(model, clips)]
+    changed = [one.readings[0] for one in recognize_verified(model, clips)]
     assert word_errors([r.text for r in plain], [r.text for r in changed]).rate <= 0.15
     for one, other in zip(plain, changed, strict=True):
-        assert one.hypothesis.score == pytest.approx(other.hypothesis.score, abs=2.0)
-        assert one.hypothesis.score != other.hypothesis.score  # else nothing was changed
+        assert one.score == pytest.approx(other.score, abs=2.0)
+        assert one.score != other.score  # else nothing was changed
 
 
 def test_fp32_changes_nothing(tiny_folder: Path) -> None:

@@ -156,14 +156,14 @@ def test_the_mark_counts_as_characters_of_its_line() -> None:
 def test_without_word_times_words_share_the_time_by_their_letters() -> None:
     """10 letters and spaces a second: 40 of the first three words, 4 s."""
     words = ("EIGHTEEN.CHARACTERS" + " ") * 6
-    found = cut(Segment(10.0, 22.0, (Reading(words.strip(), (1,), -1.0, -1.0, None),), ()))
+    found = cut(Segment(10.0, 22.0, (Reading(words.strip(), (1,), -1.0, {"attention": -1.0}),), ()))
     assert [start for start, _, _ in found] == [10_000, 16_000]
     assert " ".join(" ".join(text) for _, _, text in found).split() == words.split()
 
 
 def test_no_words_no_cues() -> None:
     assert cut() == []
-    assert cut(Segment(0.0, 1.0, (Reading("", (), -1.0, -1.0, None),), ())) == []
+    assert cut(Segment(0.0, 1.0, (Reading("", (), -1.0, {"attention": -1.0}),), ())) == []
 
 
 # ---------------------------------------------------------------- of all

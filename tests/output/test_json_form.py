@@ -37,10 +37,13 @@ HEARD = Transcript(
         Segment(
             1.00049,
             2.5,
-            (Reading("GO ON", (17, 9), -1.23456, -3.0, -2.0, -4.0, -5.0), Reading("GO AN", (17, 8), -2.0, -3.5, -2.5)),
+            (
+                Reading("GO ON", (17, 9), -1.23456, {"attention": -3.0, "ctc": -2.0, "lm": -4.0, "internal_lm": -5.0}),
+                Reading("GO AN", (17, 8), -2.0, {"attention": -3.5, "ctc": -2.5}),
+            ),
             (Word("GO", 1.1, 1.3, 0.98766), Word("ON", 1.39996, 2.0, 0.5)),
         ),
-        Segment(5.0, 6.0, (Reading("", (), -0.00001, -0.00001, None),), (), True),
+        Segment(5.0, 6.0, (Reading("", (), -0.00001, {"attention": -0.00001}),), (), True),
     ),
     held_back=(HeldBack(8.00049, 9.5, "THE\tTHE"),),
 )
@@ -122,7 +125,7 @@ NUMBERS = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 1e
 @given(st.text(), st.lists(st.text(), max_size=3), NUMBERS, NUMBERS)
 def test_whatever_is_in_it_is_json_in_utf_8(name: str, texts: list[str], score: float, probability: float) -> None:
     words = tuple(Word(text, 0.0, 1.0, probability) for text in texts)
-    heard = Transcript(name, 1.0, (Segment(0.0, 1.0, (Reading(" ".join(texts), (1,), score, score, score),), words),))
+    heard = Transcript(name, 1.0, (Segment(0.0, 1.0, (Reading(" ".join(texts), (1,), score, {"attention": score, "ctc": score}),), words),))
     for text in (to_json(heard, OutputOptions(nbest=2)), json_line(heard, OutputOptions(nbest=2), {"id": name})):
         found = strictly(text.encode().decode())
         assert found["text"] == found["segments"][0]["text"] == "".join(w["word"] for w in found["segments"][0]["words"])

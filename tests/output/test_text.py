@@ -13,7 +13,7 @@ from asr.output.text import to_tsv, to_txt
 from asr.transcript import Reading, Segment, Transcript, Word
 
 USUAL = OutputOptions()
-EMPTY = Segment(2.0, 3.0, (Reading("", (), -9.0, -9.0, None),), (), True)
+EMPTY = Segment(2.0, 3.0, (Reading("", (), -9.0, {"attention": -9.0}),), (), True)
 HEARD = transcript(segment(spoken("GO ON", start=0.5)), EMPTY, segment(spoken("OR STAY", start=3.0001), doubtful=True))
 
 
@@ -47,7 +47,7 @@ def test_tsv_has_whole_milliseconds() -> None:
 
 def test_white_space_in_a_text_breaks_no_line() -> None:
     text = "A\tB\r\nC\x0bD\x1e\u2028E\x07  F"
-    heard = Transcript("a", 1.0, (Segment(0.0, 1.0, (Reading(text, (), 0.0, 0.0, None),), (Word(text, 0.0, 1.0, 1.0),)),))
+    heard = Transcript("a", 1.0, (Segment(0.0, 1.0, (Reading(text, (), 0.0, {"attention": 0.0}),), (Word(text, 0.0, 1.0, 1.0),)),))
     assert to_txt(heard, USUAL) == "A B C D E F\n"
     assert list(csv.reader(to_tsv(heard, USUAL).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)) == [
         ["start", "end", "text"],

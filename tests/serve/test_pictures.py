@@ -6,7 +6,7 @@ import base64
 
 import torch
 
-from asr.decode.attention import Look
+from asr.decode.attention import WordAttention
 from asr.serve.pictures import picture
 
 
@@ -16,7 +16,7 @@ def values(text: str) -> list[int]:
 
 def test_the_quietest_is_0_the_loudest_255_and_each_word_has_its_peak() -> None:
     ramp = torch.arange(400.0)[:, None].expand(400, 2)  # 400 frames of 2 bands: pairs of frames make 200 columns
-    made = picture(Look(ramp, ("A", "B"), torch.tensor([[0.5, 0.25, 0.25], [0.0, 0.1, 0.9]]), 0.08), 4.0)
+    made = picture(WordAttention(ramp, ("A", "B"), torch.tensor([[0.5, 0.25, 0.25], [0.0, 0.1, 0.9]]), 0.08), 4.0)
     assert (made["columns"], made["bands"], made["states"], made["seconds"]) == (200, 2, 3, 4.0)
     mel = values(made["mel"])
     assert len(mel) == 400
@@ -27,5 +27,5 @@ def test_the_quietest_is_0_the_loudest_255_and_each_word_has_its_peak() -> None:
 
 
 def test_a_sound_of_one_frame_and_no_words() -> None:
-    made = picture(Look(torch.zeros(1, 2), (), torch.zeros(0, 1), 0.08), 0.01)
+    made = picture(WordAttention(torch.zeros(1, 2), (), torch.zeros(0, 1), 0.08), 0.01)
     assert (made["columns"], values(made["mel"]), values(made["weights"])) == (1, [0, 0], [])

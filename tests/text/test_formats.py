@@ -207,7 +207,7 @@ def test_ids_of_the_references_are_never_words(line: str) -> None:
 @pytest.mark.parametrize("name", ["srt", "vtt", "tsv", "json"])
 def test_what_is_written_is_read_back(name: str) -> None:
     segments = [
-        Segment(start, start + 1.5, (Reading(text, (1,), -1.0, -1.0, -1.0),), (), False)
+        Segment(start, start + 1.5, (Reading(text, (1,), -1.0, {"attention": -1.0, "ctc": -1.0}),), (), False)
         for start, text in ((0.5, "GO ON"), (3.25, "STOP & <HERE>"))
     ]
     transcript = Transcript.of("talk.wav", 6.0, segments, 0.0, "en")

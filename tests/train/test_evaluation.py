@@ -42,7 +42,7 @@ def test_a_batch_has_the_texts_and_the_evidence_of_its_utterances_alone(tiny_fol
             log_probs = model.network.ctc_log_probs(states)
             assert log_probs is not None
             if best.text:
-                tokens = best.hypothesis.tokens
+                tokens = best.tokens
                 expected.append(float(transcript_scores(log_probs, lengths, [tokens])) / len(tokens))
     assert len(expected) > 3
     found = evaluate(model, dev, search, 5.0, Accelerator(cpu=True))

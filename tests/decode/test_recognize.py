@@ -1,4 +1,4 @@
-"""What CTC says to a transcript: invented words are not written, doubtful ones are searched for again, real ones left alone."""
+"""Verification by CTC: invented words are held back, doubtful ones are searched for again, real ones are left alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import asr.decode.examine as examine_module
+import asr.decode.recognize as recognize_module
 from asr.config import EMBEDDED
-from asr.decode.beam import Hypothesis
-from asr.decode.examine import examine
-from asr.decode.recognize import Recognition, recognize, search
+from asr.decode.recognize import recognize, recognize_verified, search
 from asr.model.checkpoint import TrainedModel, load_model
 from asr.speech.audio import load_audio
+from asr.transcript import Reading
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -29,32 +28,32 @@ def clips() -> list[torch.Tensor]:
     return [torch.from_numpy(load_audio(EXAMPLES / name)) for name in ("river.flac", "numbers.flac")]
 
 
-def lies(model: TrainedModel, text: str, times: int) -> Callable[..., list[list[Recognition]]]:
-    """A search that says `text` of everything, so many times; then the truth."""
+def lies(model: TrainedModel, text: str, times: int) -> Callable[..., list[list[Reading]]]:
+    """Return a search that finds `text` in everything, `times` times, and then the truth."""
     tokens = model.tokenizer.encode(text)
     calls: list[int] = []
 
-    def lie(*arguments: object) -> list[list[Recognition]]:
+    def lie(*arguments: object) -> list[list[Reading]]:
         found = search(*arguments)  # type: ignore[arg-type]
         calls.append(len(found))
-        return [[Recognition(text, Hypothesis(tokens, -1.0, -1.0, -1.0))] for _ in found] if len(calls) <= times else found
+        return [[Reading(text, tuple(tokens), -1.0, {"attention": -1.0, "ctc": -1.0})] for _ in found] if len(calls) <= times else found
 
     return lie
 
 
 def test_real_words_pass(model: TrainedModel, clips: list[torch.Tensor]) -> None:
     plain = recognize(model, clips)
-    for examined, nbest in zip(examine(model, clips), plain, strict=True):
-        assert [r.text for r in examined.readings] == [r.text for r in nbest]
-        assert examined.held_back == ""
-        assert not examined.doubtful
-        assert [t.token for t in examined.placed] == nbest[0].hypothesis.tokens
+    for verified, nbest in zip(recognize_verified(model, clips), plain, strict=True):
+        assert [r.text for r in verified.readings] == [r.text for r in nbest]
+        assert verified.held_back == ""
+        assert not verified.doubtful
+        assert tuple(t.token for t in verified.placed) == nbest[0].tokens
 
 
 def test_what_was_invented_is_searched_for_again(model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     truth = [nbest[0].text for nbest in recognize(model, clips)]
-    monkeypatch.setattr(examine_module, "search", lies(model, "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", times=1))
-    found = examine(model, clips)
+    monkeypatch.setattr(recognize_module, "search", lies(model, "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", times=1))
+    found = recognize_verified(model, clips)
     assert [e.readings[0].text.split()[:2] for e in found] == [text.split()[:2] for text in truth]
     assert not any(e.doubtful for e in found)
 
@@ -63,18 +62,18 @@ def test_what_was_invented_is_searched_for_again(model: TrainedModel, clips: lis
 def test_what_is_invented_twice_is_not_written(
     model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(examine_module, "search", lies(model, text.strip(), times=2))
-    for examined in examine(model, clips):
-        assert examined.readings == []
-        assert examined.held_back == text.strip()
-        assert examined.placed == []
-        assert not examined.doubtful
+    monkeypatch.setattr(recognize_module, "search", lies(model, text.strip(), times=2))
+    for verified in recognize_verified(model, clips):
+        assert verified.readings == []
+        assert verified.held_back == text.strip()
+        assert verified.placed == []
+        assert not verified.doubtful
 
 
 def test_between_the_two_bounds_words_are_marked(model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     lie = "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN"
-    monkeypatch.setattr(examine_module, "search", lies(model, lie, times=2))
-    found = examine(model, clips, model.config.decode.model_copy(update={"invented_below": -1e9}))
+    monkeypatch.setattr(recognize_module, "search", lies(model, lie, times=2))
+    found = recognize_verified(model, clips, model.config.decode.model_copy(update={"invented_below": -1e9}))
     assert [e.doubtful for e in found] == [True, True]
     assert [e.readings[0].text for e in found] == [lie, lie]
 
@@ -86,36 +85,36 @@ def test_a_second_search_that_finds_worse_changes_nothing(
     honest, lie = search, lies(model, "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", times=9)
     calls: list[int] = []
 
-    def first_right(*arguments: object) -> list[list[Recognition]]:
+    def first_right(*arguments: object) -> list[list[Reading]]:
         calls.append(1)
         return honest(*arguments) if len(calls) == 1 else lie(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(examine_module, "search", first_right)
-    found = examine(model, clips, model.config.decode.model_copy(update={"doubtful_below": 0.0}))
+    monkeypatch.setattr(recognize_module, "search", first_right)
+    found = recognize_verified(model, clips, model.config.decode.model_copy(update={"doubtful_below": 0.0}))
     assert len(calls) == 2
     assert [e.readings[0].text for e in found] == truth
 
 
-def test_where_ctc_hears_nothing_the_words_of_the_search_are_held_back(model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the bounds are; and there is no second search."""
-    monkeypatch.setattr(examine_module, "search", lies(model, "THE", times=1))
-    monkeypatch.setattr(examine_module, "ctc_greedy", lambda log_probs, lengths: [[] for _ in lengths])
+def test_words_are_held_back_where_the_best_ctc_path_is_empty(model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the bounds; and there is no second search."""
+    monkeypatch.setattr(recognize_module, "search", lies(model, "THE", times=1))
+    monkeypatch.setattr(recognize_module, "ctc_greedy", lambda log_probs, lengths: [[] for _ in lengths])
     bounds = {"invented_below": -1e9, "doubtful_below": 1e9}
-    [examined] = examine(model, [torch.zeros(32_000)], model.config.decode.model_copy(update=bounds))
-    assert (examined.readings, examined.held_back, examined.doubtful) == ([], "THE", False)
+    [verified] = recognize_verified(model, [torch.zeros(32_000)], model.config.decode.model_copy(update=bounds))
+    assert (verified.readings, verified.held_back, verified.doubtful) == ([], "THE", False)
 
 
 @pytest.mark.parametrize("loudness", [0.0, 1e-3, 0.1])
 def test_noise_has_hardly_a_word(model: TrainedModel, loudness: float) -> None:
     """Without the detector of speech, which lets no noise as plain as this through; the search alone writes whole sentences over it."""
     noise = list(loudness * torch.randn(3, 80_000, generator=torch.Generator().manual_seed(0)))
-    assert all(len(e.readings[0].text.split()) <= 1 for e in examine(model, noise) if e.readings)
+    assert all(len(e.readings[0].text.split()) <= 1 for e in recognize_verified(model, noise) if e.readings)
 
 
 def test_without_a_ctc_head_there_is_no_witness(tiny_folder: Path) -> None:
     model = load_model(tiny_folder)
     model.network.ctc = None
     config = model.config.decode.model_copy(update={"ctc_weight": 0.0})
-    [examined] = examine(model, [torch.randn(16_000)], config)
-    assert examined.readings
-    assert not examined.doubtful
+    [verified] = recognize_verified(model, [torch.randn(16_000)], config)
+    assert verified.readings
+    assert not verified.doubtful
