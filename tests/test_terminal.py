@@ -113,3 +113,23 @@ def test_commands_in_a_terminal(tmp_path: Path, command: str) -> None:
     assert "\\u001b]0;owned\\u0007" in text
     assert not re.search("\x1b\\]|\x07|\u202e", text)
     assert "Traceback" not in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("transcribe", "--EVIL"),
+        ("manifest", "stats", "m.json", "EVIL"),
+        ("transcribe", "a", "--profile", "EVIL"),
+        ("EVIL",),
+        ("prepare", "EVIL"),
+        ("--EVIL",),
+    ],
+)
+def test_usage_errors_in_a_terminal(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    evil = "\x1b]0;owned\x07\u202e"
+    text = in_terminal(*(argument.replace("EVIL", evil) for argument in arguments), folder=tmp_path)
+    assert "owned" in text
+    assert not re.search("\x1b\\]|\x07|\u202e", text)
+    assert "Error" in text

@@ -11,16 +11,19 @@ from typer.core import TyperCommand, TyperGroup
 
 from asr.cli.summary import print_prepared
 from asr.console import one_line_errors, print_note, progress_bar
-from asr.prepare import CORPORA
 
 
 class _Corpora(TyperGroup):
     """A group of commands that are made when they are used: `asr --help` imports no corpus."""
 
     def list_commands(self, ctx: Any) -> list[str]:
+        from asr.prepare import CORPORA
+
         return list(CORPORA)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        from asr.prepare import CORPORA
+
         return _command(cmd_name) if cmd_name in CORPORA else None
 
 

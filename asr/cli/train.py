@@ -86,7 +86,8 @@ def info(
 ) -> None:
     """Show the card, the size and the network of a model.
 
-    The size is that of all files in the folder. The parameters of a language model are counted separately.
+    The size is that of all files in the folder. The parameters of the listener, the speller and the CTC head are counted separately,
+    and so are those of a language model.
 
       asr info
       asr info runs/an4/model
