@@ -48,7 +48,8 @@ def check(
 def stats(file: ManifestArgument) -> None:
     """Count the utterances, hours, speakers and words of a manifest.
 
-    Durations that the manifest lacks are read from the headers of the recordings. The last lines are a histogram of the durations.
+    Durations that the manifest lacks are read from the headers of the recordings. The last lines are a histogram of the durations, with
+    the number of utterances in each interval.
 
       asr manifest stats data/an4/train.json
     """

@@ -100,7 +100,7 @@ def transcribe(
             raise UsageError("--format: only one can be printed: name a folder with --output-dir for several")
         for option, given in {"--overwrite": overwrite, "--skip-existing": skip_existing, "--full-names": full_names}.items():
             if given:
-                raise UsageError(f"{option} is about files in --output-dir: name that folder")
+                raise UsageError(f"{option} needs --output-dir: name a folder for the files")
         if chosen[0] in ("srt", "vtt", "tsv") and not names_one_recording(inputs):
             raise UsageError(
                 f"--format {chosen[0]} is printed for a single recording named by itself: for several, a folder, a glob or a manifest, "
@@ -123,8 +123,8 @@ def transcribe(
         print_note(", ".join(f"{tally[key]} {key}" for key in ("transcribed", "already there", "failed") if tally[key]))
     if tally["held back"]:
         print_note(
-            f"note: {tally['held back']} of {tally['stretches']} stretches of speech are held back, for the CTC head does not bear their words "
-            "out: --json has them under held_back; decode.invented_below in the model's config.yaml is the bound"
+            f"note: {tally['held back']} of {tally['segments']} segments of speech are held back, as the CTC head has no evidence of their "
+            "words: --json has them under held_back; decode.invented_below in the model's config.yaml is the bound"
         )
     if tally["failed"]:
         raise typer.Exit(1)
@@ -191,7 +191,7 @@ def _transcribe(
                     _write_transcript(result, recording, base, formats, options, progress)
                 tally["transcribed"] += 1
                 tally["held back"] += len(result.held_back)
-                tally["stretches"] += len(result.segments) + len(result.held_back)
+                tally["segments"] += len(result.segments) + len(result.held_back)
     except KeyboardInterrupt:
         hint = ""
         if jobs[0].base:

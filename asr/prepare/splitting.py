@@ -51,7 +51,7 @@ class Size:
 
 
 @dataclass
-class Group:
+class GroupSize:
     """The size of a group of utterances that stay in one part."""
 
     milliseconds: int = 0
@@ -142,15 +142,15 @@ def _utterances(path: Path) -> Iterator[Utterance]:
         yield found
 
 
-def _measure_groups(path: Path, by: str) -> tuple[dict[str, Group], int]:
+def _measure_groups(path: Path, by: str) -> tuple[dict[str, GroupSize], int]:
     """Return the sizes of the groups by name, and the number of utterances without the key."""
-    groups: dict[str, Group] = {}
+    groups: dict[str, GroupSize] = {}
     without_key, keys = 0, {"utterance"}
     for u in _utterances(path):
         name = _group(u, by)
         without_key += by != "utterance" and _key(u, by) is None
         keys |= u.extra.keys() | ({"speaker"} if u.speaker is not None else set())
-        group = groups.setdefault(name, Group())
+        group = groups.setdefault(name, GroupSize())
         group.milliseconds += _milliseconds(u)
         group.utterances += 1
     if not groups:
@@ -184,7 +184,7 @@ def _words(u: Utterance) -> str:
 # ---------------------------------------------------------------- choosing
 
 
-def _assign(path: Path, groups: dict[str, Group], sizes: dict[str, Size], by: str, seed: int) -> dict[str, str]:
+def _assign(path: Path, groups: dict[str, GroupSize], sizes: dict[str, Size], by: str, seed: int) -> dict[str, str]:
     """Return the part of each group outside train. Raises UsageError if no choice of whole groups is near the sizes."""
     sizes = {part: size for part, size in sizes.items() if size.number > 0}
     if not sizes:
@@ -232,7 +232,7 @@ def _choose(amounts: dict[str, int], target: int, salt: str) -> list[str]:
     return chosen
 
 
-def _amount(group: Group, size: Size) -> int:
+def _amount(group: GroupSize, size: Size) -> int:
     return group.milliseconds if size.unit else group.utterances
 
 

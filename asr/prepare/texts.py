@@ -96,18 +96,18 @@ def pair_utterances(name: str, audio: Path, path: Path, content: str) -> Iterato
     if not records:
         yield f"{path}: holds no text"
         return
-    for line, told in _by_segment(records, form, name):
+    for line, entry in _by_segment(records, form, name):
         place = f"{path}:{line}"
-        if isinstance(told, str):
-            yield f"{place}: {told}"
+        if isinstance(entry, str):
+            yield f"{place}: {entry}"
             continue
-        if told.get(IGNORED):
+        if entry.get(IGNORED):
             continue
-        duration = told.get(DURATION)
+        duration = entry.get(DURATION)
         if duration is not None and duration <= 0:
             yield f"{place}: a label without length, expected a start and an end"
             continue
-        yield Utterance(told[ID], audio, told[TEXT], duration, told.get(OFFSET, 0.0), told.get(SPEAKER), source=place)
+        yield Utterance(entry[ID], audio, entry[TEXT], duration, entry.get(OFFSET, 0.0), entry.get(SPEAKER), source=place)
 
 
 def _beside_own_name(content: str, name: str) -> str | None:
@@ -125,19 +125,19 @@ def _utterances(path: Path, form: str, finder: AudioFinder, skipped: list[int]) 
     reader = EntryReader(path, finder)
     channels = _channel_counter()
     try:
-        for line, told in _by_segment(
+        for line, entry in _by_segment(
             _records(path, form), form, recording_name(path.name.removesuffix(".gz").rpartition(".")[0] or path.name)
         ):
             place = f"{path}:{line}"
-            if isinstance(told, str):
-                yield f"{place}: {told}"
+            if isinstance(entry, str):
+                yield f"{place}: {entry}"
                 continue
-            if told.get(IGNORED):
+            if entry.get(IGNORED):
                 skipped.append(line)
                 continue
-            values = {role: str(told[key]) for role, key in _ROLE_KEYS.items() if told.get(key) is not None}
-            found = reader.utterance(values, told.get(_EXTRA, {}), place)
-            problem = channels(found, told) if isinstance(found, Utterance) and CHANNEL in told else None
+            values = {role: str(entry[key]) for role, key in _ROLE_KEYS.items() if entry.get(key) is not None}
+            found = reader.utterance(values, entry.get(_EXTRA, {}), place)
+            problem = channels(found, entry) if isinstance(found, Utterance) and CHANNEL in entry else None
             yield f"{place}: {problem}" if problem else found
     except FormatProblem as e:
         raise UsageError(f"{path}:{e.line}: {e}") from None
@@ -189,17 +189,17 @@ def _by_segment(records: Iterable[tuple[int, dict[str, Any] | str]], form: str, 
             yield line, record
             continue
         if form == "json" and not (OFFSET in record and RECORDING not in record and record.keys() <= {OFFSET, DURATION, TEXT, SPEAKER}):
-            yield from ((line, told) for told in _of_object(record, own))
+            yield from ((line, entry) for entry in _of_object(record, own))
             continue
         if FORMATS[form].has_times or form == "json":
             recording = str(record.get(RECORDING, own))
             name = segment_id(recording, str(record.get(CHANNEL, "")), record.get(OFFSET))
             seen[name] = seen.get(name, 0) + 1
-            told = {**record, _AUDIO: recording, ID: name if seen[name] == 1 else f"{name} ({seen[name]})"}
+            entry = {**record, _AUDIO: recording, ID: name if seen[name] == 1 else f"{name} ({seen[name]})"}
         else:
-            told = {**record, _AUDIO: record[ID]}
-            told[ID] = recording_name(str(record[ID])) if str(record[ID]) != recording_name(str(record[ID])) else record[ID]
-        yield line, told
+            entry = {**record, _AUDIO: record[ID]}
+            entry[ID] = recording_name(str(record[ID])) if str(record[ID]) != recording_name(str(record[ID])) else record[ID]
+        yield line, entry
 
 
 def _joined_words(words: Sequence[Record]) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -217,24 +217,24 @@ def _of_object(record: Mapping[str, Any], own: str) -> Iterator[dict[str, Any] |
     record = object_of(dict(record))
     keys = {role: next((key for key in names if record.get(key) not in (None, "")), None) for role, names in ROLES.items()}
     keys["text"] = next((key for key in _TEXT_KEYS if key in record), None)
-    told: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for role, key in keys.items():
         value = record[key] if key else None
         if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float)):
             yield f"{key} is {str(value)[:40]}, expected {'a string' if role in ('audio', 'text') else 'a string or a number'}"
             return
         if value is not None:
-            told[_ROLE_KEYS[role]] = value
-    if TEXT not in told:
+            values[_ROLE_KEYS[role]] = value
+    if TEXT not in values:
         yield f"no text: expected one of the keys {', '.join(_TEXT_KEYS)}; here are {', '.join(list(record)[:8]) or 'none'}"
         return
-    if not isinstance(told[TEXT], str):
-        yield f"{keys['text']} is {str(told[TEXT])[:40]}, expected a string"
+    if not isinstance(values[TEXT], str):
+        yield f"{keys['text']} is {str(values[TEXT])[:40]}, expected a string"
         return
-    told.setdefault(_AUDIO, told.get(ID, own))
+    values.setdefault(_AUDIO, values.get(ID, own))
     used = {*keys.values(), SEGMENTS}
     scalars = {k: v for k, v in record.items() if k not in used and k not in OWN_KEYS and isinstance(v, str | int | float) and v != ""}
-    yield {**told, _EXTRA: scalars}
+    yield {**values, _EXTRA: scalars}
 
 
 def _channel_counter() -> Callable[[Utterance, Mapping[str, Any]], str | None]:
@@ -248,10 +248,10 @@ def _channel_counter() -> Callable[[Utterance, Mapping[str, Any]], str | None]:
         except AudioError:
             return 1  # `convert` reports the problem
 
-    def problem(u: Utterance, told: Mapping[str, Any]) -> str | None:
-        first = seen.setdefault(u.audio_filepath, str(told[CHANNEL]))
-        if first != told[CHANNEL] or channels(u.audio_filepath) > 1:
-            return f"is of channel {told[CHANNEL]}, which a manifest cannot name: write each channel to a file of its own"
+    def problem(u: Utterance, entry: Mapping[str, Any]) -> str | None:
+        first = seen.setdefault(u.audio_filepath, str(entry[CHANNEL]))
+        if first != entry[CHANNEL] or channels(u.audio_filepath) > 1:
+            return f"is of channel {entry[CHANNEL]}, which a manifest cannot name: write each channel to a file of its own"
         return None
 
     return problem

@@ -122,7 +122,7 @@ def test_lines_are_not_written_to_files(here: Path) -> None:
 
 @pytest.mark.parametrize("option", ["--overwrite", "--skip-existing", "--full-names"])
 def test_options_about_files_need_a_folder_for_them(here: Path, option: str) -> None:
-    assert problem(run("talk.flac", option)) == f"{option} is about files in --output-dir: name that folder"
+    assert problem(run("talk.flac", option)) == f"{option} needs --output-dir: name a folder for the files"
 
 
 # ---------------------------------------------------------------- names of files

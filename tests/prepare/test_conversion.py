@@ -310,3 +310,14 @@ def test_no_file_of_the_source_is_overwritten(tmp_path: Path, name: str) -> None
         f"error: --output {tmp_path / name}: expected a file name that ends in .json or .jsonl\n",
     )
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_a_problem_is_one_line_whatever_the_id(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        record(tmp_path / f"{name}.wav")
+    write(tmp_path / "t.csv", 'id,path,text\n"u\nerror: lost",a.wav,x\n"u\nerror: lost",b.wav,x\n')
+    result = run("from", tmp_path / "t.csv", "--output", tmp_path / "m.json")
+    [problem] = (tmp_path / "m.problems.txt").read_text().splitlines()
+    assert problem.endswith("the id u\\nerror: lost is there a second time")
+    assert f"left out: {problem}" in result.stderr.splitlines()
+    assert not any(line.startswith("error") for line in result.stderr.splitlines())
