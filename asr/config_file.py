@@ -1,6 +1,6 @@
-"""Configs as YAML: read with overrides, checked with errors that name the key at fault, and written.
+"""Configs as YAML: reading with overrides, errors that name the key at fault, and writing.
 
-A recipe (`recipes/*/*.yaml`) is a `Config` or an `LMRecipe`; a model folder's `config.yaml` is the part that describes its model.
+A recipe (`recipes/*/*.yaml`) is a `Config` or an `LMRecipe`. A model folder's `config.yaml` is the part that describes its model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_origin
 import yaml
 from pydantic import ValidationError
 
-from asr.config import Config, LMRecipe, LMTrainConfig, Section, TrainConfig
+from asr.config import Block, Config, LMRecipe, LMTrainConfig, ModelFolderConfig, Section, TrainConfig
 from asr.errors import ConfigError
 from asr.yaml_text import NotYamlError, decode_yaml, read_yaml
 
@@ -22,11 +22,20 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None = None) -> AnySection:
-    """Read a YAML file, apply `section.key=value` overrides, and check the whole.
+    """Read a config.
 
-    A recipe that starts from a model has that model's language, network and search, but for what it says itself.
+    A recipe that starts from a model inherits the model's language, network, tokenizer, segmentation and search where it sets none.
 
-    Raises ConfigError, naming every key at fault and the file, or the override, that has it.
+    Args:
+        kind: Class of the config.
+        path: YAML file.
+        overrides: Changes, such as `section.key=value`.
+
+    Returns:
+        The validated config.
+
+    Raises:
+        ConfigError: Names every key at fault, with its file or override.
     """
     try:
         return kind.model_validate(_inherit(path, _tree(path, overrides), overrides))
@@ -36,13 +45,13 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRecipe:
-    """Read a recipe as `load_config` does: with `kind: language_model` in it one for a language model, else one for a recogniser."""
+    """Read a recipe as `load_config` does: an `LMRecipe` if its `kind` is `language_model`, otherwise a `Config`."""
     is_lm = _is_lm(_tree(path, overrides))
     return load_config(LMRecipe, path, overrides) if is_lm else load_config(Config, path, overrides)
 
 
 def holds_recipe(path: Path) -> bool:
-    """Whether a file is a recipe as `dump_config` writes it: with all its sections, of which a model's config has fewer."""
+    """Return whether a file is a recipe as `dump_config` writes it, with all sections. A model's config has fewer."""
     try:
         return {"model", "tokenizer", "output", "seed", "data", "train"} <= _tree(path).keys()
     except ConfigError:
@@ -50,7 +59,7 @@ def holds_recipe(path: Path) -> bool:
 
 
 def describes_lm(path: Path) -> bool:
-    """Whether a config is a language model's. Raises ConfigError where it cannot be read."""
+    """Return whether a config is a language model's. Raises ConfigError if it cannot be read."""
     return _is_lm(_tree(path))
 
 
@@ -59,7 +68,7 @@ def _is_lm(tree: dict[str, Any]) -> bool:
 
 
 def _inherit(path: Path, tree: dict[str, Any], overrides: list[str] | None = None) -> dict[str, Any]:
-    """A recipe's tree, filled up with the sections of the model that it starts from, as far as training takes them over."""
+    """Return a recipe's tree with the settings that it inherits from the model that it starts from."""
     train = tree.get("train")
     start = train.get("start_from") if isinstance(train, dict) else None
     if not isinstance(train, dict) or not isinstance(start, str):
@@ -81,11 +90,11 @@ def _inherit(path: Path, tree: dict[str, Any], overrides: list[str] | None = Non
     if train.get("start_with") == "listener":
         network = model.get("model", {})
         return _filled(tree, {"model": {name: network[name] for name in ("frontend", "listener") if name in network}})
-    return _filled(tree, {name: model[name] for name in ("language", "model", "tokenizer", "decode") if name in model})
+    return _filled(tree, {name: model[name] for name in ("language", "model", "tokenizer", "segment", "decode") if name in model})
 
 
 def _filled(tree: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
-    """A tree with the values of another where it has none of its own."""
+    """Return a tree with missing values filled from another."""
     filled = others | tree
     for name, other in others.items():
         if isinstance(own := tree.get(name), dict) and isinstance(other, dict):
@@ -113,10 +122,10 @@ def _tree(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
 
 
 def _origin(kind: type[Section], path: Path, overrides: list[str], problem: Any) -> str:
-    """Where a problem comes from: the overrides without which it would not be there, as they were typed, or else the file; and its key."""
+    """Return the origin and key of a problem: the overrides that cause it, as typed, or else the file."""
     key = ".".join(map(str, problem["loc"]))
     guilty = [o for i, o in enumerate(overrides) if not _has_problem(kind, path, overrides[:i] + overrides[i + 1 :], problem)]
-    if not guilty and overrides and not _has_problem(kind, path, [], problem):  # any of several gives it
+    if not guilty and overrides and not _has_problem(kind, path, [], problem):  # each of several overrides causes it
         guilty = [o for o in overrides if f"{key}.".startswith(f"{_key(o)}.")][-1:] or overrides
     if not guilty:
         return f"{path}: {key or 'config'}"
@@ -125,7 +134,7 @@ def _origin(kind: type[Section], path: Path, overrides: list[str], problem: Any)
 
 
 def _has_problem(kind: type[Section], path: Path, overrides: list[str], problem: Any) -> bool:
-    """Whether a config has a problem with some of its overrides too."""
+    """Return whether a config has a problem with a part of its overrides."""
 
     def sign(found: Any) -> tuple[Any, ...]:  # the input of a whole section differs with every override
         return (found["loc"], found["type"], None if isinstance(found["input"], dict) else repr(found["input"]))
@@ -143,8 +152,37 @@ def _key(override: str) -> str:
     return override.partition("=")[0]
 
 
+def with_settings(config: ModelFolderConfig, settings: Sequence[str]) -> ModelFolderConfig:
+    """Change a model's segmentation or search.
+
+    Args:
+        config: The model's config.
+        settings: Changes, such as `segment.longest_seconds=12` or `decode.eos_threshold=1.5`.
+
+    Returns:
+        The changed config.
+
+    Raises:
+        ConfigError: Names the setting at fault.
+    """
+    tree = config.model_dump(mode="json")
+    for setting in settings:
+        if "=" not in setting or _key(setting).split(".")[0] not in ("segment", "decode"):
+            raise ConfigError(f"{setting}: expected segment.KEY=VALUE or decode.KEY=VALUE, such as segment.longest_seconds=12")
+        _apply_override(tree, setting)
+    try:
+        return ModelFolderConfig.model_validate(tree)
+    except ValidationError as e:
+        problems = []
+        for p in e.errors():
+            key = ".".join(map(str, p["loc"]))
+            guilty = [setting for setting in settings if f"{key}.".startswith(f"{_key(setting)}.")][-1:]
+            problems.append(f"{' '.join(guilty or settings)}: {_explain(p, ModelFolderConfig)}")
+        raise ConfigError("\n".join(problems)) from None
+
+
 def dump_config(config: Section) -> str:
-    """The config as YAML text that `load_config` reads back to an equal object."""
+    """Return a config as YAML, which `load_config` reads back to an equal object."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=100)
 
 
@@ -176,7 +214,7 @@ def _explain(problem: Any, kind: type[Section]) -> str:
 
 
 def _alike(key: str, known: Sequence[str]) -> list[str]:
-    """The key of the same section that is spelt most alike, or else those of the same name in other sections."""
+    """Return the most similar key of the same section, or else keys of the same name in other sections."""
     section, _, name = key.rpartition(".")
     names = {other: other.rpartition(".") for other in known}
     close = difflib.get_close_matches(name, [last for before, _, last in names.values() if before == section], n=1)
@@ -184,9 +222,10 @@ def _alike(key: str, known: Sequence[str]) -> list[str]:
 
 
 def _keys(kind: type[Section], before: str = "") -> Iterator[str]:
-    """Every key of a section and of those within it: `train`, `train.epochs`, …"""
+    """Yield every key of a section and of its subsections: `train`, `train.epochs`, ... Of a block, the keys of all its kinds."""
     for name, field in kind.model_fields.items():
         yield before + name
         part = field.annotation
         if get_origin(part) is None and isinstance(part, type) and issubclass(part, Section):  # Python 3.10 takes tuple[int] for a type
-            yield from _keys(part, f"{before}{name}.")
+            kinds = part.KINDS.values() if issubclass(part, Block) else [part]
+            yield from dict.fromkeys(key for one in kinds for key in _keys(one, f"{before}{name}."))

@@ -7,10 +7,12 @@ two windows. A recording's transcript is complete with its last segment.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +86,7 @@ class Transcriber:
         Args:
             model: a trained model.
             decode: the search; default: the model's own.
-            segment: how speech is detected; default: `SegmentConfig()`.
+            segment: how speech is detected; default: the model's own.
             batch_seconds: speech in a batch (s).
             hotwords: phrases that the search favours, see `asr.load_hotwords`.
             nbest: readings kept of each segment; default: the whole beam, about 20 kB a segment for a beam of 16.
@@ -99,7 +101,7 @@ class Transcriber:
         self.model, self.batch_seconds, self.hotwords, self.nbest = model, batch_seconds, hotwords, nbest
         self._trimmer = Trimmer()
         self.decode = decode or model.search
-        self.segment = segment or SegmentConfig()
+        self.segment = segment or model.config.segment
         check_search(model, self.decode, hotwords)
         self.language = model.config.language
         self.state_seconds = model.config.model.state_seconds
@@ -217,27 +219,40 @@ def transcribe_utterances(
     decode: DecodeConfig,
     batch_seconds: float = BATCH_SECONDS,
     hotwords: Hotwords | None = None,
+    track: int | None = None,
 ) -> Iterator[tuple[int, Recognized | AudioError]]:
-    """Transcribe the utterances of a manifest as `Transcriber` does, so that `asr evaluate` measures the texts of `asr transcribe`.
+    """Recognise the utterances of a manifest as `Transcriber` does, so that the texts measured are those that users get.
 
-    A truncated recording is an error, since its reference is the text of the whole. A model that needs frequencies above 8 kHz, which
-    `Transcriber` refuses, recognises each utterance in one piece.
+    A recording that lacks more than `TOLERATED_SECONDS` is an error, since the reference is the text of the whole. A model that needs
+    frequencies above 8 kHz, which `Transcriber` does not support, recognises each utterance as it was cut.
+
+    Args:
+        model: a trained model.
+        utterances: the utterances.
+        decode: the search.
+        batch_seconds: speech recognised together (s).
+        hotwords: phrases that the search favours.
+        track: number of the audio track where an utterance names none; None for the default choice (tracks.py).
 
     Yields:
-        The index of each utterance, and its text or the error.
+        The utterance's index, and its text or the error of its recording.
     """
+    if track is not None:
+        utterances = [replace(u, track=u.track or track) for u in utterances]
     if model.config.model.frontend.high_hz > RATE / 2:
         yield from recognize_utterances(model, utterances, decode, batch_seconds, hotwords)
         return
     transcriber = Transcriber(model, decode, batch_seconds=batch_seconds, hotwords=hotwords, nbest=1)
-    for i, result in transcriber.transcribe_many(utterances):
+    found: dict[int, Missing] = {}
+    sources = [_file(u, None, None, functools.partial(found.__setitem__, i)) for i, u in enumerate(utterances)]
+    for i, result in transcriber._transcribe(sources, lambda _: None):
+        missing = found.pop(i, None)
         if isinstance(result, AudioError):
             yield i, result
-        elif result.missing:
-            path = utterances[i].audio_filepath
-            yield i, AudioError(f"{path}: breaks off, {result.missing:.2f} s are missing: its text cannot be compared")
+        elif missing and missing.too_much:
+            yield i, AudioError(f"{utterances[i].audio_filepath}: {missing}: its text cannot be compared")
         else:
-            yield i, Recognized(result.text, result.duration)
+            yield i, Recognized(result.text, result.duration, result.notes)
 
 
 def _float_samples(samples: NDArray[Any]) -> Samples:
@@ -258,13 +273,18 @@ def _float_samples(samples: NDArray[Any]) -> Samples:
     return (floats - full if kind == "u" else floats) / full
 
 
-def _file(utterance: Utterance, channel: int | None, track: int | None) -> Source:
-    path, offset, duration = utterance.audio_filepath, utterance.offset, utterance.duration
+def _file(utterance: Utterance, channel: int | None, track: int | None, also_missing: Callable[[Missing], None] = lambda _: None) -> Source:
+    """Open an utterance as a source. Its own track takes precedence over `track`. `also_missing` gets what `on_missing` gets."""
+    u = utterance
 
     def blocks(on_missing: Callable[[Missing], None], on_note: Callable[[str], None]) -> Iterator[Samples]:
-        return stream_audio(path, RATE, offset, duration, channel, on_missing, track, on_note)
+        def miss(missing: Missing) -> None:
+            on_missing(missing)
+            also_missing(missing)
 
-    return Source(str(path), blocks)
+        return stream_audio(u.audio_filepath, RATE, u.offset, u.duration, channel, miss, u.track or track, on_note)
+
+    return Source(str(u.audio_filepath), blocks)
 
 
 def pick_device(name: str) -> torch.device:

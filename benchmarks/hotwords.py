@@ -42,7 +42,7 @@ def decode(model: TrainedModel, utterances: list[Utterance], hotwords: Hotwords 
     texts = [""] * len(utterances)
     for batch in by_length([u.duration or 1.0 for u in utterances], batch_seconds):
         chosen = [utterances[i] for i in batch]
-        audio = [torch.from_numpy(load_audio(u.audio_filepath, rate, u.offset, u.duration)) for u in chosen]
+        audio = [torch.from_numpy(load_audio(u.audio_filepath, rate, u.offset, u.duration, track=u.track)) for u in chosen]
         for i, text in zip(batch, best_texts(recognize(model, audio, hotwords=hotwords)), strict=True):
             texts[i] = text
     return texts

@@ -109,7 +109,7 @@ class Aligner:
         words = (utterance.text or "").lower().split()
         if not words or any(self.decoder.lookup_word(word) is None for word in words):
             return []
-        samples = load_audio(utterance.audio_filepath, RATE, utterance.offset, utterance.duration)
+        samples = load_audio(utterance.audio_filepath, RATE, utterance.offset, utterance.duration, track=utterance.track)
         self.decoder.set_align_text(" ".join(words))
         self.decoder.start_utt()
         self.decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), full_utt=True)

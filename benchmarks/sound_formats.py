@@ -55,6 +55,7 @@ CASES = [
     Case("SPHERE", "PCM 16 bit", "a.sph", "sox a.wav a.sph"),
     Case("FLAC", "FLAC", "a.flac", "flac --silent -f -o a.flac a.wav"),
     Case("Ogg", "FLAC", "a.oga", "flac --silent -f --ogg -o a.oga a.wav"),
+    Case("Ogg", "FLAC", "ff.oga", f"{FF} a.wav -c:a flac -f ogg ff.oga"),
     Case("Ogg", "Vorbis", "a.ogg", "oggenc -Q a44.wav -o a.ogg"),
     Case("Ogg", "Opus", "a.opus", "opusenc --quiet a48.wav a.opus"),
     Case("Ogg", "Opus", "ff.opus", f"{FF} a.wav -c:a libopus ff.opus"),

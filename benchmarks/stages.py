@@ -100,7 +100,7 @@ def transcribe(model: Transcriber, utterances: list[Utterance]) -> dict[str, flo
     """One pass over all recordings; seconds by stage, 0 for those that the model has not."""
     watch, network = Stopwatch(), model.model.network
 
-    def speller_or_own(tokens: Tensor, state: SpellerState, memory: Memory, asked: SpellerState | None = None) -> str:
+    def speller_or_own(tokens: Tensor, state: SpellerState, memory: Memory, twin: SpellerState | None = None) -> str:
         return "speller" if memory.mask.shape[1] > 1 else "own LM"  # what it foretells of its own accord, it says to a single state
 
     timed: list[tuple[Any, str, str | Callable[..., str]]] = [
@@ -166,7 +166,7 @@ def train(model: TrainedModel, examples: list[Example], batch_seconds: float, st
             batch = data[share]
         with watch.stage("features"):
             features, frames = network.frontend(batch.waveforms.to(device), batch.samples.to(device))
-            features = augment_features(features, frames, batch.dice.to(device), config, network.frontend.config)
+            features = augment_features(features, frames, batch.draws.to(device), config, network.frontend.config)
         with watch.stage("forward"):
             losses = network(features, frames, batch.targets.to(device), batch.target_lengths.to(device), 0.1)
         with watch.stage("backward"):

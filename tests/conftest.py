@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
-from tests_support import write_tones
+from tests_support import TINY, write_tones
 
 from asr.config import Config, DecodeConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
 from asr.model.checkpoint import TrainedModel, save_model
@@ -22,14 +22,6 @@ hypothesis.settings.load_profile("patient")
 torch.set_num_threads(1)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-
-TINY = {
-    "frontend": {"mels": 20},
-    "listener": {"stem_channels": [4], "stem_strides": [2], "hidden": 16, "pyramid": [2, 1], "dropout": 0.1},
-    "attention": {"kind": "location", "size": 16, "heads": 2, "location_channels": 3, "location_width": 5},
-    "speller": {"embedding": 8, "hidden": 24, "layers": 1, "dropout": 0.1},
-    "ctc_weight": 0.3,
-}
 
 
 @pytest.fixture

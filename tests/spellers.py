@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from asr.config import AttentionConfig, DecodeConfig, LanguageModelConfig, SpellerConfig
+from asr.config import AttentionConfig, DecodeConfig, LanguageModelConfig, LSTMSpellerConfig
 from asr.decode.beam import beam_search
 from asr.decode.ctc import NEVER
 from asr.decode.greedy import greedy_search
@@ -18,8 +18,11 @@ from asr.decode.recognize import longest_output
 from asr.decode.scorer import WeightedScorer
 from asr.decode.scorers import build_scorers
 from asr.model.attention import FinalState, Memory
+from asr.model.block import StateLayout
+from asr.model.kinds import build_speller
 from asr.model.lm import LanguageModel
-from asr.model.speller import Speller, SpellerState
+from asr.model.lstm_speller import LSTMState
+from asr.model.speller import Speller
 from asr.text.tokenizer import BLANK, EOS
 
 STATES = 8  # the listener's size H
@@ -57,9 +60,9 @@ def make_case(kind: str, lengths: list[int], vocabulary: int, seed: int = 0) -> 
     """A random speller, sharpened so that its choices and its attention are distinct; padding is garbage."""
     torch.manual_seed(seed)
     kind, *without = kind.split(" without ")
-    config = AttentionConfig.model_validate({"kind": kind, "size": 8, "heads": 2, "location_channels": 2, "location_width": 5})
-    shape_of_speller = SpellerConfig(embedding=8, hidden=16, layers=2, input_feeding=not without)
-    speller = Speller(vocabulary, STATES, shape_of_speller, config).double().eval()
+    config = AttentionConfig.of_kind({"kind": kind, "size": 8, "heads": 2, "location_channels": 2, "location_width": 5})
+    shape_of_speller = LSTMSpellerConfig(embedding=8, hidden=16, layers=2, input_feeding=not without)
+    speller = build_speller(vocabulary, StateLayout(STATES, STATES // 2), shape_of_speller, config).double().eval()
     lm = LanguageModel(vocabulary, LanguageModelConfig(embedding=8, hidden=12, layers=2)).double().eval()
     with torch.no_grad():
         for parameter in [*speller.parameters(), *lm.parameters()]:
@@ -112,12 +115,12 @@ class Table:
             log_probs[list(row)] = torch.tensor(list(row.values()), dtype=torch.float64)
         self.log_probs = self.log_probs.log()
 
-    def start(self, memory: Memory, hypotheses: int = 1) -> SpellerState:
+    def start(self, memory: Memory, hypotheses: int = 1) -> LSTMState:
         b, t = memory.mask.shape
         zeros = torch.zeros(b, hypotheses, 1, 1)
-        return SpellerState(zeros, zeros, zeros[..., 0], torch.zeros(b, hypotheses, t))
+        return LSTMState(zeros, zeros, zeros[..., 0], torch.zeros(b, hypotheses, t))
 
-    def step(self, tokens: Tensor, state: SpellerState, memory: Memory, asked: SpellerState | None = None) -> tuple[Tensor, SpellerState]:
+    def step(self, tokens: Tensor, state: LSTMState, memory: Memory, twin: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
         self.steps += 1
         step = state.hidden[..., 0, 0].long().clamp_max(len(self.log_probs) - 1)
         return self.log_probs[step], state._replace(hidden=state.hidden + 1)

@@ -244,7 +244,7 @@ def test_a_missing_model_file_is_named(tiny_folder: Path, good: Path, tmp_path: 
     (tmp_path / "model" / name).unlink()
     result = run("transcribe", good, "--model", tmp_path / "model")
     assert result.exit_code == 1
-    assert complaints(result) == [f"error: {tmp_path}/model: not a whole model folder: {name} missing"]
+    assert complaints(result) == [f"error: {tmp_path}/model: incomplete model folder: {name} missing"]
 
 
 @pytest.mark.parametrize(

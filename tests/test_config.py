@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from asr.config import EMBEDDED, Config, DecodeConfig, ListenerConfig, LMFolderConfig, ModelFolderConfig, SpellerConfig
-from asr.config_file import dump_config, load_config, load_recipe
+from asr.config import (
+    EMBEDDED,
+    Config,
+    DecodeConfig,
+    LMFolderConfig,
+    LSTMSpellerConfig,
+    ModelFolderConfig,
+    MultiHeadConfig,
+    PyramidConfig,
+    SegmentConfig,
+)
+from asr.config_file import dump_config, load_config, load_recipe, with_settings
 from asr.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -74,11 +84,17 @@ def test_one_path_needs_no_brackets(tmp_path: Path) -> None:
         ("model: {attention: {kind: multihead, heads: 3, size: 16}}", [], r"model\.attention: heads \(3\) does not divide"),
         (
             "model: {attention: {kind: multihead, heads: 3, size: 240}, listener: {hidden: 200}}", [],
-            r"model: attention\.heads \(3\) does not divide .* listener\.hidden \(200\)",
+            r"model: attention\.heads \(3\) does not divide the size of the listener.s states \(400\)",
         ),
         ("model: {listener: {stem_channels: [8], stem_strides: []}}", [], "differ in length"),
-        ("model: {frontend: {hop_ms: 0.02}}", [], r"model\.frontend: hop_ms is 0\.02, which is no whole sample at 16000 Hz"),
-        ("model: {frontend: {window_ms: 0.02}}", [], r"model\.frontend: window_ms is 0\.02, which is no whole sample"),
+        ("", ["model.listener.kind=rnn"], r"^model\.listener\.kind=rnn: Input should be 'pyramid', not 'rnn'$"),
+        ("model: {speller: {kind: [lstm]}}", [], r"recipe\.yaml: model\.speller\.kind: Input should be 'lstm', not \['lstm'\]$"),
+        ("", ["model.attention.kind=x"], r"^model\.attention\.kind=x: Input should be 'location', 'multihead' or 'none', not 'x'$"),
+        ("", ["model.listener=3"], r"^model\.listener=3: a section of keys, not 3$"),
+        ("", ["model.listener.hiden=3"], r"^model\.listener\.hiden=3: unknown key: did you mean model\.listener\.hidden\?$"),
+        ("", ["model.attention.head=3"], r"^model\.attention\.head=3: unknown key: did you mean model\.attention\.heads\?$"),
+        ("model: {frontend: {hop_ms: 0.02}}", [], r"model\.frontend: hop_ms is 0\.02, less than one sample at 16000 Hz"),
+        ("model: {frontend: {window_ms: 0.02}}", [], r"model\.frontend: window_ms is 0\.02, less than one sample"),
         ("seed: 99999999999999999999", [], r"recipe\.yaml: seed: .*less than 9223372036854775808, not 99999999999999999999$"),
         ("train: {start_from: 5}", [], r"^\S+recipe\.yaml: train\.start_from: expected a model's folder or `embedded`, not 5$"),
         ("seed: 2024-13-45", [], r"recipe\.yaml:1: not YAML: 2024-13-45 cannot be read: month must be in"),
@@ -168,7 +184,7 @@ def test_a_recipe_that_starts_from_a_model_is_filled_up_from_it(tmp_path: Path, 
 
     listening = load_config(Config, write(tmp_path, text), ["train.start_with=listener"])
     assert listening.model.listener == model.model.listener
-    assert listening.model.speller == SpellerConfig(dropout=0.3)
+    assert listening.model.speller == LSTMSpellerConfig(dropout=0.3)
     assert listening.decode == DecodeConfig()
 
 
@@ -215,4 +231,65 @@ def test_recipes_are_valid(path: Path) -> None:
 
 
 def test_reduction_is_the_product_of_all_strides() -> None:
-    assert ListenerConfig(stem_channels=(8, 8), stem_strides=(2, 1), pyramid=(2, 1, 2)).reduction == 8
+    assert PyramidConfig(stem_channels=(8, 8), stem_strides=(2, 1), pyramid=(2, 1, 2)).reduction == 8
+
+
+def test_a_config_without_kinds_is_of_the_default_kinds() -> None:
+    """As model folders were written before the listener and the speller had kinds, with the keys of every attention."""
+    text = (EMBEDDED / "config.yaml").read_text(encoding="utf-8")
+    assert "kind: pyramid" not in text
+    model = load_config(ModelFolderConfig, EMBEDDED / "config.yaml").model
+    assert isinstance(model.listener, PyramidConfig)
+    assert isinstance(model.speller, LSTMSpellerConfig)
+    assert isinstance(model.attention, MultiHeadConfig)
+    assert (model.listener.size, model.listener.reductions, model.state_seconds) == (704, (4, 4, 4, 4), 0.04)
+
+
+def test_another_kind_needs_no_other_change(tmp_path: Path) -> None:
+    """Keys that only other kinds have are ignored, whatever their values."""
+    path = write(tmp_path, "model: {attention: {kind: location, size: 64, location_width: 7}}")
+    attention = load_config(Config, path, ["model.attention.kind=multihead"]).model.attention
+    assert attention == MultiHeadConfig(size=64)
+    config = load_config(Config, path, ["model.attention.kind=none"])
+    assert config.model.attention.model_dump() == {"kind": "none"}
+    assert load_config(Config, write(tmp_path, dump_config(config))) == config
+
+
+def test_reductions_are_those_after_each_layer() -> None:
+    listener = PyramidConfig(stem_channels=(8, 8), stem_strides=(2, 1), pyramid=(2, 1, 3))
+    assert listener.reductions == (4, 4, 12)
+    assert listener.description == "3 x 256 units a direction, reduction 12"
+
+
+def test_a_model_keeps_its_recipes_segmentation(tmp_path: Path, tiny_folder: Path) -> None:
+    folder = load_config(Config, write(tmp_path, "segment: {longest_seconds: 12}")).folder_config()
+    assert folder.segment.longest_seconds == 12
+    assert load_config(ModelFolderConfig, write(tmp_path, dump_config(folder))) == folder
+
+    model = shutil.copytree(tiny_folder, tmp_path / "model")
+    (model / "config.yaml").write_text(dump_config(folder), encoding="utf-8")
+    again = load_config(Config, write(tmp_path, f"train: {{start_from: {model}}}"), ["segment.pad_seconds=0.1"])
+    assert (again.segment.longest_seconds, again.segment.pad_seconds) == (12, 0.1)
+
+
+def test_settings_change_segmentation_and_search() -> None:
+    changed = with_settings(ModelFolderConfig(), ["segment.longest_seconds=12", "decode.eos_threshold=1.5", "segment.longest_seconds=10"])
+    assert changed.segment == SegmentConfig(longest_seconds=10)
+    assert changed.decode == DecodeConfig(eos_threshold=1.5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (["segment.longest=2"], "segment.longest=2: unknown key: did you mean segment.longest_seconds?"),
+        (["decode.beam=4", "decode.beam=0"], "decode.beam=0: Input should be greater than or equal to 1, not 0"),
+        (["segment.pad_seconds=1e300"], "segment.pad_seconds=1e300: Input should be less than or equal to 10, not '1e300'"),
+        (["train.epochs=3"], "train.epochs=3: expected segment.KEY=VALUE or decode.KEY=VALUE, such as segment.longest_seconds=12"),
+        (["segment"], "segment: expected segment.KEY=VALUE or decode.KEY=VALUE, such as segment.longest_seconds=12"),
+        (["decode=3"], "decode=3: a section of keys, not 3"),
+    ],
+)
+def test_mistakes_in_settings_are_named(settings: list[str], expected: str) -> None:
+    with pytest.raises(ConfigError) as e:
+        with_settings(ModelFolderConfig(), settings)
+    assert str(e.value) == expected

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from recordings_support import film
 from typer.testing import CliRunner
 
 import asr.decode.recognize as recognize_module
@@ -19,7 +20,6 @@ from asr.model.checkpoint import load_model
 from asr.speech.audio import load_audio
 from asr.speech.manifest import Utterance, read_manifest
 from asr.transcribe import Transcriber, transcribe_utterances
-from asr.transcript import Transcript
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = ("--beam-size", "2", "--lm-weight", "0")
@@ -66,14 +66,20 @@ def test_words_without_evidence_are_not_measured(
     ]
 
 
-def test_a_recording_that_breaks_off_is_not_measured(
-    transcriber: Transcriber, recordings: list[Utterance], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken = Transcript("cut.wav", 1.0, (), missing=0.5)
-    monkeypatch.setattr(Transcriber, "transcribe_many", lambda *_: iter([(0, broken)]))
-    [(_, result)] = transcribe_utterances(transcriber.model, recordings[:1], transcriber.decode)
-    assert isinstance(result, AudioError)
-    assert str(result) == f"{recordings[0].audio_filepath}: breaks off, 0.50 s are missing: its text cannot be compared"
+def test_a_recording_that_breaks_off_is_not_measured(transcriber: Transcriber, recordings: list[Utterance], tmp_path: Path) -> None:
+    data = recordings[0].audio_filepath.read_bytes()
+    ogg = tmp_path / "cut.ogg"
+    soundfile.write(ogg, load_audio(recordings[0].audio_filepath), 16_000, format="OGG", subtype="VORBIS")
+    ogg.write_bytes(ogg.read_bytes()[:-2_000])  # its length is not known
+    (tmp_path / "cut.wav").write_bytes(data[: len(data) // 2])
+    (tmp_path / "short.wav").write_bytes(data[: len(data) - 3_200])  # 0.1 s
+    cut = [Utterance(name, tmp_path / name, "A") for name in ("cut.wav", "cut.ogg", "short.wav")]
+    results = [result for _, result in transcribe_utterances(transcriber.model, cut, transcriber.decode)]
+    assert str(results[0]) == f"{tmp_path}/cut.wav: breaks off at 0:02 of 0:04: its text cannot be compared"
+    assert isinstance(results[1], AudioError)
+    assert "breaks off at 0:0" in str(results[1])
+    assert isinstance(results[2], Recognized)
+    assert results[2].notes == ("breaks off at 0:04 of 0:04",)
 
 
 def test_both_commands_give_the_same_texts(recordings: list[Utterance], tmp_path: Path) -> None:
@@ -84,3 +90,17 @@ def test_both_commands_give_the_same_texts(recordings: list[Utterance], tmp_path
     transcribed = CliRunner().invoke(app, ["transcribe", str(tmp_path / "m.json"), "--json", *QUICK])
     texts = [json.loads(line)["text"].strip() for line in transcribed.stdout.splitlines()]
     assert [u.extra["pred_text"] for u in read_manifest(tmp_path / "h.json")] == texts
+
+
+def test_a_track_is_measured(transcriber: Transcriber, tmp_path: Path) -> None:
+    film(tmp_path / "a.mkv", 1)
+    several = [Utterance("default", tmp_path / "a.mkv", "A"), Utterance("second", tmp_path / "a.mkv", "A", track=2)]
+    missing = [Utterance("third", tmp_path / "a.mkv", "A", track=3)]
+    results = [r for _, r in transcribe_utterances(transcriber.model, [*several, *missing], transcriber.decode)]
+    assert isinstance(results[0], Recognized)
+    assert results[0].notes[0].startswith("audio track 2 of 2 is read")
+    assert results[1] == results[0]._replace(notes=())
+    assert str(results[2]) == f"{tmp_path}/a.mkv: has 2 audio tracks, and no track 3"
+    [(_, result)] = transcribe_utterances(transcriber.model, several[:1], transcriber.decode, track=1)
+    assert isinstance(result, Recognized)
+    assert result.notes == ()

@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import itertools
 import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+import pydantic
 import soundfile
 
-from asr.config import ModelConfig
+from asr.config import AttentionConfig, ListenerConfig, ModelConfig, SpellerConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ROOT / "recipes"
 RATE = 16_000
+
+TINY: dict[str, Any] = {
+    "frontend": {"mels": 20},
+    "listener": {"stem_channels": [4], "stem_strides": [2], "hidden": 16, "pyramid": [2, 1], "dropout": 0.1},
+    "attention": {"kind": "location", "size": 16, "heads": 2, "location_channels": 3, "location_width": 5},
+    "speller": {"embedding": 8, "hidden": 24, "layers": 1, "dropout": 0.1},
+    "ctc_weight": 0.3,
+}
+"""sections of a network small enough to train in a test, with the keys of every kind"""
+
+ATTENTIONS = tuple(AttentionConfig.KINDS)
+"""every attention that is registered"""
+
+_SPELLERS = [{"kind": kind} for kind in SpellerConfig.KINDS] + [{"kind": "lstm", "input_feeding": False}]
+
+
+def tiny_network(listener: str, attention: str, speller: dict[str, Any]) -> dict[str, Any]:
+    """The sections of `TINY` with blocks of other kinds."""
+    kinds = {"listener": {"kind": listener}, "attention": {"kind": attention}, "speller": speller}
+    return TINY | {name: TINY[name] | kind for name, kind in kinds.items()}
+
+
+def every_network() -> dict[str, dict[str, Any]]:
+    """Sections of a tiny network of every listener, attention and speller that are registered and fit together, by name."""
+    found = {}
+    for listener, attention, speller in itertools.product(ListenerConfig.KINDS, AttentionConfig.KINDS, _SPELLERS):
+        sections = tiny_network(listener, attention, speller)
+        with contextlib.suppress(pydantic.ValidationError):
+            ModelConfig.model_validate(sections)
+            found["-".join([listener, attention, speller["kind"], *(["no-feeding"] if "input_feeding" in speller else [])])] = sections
+    return found
 
 
 def recipe_script(path: str) -> ModuleType:
@@ -32,16 +67,6 @@ def script(path: Path) -> ModuleType:
     module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
     spec.loader.exec_module(module)
     return module
-
-
-def with_attention(config: ModelConfig, kind: str, layers: int = 1) -> ModelConfig:
-    """The config with another attention and number of speller layers."""
-    return config.model_copy(
-        update={
-            "attention": config.attention.model_copy(update={"kind": kind}),
-            "speller": config.speller.model_copy(update={"layers": layers}),
-        }
-    )
 
 
 def tone_word(word: str, random: np.random.Generator) -> np.ndarray:

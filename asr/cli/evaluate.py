@@ -43,6 +43,14 @@ def evaluate(
     normalizer: NormalizerOption = "none",
     fail_above: FailAboveOption = None,
     title: Annotated[str, typer.Option(help="Heading of the report.", show_default="the manifest's path")] = "",
+    track: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Audio track to read, 1 for the first. A `track` in the manifest takes precedence.",
+            show_default="the one flagged as default",
+        ),
+    ] = None,
 ) -> None:
     """Transcribe a manifest and measure the word error rate.
 
@@ -80,13 +88,15 @@ def evaluate(
     seconds = failed = 0.0
     began = time.perf_counter()
     with progress_bar("transcribing", len(utterances)) as advance:
-        for i, result in transcribe_utterances(model, utterances, decode, search.batch_seconds, hotwords):
+        for i, result in transcribe_utterances(model, utterances, decode, search.batch_seconds, hotwords, track):
             if isinstance(result, AudioError):
                 failed += 1
                 print_error(f"{utterances[i].source}: {result}")
             else:
                 texts[i], lengths[i] = result.text, lengths[i] or result.seconds
                 seconds += result.seconds
+                for note in result.notes:
+                    print_note(f"note: {utterances[i].source}: {utterances[i].audio_filepath}: {note}")
             advance(1)
     took = time.perf_counter() - began
     language = f"LM weight {decode.lm_weight:g}" + (
@@ -105,14 +115,14 @@ def evaluate(
     finally:  # after the figures, which a full disk must not lose; and although `| head` may have closed the output
         if output:
             _write_hypotheses(output, utterances, [text or "" for text in texts])
-        write_report_files(found, report, _draw_worst(found, model, utterances) if report and writes_page(report) else {})
+        write_report_files(found, report, _draw_worst(found, model, utterances, track) if report and writes_page(report) else {})
     if failed:
         print_error(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
     if is_above(found, fail_above) or failed:
         raise typer.Exit(1)
 
 
-def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utterance]) -> dict[str, str]:
+def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utterance], track: int | None) -> dict[str, str]:
     """Draw the attention of the worst utterances. Return the pictures as data URLs, by id."""
     import torch
 
@@ -128,7 +138,7 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
             if not text:
                 continue
             try:
-                samples = load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration)
+                samples = load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration, track=utterance.track or track)
                 picture = attention_picture_url(model, torch.from_numpy(samples), text)
             except AudioError:  # already reported
                 continue

@@ -38,7 +38,10 @@ def check(
         report = check_manifest(file, headers_only)
     for problem in report.problems:
         print_result(one_line(problem))
-    print_line(f"{file}: {report.utterances} utterances, {report.hours:.2f} h, {len(report.problems)} problems")
+    for note in report.notes:
+        print_result(one_line(f"{note} (still used)"))
+    used = f", {len(report.notes)} with a little sound missing" if report.notes else ""
+    print_line(f"{file}: {report.utterances} utterances, {report.hours:.2f} h, {len(report.problems)} problems{used}")
     if report.problems:
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ import inspect
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
 
@@ -71,6 +71,15 @@ class SearchOptions:
         float | None, typer.Option(min=0.01, help="Add this to the score for each letter of a hotword (nats).", show_default="1")
     ] = None
     batch_seconds: Annotated[float, typer.Option(min=1, help="Decode this much speech in a batch (s); less saves memory.")] = 120.0
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Change a setting of decode or segment, such as segment.longest_seconds=12; repeatable.",
+            show_default=False,
+            metavar="KEY=VALUE",
+        ),
+    ] = None
     precision: Annotated[
         Literal["fp32", "bf16", "int8"] | None,
         typer.Option(
@@ -94,6 +103,7 @@ class SearchOptions:
             import torch
 
             from asr.config import EMBEDDED
+            from asr.config_file import with_settings
             from asr.decode.precision import in_precision
             from asr.decode.profiles import profile_precision
             from asr.decode.recognize import check_search
@@ -112,6 +122,9 @@ class SearchOptions:
         if self.lm_weight and model.lm is None:
             raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")
         decode = self._search(model.search)
+        if self.settings:
+            config = with_settings(model.config.model_copy(update={"decode": decode}), self.settings)
+            model, decode = replace(model, config=model.config.model_copy(update={"segment": config.segment})), config.decode
         hotwords = self._hotwords(model)
         check_search(model, decode, hotwords)
         return Loaded(model, decode, hotwords.to(device) if hotwords else None)

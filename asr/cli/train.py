@@ -69,7 +69,7 @@ def _run(trainer: Trainer | LMTrainer) -> Path:
 
     A process that fails exits at once.
     """
-    from asr.train.sitting import Interrupted
+    from asr.train.session import Interrupted
 
     try:
         folder = trainer.run()

@@ -67,7 +67,12 @@ def transcribe(
     word_times: Annotated[bool, typer.Option("--word-times", help="In vtt: write a time stamp before each word.")] = False,
     channel: Annotated[int | None, typer.Option(min=1, help="Channel to transcribe, 1 for the first.", show_default="mean of all")] = None,
     track: Annotated[
-        int | None, typer.Option(min=1, help="Sound track to transcribe, 1 for the first.", show_default="the one flagged as default")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Audio track to read, 1 for the first. A `track` in a manifest takes precedence.",
+            show_default="the one flagged as default",
+        ),
     ] = None,
     search: SearchOptions,
 ) -> None:
@@ -208,7 +213,7 @@ def _total_seconds(recordings: Sequence[Recording]) -> float:
     def length(recording: Recording) -> float:
         utterance = recording.utterance
         try:
-            return utterance.duration or max(0.0, probe(utterance.audio_filepath).seconds - utterance.offset)
+            return utterance.duration or max(0.0, probe(utterance.audio_filepath, utterance.track).seconds - utterance.offset)
         except AudioError:
             return 0.0
 

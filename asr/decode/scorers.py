@@ -127,7 +127,7 @@ class InternalLMScorer(Scorer):
     def __init__(self, attention: AttentionScorer):
         """Score with the speller of `attention`, which stands before this scorer in the list."""
         self.attention = attention
-        self.memory = attention.speller.attention.blurred(attention.memory)
+        self.memory = attention.speller.internal_lm_memory(attention.memory)
 
     def start(self, utterances: int, hypotheses: int) -> None:
         self.state = self.attention.speller.start(self.memory, hypotheses)

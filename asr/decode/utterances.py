@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -17,6 +18,7 @@ from asr.model.checkpoint import TrainedModel
 from asr.speech.audio import load_whole, probe
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
+from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 
 LONGEST_SECONDS = 120.0  # of an utterance: the listener encodes it in one piece, and memory grows with the length
@@ -26,10 +28,17 @@ Result = TypeVar("Result")
 
 
 class Recognized(NamedTuple):
-    """The text of an utterance, and its length."""
+    """The text of an utterance.
+
+    Attributes:
+        text: the best hypothesis.
+        seconds: length of the utterance (s).
+        notes: sentences on its recording, such as on sound that is missing.
+    """
 
     text: str
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 def recognize_utterances(
@@ -57,20 +66,22 @@ def recognize_utterances(
                 seconds[i] = found
         usable = list(seconds)
         batches = [[usable[i] for i in batch] for batch in by_length([seconds[i] for i in usable], batch_seconds)]
-        read = _one_ahead(pool, lambda batch: [_read(utterances[i], rate) for i in batch], batches)
+        missing: dict[int, Missing] = {}
+        read = _one_ahead(pool, lambda batch: [_read(utterances[i], rate, partial(missing.__setitem__, i)) for i in batch], batches)
         for batch, audio in zip(batches, read, strict=True):
             yield from ((i, a) for i, a in zip(batch, audio, strict=True) if isinstance(a, AudioError))
             good = [(i, a) for i, a in zip(batch, audio, strict=True) if not isinstance(a, AudioError)]
             if good:
                 recognized = recognize_verified(model, [torch.from_numpy(a) for _, a in good], config, hotwords)
                 texts = [one.readings[0].text if one.readings else "" for one in recognized]
-                yield from ((i, Recognized(text, len(a) / rate)) for (i, a), text in zip(good, texts, strict=True))
+                for (i, a), text in zip(good, texts, strict=True):
+                    yield i, Recognized(text, len(a) / rate, (str(missing.pop(i)),) if i in missing else ())
 
 
 def _seconds(utterance: Utterance) -> float | AudioError:
     """Return the length of an utterance (s), or the error."""
     try:
-        seconds = utterance.duration or probe(utterance.audio_filepath).seconds - utterance.offset
+        seconds = utterance.duration or probe(utterance.audio_filepath, utterance.track).seconds - utterance.offset
     except AudioError as e:
         return e
     if seconds > LONGEST_SECONDS:
@@ -82,9 +93,9 @@ def _seconds(utterance: Utterance) -> float | AudioError:
     return seconds
 
 
-def _read(utterance: Utterance, rate: int) -> Samples | AudioError:
+def _read(utterance: Utterance, rate: int, on_missing: Callable[[Missing], None]) -> Samples | AudioError:
     try:
-        return load_whole(utterance.audio_filepath, rate, utterance.offset, utterance.duration)
+        return load_whole(utterance.audio_filepath, rate, utterance.offset, utterance.duration, utterance.track, on_missing)
     except AudioError as e:
         return e
 

@@ -1,1 +1,1 @@
-"""The network, and the folder that it is kept in."""
+"""The networks, and the folders in which they are saved."""

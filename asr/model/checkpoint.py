@@ -1,6 +1,6 @@
-"""A model folder: `model.safetensors`, `config.yaml`, `tokenizer.model` and `README.md`, the model card.
+"""Model folders: `model.safetensors`, `config.yaml`, `tokenizer.model` and `README.md` (the model card).
 
-A recogniser's folder may hold a language model in `lm/`, a folder of the same kind. Nothing is ever unpickled.
+A recogniser's folder may hold a language model in `lm/`, a folder of the same form. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from asr.text.tokenizer import Tokenizer
 
 WEIGHTS, CONFIG, TOKENIZER, CARD = "model.safetensors", "config.yaml", "tokenizer.model", "README.md"
 LM = "lm"
-LM_WEIGHT = 0.5  # of a language model that is named, where the recogniser was made without one
+LM_WEIGHT = 0.5  # of a language model that is given to a recogniser without one
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class TrainedLM:
-    """A language model with all that is needed to use it."""
+    """A language model, with its tokenizer, config and card."""
 
     network: LanguageModel
     tokenizer: Tokenizer
@@ -43,24 +43,29 @@ class TrainedLM:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A recogniser's network with all that is needed to use it."""
+    """A recogniser, with its tokenizer, config, card and language model."""
 
     network: LAS
     tokenizer: Tokenizer
     config: ModelFolderConfig
     card: str = ""
     lm: TrainedLM | None = None
-    """for the search; of the same pieces"""
+    """For the search. It has the same vocabulary."""
 
     @property
     def search(self) -> DecodeConfig:
-        """The search that it was made for, without the language model where it has none."""
+        """The model's own search. The language model's weight is 0 if it has none."""
         return self.config.decode if self.lm else self.config.decode.model_copy(update={"lm_weight": 0.0})
 
     def with_lm(self, folder: Path | None) -> TrainedModel:
-        """The same with the language model in `folder`, or with none; one that the model's search gives no weight gets LM_WEIGHT.
+        """Return the model with another language model.
 
-        Raises what `load_lm` raises, and ModelError where the pieces differ.
+        Args:
+            folder: The language model's folder, or None for no language model. Its weight is LM_WEIGHT if the model's search has none.
+
+        Raises:
+            UsageError: There is no such folder, or it holds a recogniser.
+            ModelError: The folder is damaged, or its vocabulary differs from the recogniser's.
         """
         if folder is None:
             return replace(self, lm=None)
@@ -73,9 +78,15 @@ class TrainedModel:
 
 
 def save_model(folder: Path, model: TrainedModel, half: bool = False) -> None:
-    """Write a recogniser's folder, its language model in it, all of it or nothing; `half` stores 16-bit floats.
+    """Write a recogniser's folder with its language model, all of it or nothing.
 
-    Raises OSError naming the folder.
+    Args:
+        folder: Created, or replaced.
+        model: The recogniser.
+        half: Store 16-bit floats.
+
+    Raises:
+        OSError: The folder cannot be written. The error names it.
     """
     with atomic_folder(folder) as partial:
         _write(partial, model, half)
@@ -101,9 +112,18 @@ def _write(folder: Path, model: TrainedModel | TrainedLM, half: bool) -> None:
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
-    """Read a recogniser's folder, and the language model in it if there is one, ready to transcribe (float32, evaluation mode).
+    """Read a recogniser's folder, with its language model if it has one.
 
-    Raises UsageError when there is no such folder or it is a language model's, ModelError when a file of it is missing, damaged or does not fit.
+    Args:
+        folder: The model folder.
+        device: Device of the networks.
+
+    Returns:
+        The model in float32 and evaluation mode.
+
+    Raises:
+        UsageError: There is no such folder, or it holds a language model.
+        ModelError: A file is missing or damaged, or does not fit the others.
     """
     _check_whole(folder)
     if describes_lm(folder / CONFIG):
@@ -135,7 +155,7 @@ def _check_whole(folder: Path) -> None:
     if missing and (folder / "model" / WEIGHTS).is_file():
         raise UsageError(f"{folder}: is a training run, not a model: did you mean {folder / 'model'}?")
     if missing:
-        raise ModelError(f"{folder}: not a whole model folder: {' and '.join(missing)} missing")
+        raise ModelError(f"{folder}: incomplete model folder: {' and '.join(missing)} missing")
 
 
 def _card(folder: Path) -> str:
@@ -151,7 +171,7 @@ def _card(folder: Path) -> str:
 
 
 class _Unfilled(TorchFunctionMode):
-    """A context in which new layers skip the initialisation of their weights, which are about to be read."""
+    """A context in which new layers skip the initialisation of their weights, since these are read from a file."""
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -163,7 +183,7 @@ class _Unfilled(TorchFunctionMode):
 def _read_network(build: Callable[[], Network], path: Path) -> Network:
     """Build a network with the weights of a safetensors file.
 
-    The network is laid out on the meta device, without memory, and its shapes are compared with the file's header: a config.yaml of
+    The network is built on the meta device, without memory, and its shapes are compared with the file's header, so a config.yaml with
     absurd sizes costs nothing. Raises as `read_tensors` and `load_weights` do.
     """
     with torch.device("meta"), _Unfilled():
@@ -180,9 +200,16 @@ def _read_network(build: Callable[[], Network], path: Path) -> Network:
 
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor], path: Path, parts: Sequence[str] | None = None) -> None:
-    """Fill the network, or those of its parts (its attributes' names) alone, and leave the rest as it is.
+    """Load weights into a network.
 
-    Raises ModelError naming `path` and the first tensor that is missing, left over, of another shape, not finite or all zero.
+    Args:
+        network: Changed in place.
+        weights: Tensors by name.
+        path: Their file, for errors.
+        parts: Names of the attributes of the network to load. None: all.
+
+    Raises:
+        ModelError: A tensor is missing, unknown, of another shape, not finite or all zero. The message names the file and the tensor.
     """
     own, weights = ({n: w for n, w in ws.items() if parts is None or n.split(".")[0] in parts} for ws in (network.state_dict(), weights))
     _check_shapes(own, {name: tensor.shape for name, tensor in weights.items()}, path)
@@ -202,7 +229,7 @@ def _check_shapes(own: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], p
 
 
 def _checked(tensor: Tensor, name: str, path: Path) -> Tensor:
-    """A tensor that a network can compute with. Biases and means may be zero, weights not all of them."""
+    """Return a tensor after checking its values. Biases and means may be zero, weights may not be all zero."""
     if not tensor.is_floating_point():
         problem = f"is {str(tensor.dtype).removeprefix('torch.')}, expected floats"
     elif not tensor.float().isfinite().all():
@@ -213,11 +240,11 @@ def _checked(tensor: Tensor, name: str, path: Path) -> Tensor:
         problem = "has values that are not above 0"
     else:
         return tensor
-    raise ModelError(f"{path}: {name} {problem}: copy or train the model anew")
+    raise ModelError(f"{path}: {name} {problem}: copy the model again, or train it again")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """A safetensors file. Raises ModelError when it cannot be read or is damaged."""
+    """Read a safetensors file. Raises ModelError if it cannot be read or is damaged."""
     try:
         return safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as e:
@@ -225,9 +252,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _damaged(path: Path, e: Exception) -> ModelError:
-    return ModelError(f"{path}: damaged or not a safetensors file ({' '.join(str(e).split())}): copy or train it anew")
+    return ModelError(f"{path}: damaged or not a safetensors file ({' '.join(str(e).split())}): copy it again, or train it again")
 
 
 def tensor_bytes(tensors: dict[str, Tensor]) -> bytes:
-    """Tensors in the safetensors format."""
+    """Return tensors in the safetensors format."""
     return safetensors.torch.save({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()})

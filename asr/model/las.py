@@ -11,48 +11,58 @@ import torch
 from torch import Tensor, nn
 
 from asr.config import ModelConfig
-from asr.model.listener import Listener
-from asr.model.speller import Speller
+from asr.model.kinds import build_listener, build_speller
 from asr.speech.frontend import LogMel
 from asr.text.tokenizer import BLANK, EOS
 
 
 class Losses(NamedTuple):
-    """Sums over the batch (nats); divide by the number of tokens, end-of-sentence counted, for figures to compare."""
+    """Losses summed over the batch (nats). Divide by the number of tokens, EOS included, to compare batches."""
 
     total: Tensor  # () (1 - w) attention + w ctc
-    attention: Tensor  # () label-smoothed cross entropy of the speller
-    ctc: Tensor  # () zero without a CTC head
+    attention: Tensor  # () label-smoothed cross entropy
+    ctc: Tensor  # () 0 without a CTC head
 
 
 class LAS(nn.Module):
-    """The network. `forward` is the loss; to transcribe, `listen` and search (`asr.decode`)."""
+    """The network. `forward` computes the losses. To transcribe, call `listen` and search (`asr.decode`).
+
+    Args:
+        config: Sections of the network.
+        vocabulary: V.
+    """
 
     def __init__(self, config: ModelConfig, vocabulary: int):
         super().__init__()
         self.config = config
         self.vocabulary = vocabulary
         self.frontend = LogMel(config.frontend)
-        self.listener = Listener(config.frontend.mels, config.listener)
-        self.speller = Speller(vocabulary, self.listener.size, config.speller, config.attention)
-        self.ctc = nn.Linear(self.listener.size, vocabulary) if config.ctc_weight > 0 else None
+        self.listener = build_listener(config.frontend.mels, config.listener)
+        self.speller = build_speller(vocabulary, self.listener.layout, config.speller, config.attention)
+        self.ctc = nn.Linear(self.listener.layout.size, vocabulary) if config.ctc_weight > 0 else None
 
     def listen(self, waveforms: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Waveforms (B, N) with their lengths (B,) -> listener states (B, T', H) and their lengths (B,)."""
+        """Encode waveforms (B, N) with lengths (B,). Returns listener states (B, T', H) and their lengths (B,)."""
         features, frames = self.frontend(waveforms, samples)
         states, lengths = self.listener(features.to(next(self.listener.parameters()).dtype), frames)
         return states, lengths
 
     def ctc_log_probs(self, states: Tensor) -> Tensor | None:
-        """Listener states (B, T', H) -> frame-wise log-probabilities (B, T', V), float32; None without a CTC head."""
+        """Return the CTC log-probabilities (B, T', V), float32, of listener states (B, T', H); None without a CTC head."""
         return None if self.ctc is None else self.ctc(states).float().log_softmax(2)
 
     def forward(
         self, features: Tensor, frames: Tensor, targets: Tensor, target_lengths: Tensor, smoothing: float = 0.0, sampling: float = 0.0
     ) -> Losses:
-        """Features (B, T, F), frames (B,), targets (B, L) padded with anything, their lengths (B,) -> losses summed over the batch.
+        """Compute the losses.
 
-        `smoothing` spreads so much of each target over the vocabulary; `sampling` is scheduled sampling's share.
+        Args:
+            features: (B, T, F).
+            frames: (B,) real frames.
+            targets: (B, L) tokens without EOS, padded with anything valid.
+            target_lengths: (B,) real tokens.
+            smoothing: Probability mass of each target that label smoothing spreads over the vocabulary.
+            sampling: Fraction of input tokens drawn from the model itself (scheduled sampling).
         """
         states, lengths = self.listener(features, frames)
         positions = torch.arange(targets.shape[1] + 1, device=targets.device)

@@ -137,14 +137,14 @@ def _measured(items: Iterable[Utterance | str]) -> Iterator[Utterance | str]:
     """Add durations to utterances, in order. An utterance whose recording does not cover it becomes a problem."""
 
     @functools.lru_cache(maxsize=4096)  # consecutive utterances often share a recording
-    def info(path: Path) -> AudioInfo:
-        return probe(path)
+    def info(path: Path, track: int | None) -> AudioInfo:
+        return probe(path, track)
 
     def measure(found: Utterance | str) -> Utterance | str:
         if isinstance(found, str):
             return found
         try:
-            recording = info(found.audio_filepath)
+            recording = info(found.audio_filepath, found.track)
             length, problem = part_seconds(found, recording.seconds)
             if recording.breaks_off and found.duration is None:
                 problem = f"{found.audio_filepath}: {recording.breaks_off}"

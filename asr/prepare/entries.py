@@ -58,6 +58,9 @@ class EntryReader:
             except ValueError as e:
                 return f"{place}: {self.names.get(role, role)} is {values[role]!r}, expected seconds ({e})"
         offset = seconds["offset"] or 0.0
+        track = values.get("track", "")
+        if track and not (track.isascii() and track.isdecimal() and int(track) > 0):
+            return f"{place}: {self.names.get('track', 'track')} is {track!r}, expected the number of an audio track (1 for the first)"
         return Utterance(
             id=values.get("id") or self._id(name, offset),
             audio_filepath=audio,
@@ -68,6 +71,7 @@ class EntryReader:
             lang=values.get("lang") or None,
             extra=dict(extra),
             source=place,
+            track=int(track) if track else None,
         )
 
     def _id(self, name: str, offset: float) -> str:

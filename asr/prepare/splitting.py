@@ -173,7 +173,7 @@ def _group(u: Utterance, by: str) -> str:
 
 
 def _milliseconds(u: Utterance) -> int:
-    return round(1000 * (u.duration or max(0.0, probe(u.audio_filepath).seconds - u.offset)))
+    return round(1000 * (u.duration or max(0.0, probe(u.audio_filepath, u.track).seconds - u.offset)))
 
 
 def _words(u: Utterance) -> str:

@@ -27,6 +27,7 @@ from asr.text.formats.objects import SEGMENTS, object_of
 from asr.text.formats.record import (
     CHANNEL,
     DURATION,
+    END,
     ID,
     IGNORED,
     OFFSET,
@@ -144,7 +145,16 @@ def _utterances(path: Path, form: str, finder: AudioFinder, skipped: list[int]) 
 
 
 _EXTRA, _AUDIO = "extra", "audio"
-_ROLE_KEYS = {"audio": _AUDIO, "id": ID, "text": TEXT, "duration": DURATION, "offset": OFFSET, "speaker": SPEAKER, "lang": "lang"}
+_ROLE_KEYS = {
+    "audio": _AUDIO,
+    "id": ID,
+    "text": TEXT,
+    "duration": DURATION,
+    "offset": OFFSET,
+    "speaker": SPEAKER,
+    "lang": "lang",
+    "track": "track",
+}
 
 
 def _records(path: Path, form: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -188,7 +198,9 @@ def _by_segment(records: Iterable[tuple[int, dict[str, Any] | str]], form: str, 
         if isinstance(record, str):
             yield line, record
             continue
-        if form == "json" and not (OFFSET in record and RECORDING not in record and record.keys() <= {OFFSET, DURATION, TEXT, SPEAKER}):
+        if form == "json" and not (
+            OFFSET in record and RECORDING not in record and record.keys() <= {OFFSET, DURATION, END, TEXT, SPEAKER}
+        ):
             yield from ((line, entry) for entry in _of_object(record, own))
             continue
         if FORMATS[form].has_times or form == "json":

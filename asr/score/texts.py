@@ -7,6 +7,7 @@ matched by position. Files with times are matched by time (`time_matching.py`).
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections import Counter
@@ -185,7 +186,7 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
 
 def _is_one_transcript(records: Sequence[tuple[int, dict[str, Any]]]) -> bool:
     """Whether JSON is the transcript of one unnamed recording, as Whisper's is."""
-    keys = {TEXT, OFFSET, DURATION, SPEAKER}
+    keys = {TEXT, OFFSET, DURATION, END, SPEAKER}
     return any(OFFSET in record for _, record in records) and all(record.keys() <= keys for _, record in records)
 
 
@@ -321,7 +322,11 @@ def _segments_of(records: Sequence[Mapping[str, Any]], own: str, role: Role, is_
 
 
 def _details_of(one: Segment) -> dict[str, Any]:
-    times = {} if one.start is None or one.end is None else {"offset": one.start, "duration": round(one.end - one.start, 6)}
+    times = (
+        {}
+        if one.start is None or one.end is None or math.isinf(one.end)
+        else {"offset": one.start, "duration": round(one.end - one.start, 6)}
+    )
     return {**({"speaker": one.speaker} if one.speaker else {}), **times}
 
 

@@ -1,12 +1,13 @@
-"""Recordings of any format to float32 mono at the model's rate.
+"""Decode recordings of any format to float32 mono at the model's sample rate.
 
-libsndfile (soundfile) reads wav, flac, sph, aiff and their like, as far as it can. FFmpeg's libraries (PyAV) read everything else, and
-go on where libsndfile stops early. The name of a file does not matter, only its content. A recording with damage is read as FFmpeg's own
-program reads it, with silence for the damaged stretch, and one that breaks off is read to its end; the gaps are reported once, as `Missing`.
-Only the part that is asked for is decoded, block by block, so memory holds little more than the result.
+The content of a file decides how it is read, not its name. libsndfile (soundfile) reads WAV, FLAC, SPHERE, AIFF and the like. FFmpeg's
+libraries (PyAV) read everything else, and continue where libsndfile stops early. Recordings that follow each other in a file are read as
+one (joined.py). Damaged stretches are silence. A truncated file is read to its end. All gaps are reported once, as `Missing`.
 
-Times are those of the container, from its start on: sound that starts later than the pictures of a video, or pauses, has silence before
-it and in its gaps (see timeline.py). A codec's delay, of less than JITTER_SECONDS, is no such silence.
+Only the requested part is decoded, block by block, so memory holds little more than the result.
+
+Times are those of the container. Sound that begins later than the pictures of a video, or pauses, is preceded by silence (timeline.py).
+The delay of a codec, shorter than JITTER_SECONDS, is no such pause.
 
 Shapes: C channels, N samples.
 """
@@ -25,48 +26,50 @@ import numpy as np
 from asr.errors import AudioError
 from asr.speech.container import ContainerReader
 from asr.speech.file_part import FilePart
+from asr.speech.joined import find_recordings
 from asr.speech.linked import LinkedReader
-from asr.speech.missing import Gap, Missing, joined
+from asr.speech.missing import Gap, Missing, merge_gaps
 from asr.speech.mixing import Mixer
-from asr.speech.ogg import links as ogg_links
 from asr.speech.reader import Reader, Samples
 from asr.speech.sound_file import SoundFileReader
 from asr.speech.tracks import check_track
+from asr.text.formats.record import AUDIO_ENDINGS
 
-# What recordings are called, where many files are looked through. One that is named itself may be called anything.
-ENDINGS = frozenset(
-    """.wav .wave .flac .ogg .oga .opus .mp3 .mp2 .m4a .m4b .aac .wma .sph .aif .aiff .aifc .au .caf .w64 .amr .ac3 .mka
-    .mp4 .m4v .mov .mkv .webm .avi .wmv .mpg .mpeg .3gp .flv""".split()  # noqa: SIM905
-)
+ENDINGS = AUDIO_ENDINGS
+"""endings by which recordings are found in folders; a recording that is named itself may have any"""
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz; a sample rate outside is a damaged header
 
 
-TOLERATED_SECONDS = 0.25  # of a recording that may be missing where its text is taught or scored: less than a word
-
-
 @dataclass(frozen=True)
 class AudioInfo:
-    """What the header of a recording says."""
+    """What the header of a recording states.
+
+    Attributes:
+        sample_rate: samples per second (Hz).
+        channels: number of channels.
+        seconds: length from the start of the container to the end of its sound.
+        breaks_off: the missing end, where the header or the last bytes show that the file is cut short; else None.
+    """
 
     sample_rate: int
-    """Hz"""
     channels: int
     seconds: float
-    """from the start of the container to the end of its sound"""
     breaks_off: Gap | None = None
-    """the missing end, where the header or the last bytes show that the file is cut short"""
 
 
 def probe(path: Path, track: int | None = None) -> AudioInfo:
-    """Read the header alone; the packets of a stream that states no length are counted, undecoded.
+    """Read the header of a recording. If the stream states no length, its packets are counted without decoding.
 
     Args:
         path: the recording.
-        track: number of the sound track, 1 for the first; None to choose (see tracks.py).
+        track: number of the audio track, 1 for the first; None for the default choice (tracks.py).
+
+    Returns:
+        Sample rate, channels and length.
 
     Raises:
-        AudioError: the file is missing, is no recording, holds no sound or no such track.
+        AudioError: the file is missing, is no recording, or has no sound or no such track.
     """
     with _open(path, track) as reader:
         seconds = reader.seconds()
@@ -78,6 +81,8 @@ def probe(path: Path, track: int | None = None) -> AudioInfo:
             gap = Gap(seconds, stated, "cut short")
         elif reader.cut_short:
             gap = Gap(seconds, None, "cut short")
+        elif reader.unread:
+            gap = Gap(seconds, None, "unread")
         return AudioInfo(reader.sample_rate, reader.channels, seconds, gap)
 
 
@@ -89,23 +94,51 @@ def load_audio(
     channel: int | None = None,
     track: int | None = None,
 ) -> Samples:
-    """All of `stream_audio` at once: (N,) samples, with what is there of a damaged recording. Raises as it does."""
+    """Decode a recording, or a part of it, at once. Takes the arguments of `stream_audio`.
+
+    Returns:
+        (N,) samples. Missing sound is silence, or shortens the result where the file ends early.
+
+    Raises:
+        AudioError: as `stream_audio`.
+
+    Example:
+        >>> load_audio(Path("examples/river.flac"), offset=1.0, duration=0.5).shape
+        (8000,)
+    """
     return np.concatenate(list(stream_audio(path, sample_rate, offset, duration, channel, track=track)))
 
 
 def load_whole(
-    path: Path, sample_rate: int = 16_000, offset: float = 0.0, duration: float | None = None, tolerance: float = TOLERATED_SECONDS
+    path: Path,
+    sample_rate: int = 16_000,
+    offset: float = 0.0,
+    duration: float | None = None,
+    track: int | None = None,
+    on_missing: Callable[[Missing], None] = lambda _: None,
 ) -> Samples:
-    """Like `load_audio`, for sound that a text belongs to: refuses a part of which more than `tolerance` seconds are missing.
+    """Decode sound that a text belongs to.
+
+    Args:
+        path: the recording.
+        sample_rate: sample rate of the result (Hz).
+        offset: start of the part (s).
+        duration: length of the part (s); None for all that follows.
+        track: number of the audio track; see `stream_audio`.
+        on_missing: called once if a tolerable amount of sound is missing (`Missing.too_much` is False).
+
+    Returns:
+        (N,) samples.
 
     Raises:
-        AudioError: as `stream_audio`, and where sound is missing.
+        AudioError: as `stream_audio`, and where too much sound is missing.
     """
     found: list[Missing] = []
-    samples = np.concatenate(list(stream_audio(path, sample_rate, offset, duration, on_missing=found.append)))
+    samples = np.concatenate(list(stream_audio(path, sample_rate, offset, duration, on_missing=found.append, track=track)))
     for missing in found:
-        if missing.seconds > tolerance or missing.open_ended:
+        if missing.too_much:
             raise AudioError(f"{path}: {missing}: replace the file, or leave it out")
+        on_missing(missing)
     return samples
 
 
@@ -119,29 +152,29 @@ def stream_audio(
     track: int | None = None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Samples]:
-    """Decode blocks of about a second.
+    """Decode a recording, or a part of it, in blocks of about a second.
 
-    Times are those of the container. Where its sound begins late or leaves gaps there is silence, of at most an hour for a gap and none
-    beyond the length that the container states, for that is a damaged time stamp. Where it overlaps, the later is dropped. At the file's
-    own rate a part holds the samples that the whole has there, but for WebM (shifted by up to 1 ms, the precision of its time stamps) and
-    containers whose stamps jitter (by as much as they do, JITTER_SECONDS at most).
+    Times are those of the container. Gaps between time stamps are silence. A gap longer than an hour, or beyond the stated length, is a
+    damaged stamp and is ignored. Where frames overlap, the later one is dropped. At the file's own sample rate a part equals the same
+    samples of the whole, except in WebM (shifted by up to 1 ms, the precision of its stamps) and in containers whose stamps jitter
+    (shifted by as much, at most JITTER_SECONDS).
 
     Args:
         path: the recording.
-        sample_rate: Hz of the result.
-        offset: where to begin, in seconds.
-        duration: length in seconds; None for all that follows.
-        channel: 1 for the first; None for the mean of all.
-        on_missing: called at most once, at the end, where sound of the part is damaged or the file breaks off before its stated length.
-        track: number of the sound track, 1 for the first; None to choose (see tracks.py).
+        sample_rate: sample rate of the result (Hz).
+        offset: start of the part (s).
+        duration: length of the part (s); None for all that follows.
+        channel: number of the channel, 1 for the first; None for the mean of all.
+        on_missing: called at most once, at the end, if sound of the part is damaged, or the file ends early or has unread bytes.
+        track: number of the audio track, 1 for the first; None for the default choice (tracks.py).
         on_note: called with a sentence for each choice that was made: of a track, or of a channel where the channels cancel each other.
 
     Yields:
         (N,) samples.
 
     Raises:
-        AudioError: names the file when it is missing, no recording, empty from `offset` on, has no such channel or track, or holds
-            samples that are not finite (once it comes to them).
+        AudioError: the file is missing, is no recording, is empty from `offset` on, has no such channel or track, or holds samples that
+            are not finite (raised when they are reached).
     """
     with _open(path, track) as reader:
         rate = reader.sample_rate
@@ -160,7 +193,7 @@ def stream_audio(
             finite = np.isfinite(block)
             if not finite.all():
                 place = (start + decoded + int(np.argmin(finite))) / rate
-                raise AudioError(f"{path}: contains NaN or infinite samples, at {place:.2f} s: make the file anew")
+                raise AudioError(f"{path}: contains NaN or infinite samples, at {place:.2f} s: write the file again")
             decoded += len(block)
             yield resample(block, False)
         if not decoded:
@@ -171,22 +204,22 @@ def stream_audio(
 
 
 def _gaps(reader: Reader, start: int, stop: int | None, end: int) -> tuple[Gap, ...]:
-    """All gaps of a part from sample `start` to `stop`, which was read to sample `end`."""
+    """Return all gaps of a part from sample `start` to `stop`, of which samples up to `end` were read."""
     rate = reader.sample_rate
-    found = [Gap(first / rate, last / rate, "damaged") for first, last in reader.gaps]
+    found = [Gap(first / rate, last / rate if last > first else None, "damaged") for first, last in reader.gaps]
     stated = round(reader.stated_seconds() * rate)
-    # A manifest may have taken its durations from the bytes that are there: a part that ends where the file breaks off is cut short too.
+    # A manifest may have its durations from a truncated file, so a part that ends where the file breaks off is cut short too.
     whole = stop is None or (reader.truncated and stop >= end >= (reader.seconds() - reader.tolerance) * rate)
     wanted = stated if whole or stop is None else min(stated, stop)
     if wanted - end > reader.tolerance * rate:
         found.append(Gap(end / rate, wanted / rate, "cut short"))
-    elif reader.cut_short and (stop is None or end < stop):
-        found.append(Gap(end / rate, None, "cut short"))
-    return joined(found)
+    elif (reader.cut_short or reader.unread) and (stop is None or end < stop):
+        found.append(Gap(end / rate, None, "cut short" if reader.cut_short else "unread"))
+    return merge_gaps(found)
 
 
 def _resampler(rate: int, wanted: int) -> Callable[[Samples, bool], Samples]:
-    """(block, whether it is the last) -> block. soxr is what librosa resamples with; librosa itself takes seconds to import."""
+    """Return a function of (block, whether it is the last) that resamples a stream by soxr."""
     if rate == wanted:
         return lambda block, _: block
     import soxr
@@ -222,22 +255,26 @@ def _open(path: Path, track: int | None = None) -> Iterator[Reader]:
 
 
 def _reader(path: Path, file: FileIO, stack: contextlib.ExitStack, track: int | None) -> Reader:
-    """The reader that an open file needs, by its content."""
-    if links := ogg_links(file):
-        if len(links) > 1:
-            return LinkedReader(path, file, links, track)
-        return ContainerReader(path, FilePart(file), stack, track, None, links[0].end_tick, not links[0].whole)
+    """Choose the reader of an open file by its content."""
+    links, unread = find_recordings(file)
+    if len(links) > 1:
+        return LinkedReader(path, file, links, track, unread)
+    [link] = links
+
+    def by_ffmpeg(rate: int | None = None) -> ContainerReader:
+        return ContainerReader(path, FilePart(file, link.begin, link.end), stack, track, rate, link.end_ticks, not link.whole, unread)
+
     file.seek(0)
     if not _looks_like_mp3(file):
-        sound = SoundFileReader.open(file, stack, lambda rate: ContainerReader(path, FilePart(file), stack, track, rate))
+        sound = SoundFileReader.open(file, stack, by_ffmpeg, unread)
         if sound is not None:
             check_track(path, 1, track)
             return sound
-    return ContainerReader(path, FilePart(file), stack, track)
+    return by_ffmpeg()
 
 
 def _looks_like_mp3(file: FileIO) -> bool:
-    """A tag, or a frame's first bits: libsndfile would open it, and complain of many on stderr."""
+    """Whether a file starts with a tag or the first bits of a frame. libsndfile would open it, and print warnings to stderr."""
     head = file.read(3)
     file.seek(0)
     return head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] >= 0xE0)

@@ -1,4 +1,4 @@
-"""Waveforms to log-mel features, on the model's device, in batches.
+"""Log-mel features of waveforms, in batches on the model's device.
 
 Shapes: B utterances, N samples, T frames, F mel bands.
 """
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from asr.config import FrontendConfig
 
-LOG_FLOOR = 1e-8  # power below which a band counts as silent: about the noise of 16-bit samples
+LOG_FLOOR = 1e-8  # minimum power of a band, about the noise of 16-bit samples
 
 
 def band_centres(config: FrontendConfig) -> Tensor:
-    """(F,) centre frequencies of the mel bands (Hz), evenly spaced on Slaney's mel scale: linear below 1 kHz, logarithmic above."""
+    """Return the centre frequencies (F,) of the mel bands (Hz), evenly spaced on Slaney's scale: linear below 1 kHz, logarithmic above."""
     edges = torch.tensor([config.low_hz, config.high_hz], dtype=torch.float64)
     octave = 27 / math.log(6.4)  # mels from 1 kHz to e kHz
     mels = torch.where(edges < 1000, edges * 3 / 200, 15 + octave * (edges / 1000).log())
@@ -26,13 +26,12 @@ def band_centres(config: FrontendConfig) -> Tensor:
 
 
 class LogMel(nn.Module):
-    """Log-mel power spectrogram, normalised by the training data's mean and deviation of each band (global CMVN).
+    """Log-mel power spectrogram with global mean and variance normalisation (CMVN).
 
-    With a `mean_prior`, per-utterance mean normalisation removes the loudness and the microphone of a recording: the mean of each band over
-    the utterance is subtracted, smoothed towards the training data's, because the mean of a short utterance reflects its words more than its
-    recording.
+    With a `mean_prior`, the mean of each band over the utterance is subtracted too, which removes the loudness and the microphone of the
+    recording. It is shrunk towards the global mean, since the mean of a short utterance depends on its words.
 
-    Only whole windows of an utterance's own samples make frames, so that padding a batch changes nothing.
+    Only complete windows of an utterance's own samples become frames, so padding changes nothing.
     """
 
     filters: Tensor  # (window // 2 + 1, F)
@@ -43,7 +42,7 @@ class LogMel(nn.Module):
     def __init__(self, config: FrontendConfig):
         super().__init__()
         self.config = config
-        with torch.device("cpu"):  # computed from the config, even where the network is laid out on the meta device
+        with torch.device("cpu"):  # computed from the config even if the network is built on the meta device
             filters = torchaudio.functional.melscale_fbanks(
                 n_freqs=config.window // 2 + 1, f_min=config.low_hz, f_max=config.high_hz, n_mels=config.mels,
                 sample_rate=config.sample_rate, norm="slaney", mel_scale="slaney",
@@ -55,11 +54,11 @@ class LogMel(nn.Module):
         self.register_buffer("deviation", torch.ones(config.mels))
 
     def frames(self, samples: Tensor) -> Tensor:
-        """Number of frames that so many samples make (any shape, integers); at least 1, so that a click is heard too."""
+        """Return the number of frames for numbers of samples (integers, any shape). At least 1, even for less than a window."""
         return ((samples - self.config.window) // self.config.hop + 1).clamp(min=1)
 
     def log_mel(self, waveforms: Tensor) -> Tensor:
-        """(B, N) samples in [-1, 1] -> (B, T, F) natural logarithms of mel power, before normalisation."""
+        """Return the natural logarithm of the mel power (B, T, F) of samples (B, N) in [-1, 1], before normalisation."""
         window, hop = self.config.window, self.config.hop
         if waveforms.shape[1] < window:
             waveforms = nn.functional.pad(waveforms, (0, window - waveforms.shape[1]))
@@ -69,7 +68,15 @@ class LogMel(nn.Module):
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, N) waveforms and their true lengths (B,) -> features (B, T, F), zero in the padding, and frames (B,)."""
+        """Compute features.
+
+        Args:
+            waveforms: (B, N) in [-1, 1].
+            samples: (B,) real samples.
+
+        Returns:
+            Features (B, T, F), zero in the padding, and frames (B,).
+        """
         with torch.autocast(waveforms.device.type, enabled=False):
             features = (self.log_mel(waveforms.float()) - self.mean) / self.deviation
         frames = self.frames(samples)
@@ -77,13 +84,13 @@ class LogMel(nn.Module):
         padding = (torch.arange(features.shape[1], device=features.device) >= frames[:, None])[:, :, None]
         features = features.masked_fill(padding, 0.0)
         if self.config.mean_prior is not None:
-            prior = self.config.mean_prior * self.config.sample_rate / self.config.hop  # in frames; the training data's mean is zero by now
+            prior = self.config.mean_prior * self.config.sample_rate / self.config.hop  # frames; the global mean is zero here
             features = (features - features.sum(1, keepdim=True) / (frames + prior)[:, None, None]).masked_fill(padding, 0.0)
         return features, frames
 
     @torch.no_grad()
     def fit(self, total: Tensor, total_of_squares: Tensor, frames: int) -> None:
-        """Set the normalisation from sums (F,) over `frames` frames of `log_mel`."""
+        """Set the normalisation from the sums (F,) of `log_mel` and of its squares over `frames` frames."""
         mean = total / frames
         variance = total_of_squares / frames - mean.square()
         self.mean.copy_(mean)

@@ -1,7 +1,7 @@
-"""Lengths that the headers of recordings state, read byte by byte.
+"""Lengths stated in the headers of recordings, read byte by byte.
 
-libsndfile and FFmpeg cut the stated length of a file to the bytes that are there, so a truncated file looks whole to them.
-A length that a program writing to a pipe left as a placeholder states nothing.
+libsndfile and FFmpeg reduce the stated length of a file to the bytes present, so a truncated file looks complete to them. Programs that
+write to a pipe leave a placeholder, which states no length.
 """
 
 from __future__ import annotations
@@ -23,32 +23,38 @@ class Bytes(Protocol):
     def tell(self) -> int: ...
 
 
-PLACEHOLDER_32 = 0x7F00_0000  # bytes; sizes from here on are written by sox, ffmpeg and others when they cannot seek back
+PLACEHOLDER_32 = 0x7F00_0000  # bytes; sox, FFmpeg and others write sizes from here on when they cannot seek back
 PLACEHOLDER_64 = 1 << 40
-MOST_CHUNKS = 1_000  # looked at before the one that holds the sound
-MP3_SEARCH = 65_536  # bytes behind the tags in which the first frame is looked for
+MOST_CHUNKS = 1_000  # read before the chunk with the sound
+HEAD_SEARCH = 65_536  # bytes at the start, or after the tags, that are searched for a header
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
 def share_beyond_end(file: Bytes) -> float:
-    """Bytes of sound that the header states beyond the end of the file, relative to those before it.
+    """Compare the stated bytes of sound with those present.
 
-    Reads WAV (RIFF, RIFX, RF64, BW64, W64), AIFF, AU, CAF and SPHERE. Returns 0 where all bytes are there, for a placeholder, and for
-    any other format. The position of `file` stays.
+    Reads WAV (RIFF, RIFX, RF64, BW64, W64), AIFF, AU, CAF and SPHERE.
+
+    Args:
+        file: the open file; its position is kept.
+
+    Returns:
+        Bytes stated beyond the end of the file, as a share of the bytes present. Negative where the file has more bytes than its header
+        states. 0 for a placeholder and for any other format.
     """
     with _position_kept(file):
         size = file.seek(0, 2)
-        file.seek(0)
-        found = _sound_bytes(file, file.read(40))
+        found = sound_bytes(file)
     if found is None:
         return 0.0
     begin, stated = found
     present = size - begin
-    return (stated - present) / present if 0 < present < stated else 0.0
+    return (stated - present) / present if present > 0 else 0.0
 
 
 @contextlib.contextmanager
 def _position_kept(file: Bytes) -> Iterator[None]:
-    """libsndfile and FFmpeg read on from where they left the file."""
+    """Restore the position: libsndfile and FFmpeg continue from where they left the file."""
     position = file.tell()
     try:
         yield
@@ -56,21 +62,30 @@ def _position_kept(file: Bytes) -> Iterator[None]:
         file.seek(position)
 
 
-def _sound_bytes(file: Bytes, head: bytes) -> tuple[int, int] | None:
-    """(where the sound begins, its stated bytes); None where the header states no length."""
+def sound_bytes(file: Bytes) -> tuple[int, int] | None:
+    """Locate the sound of an uncompressed file by its header.
+
+    Args:
+        file: the open file; its position moves.
+
+    Returns:
+        First byte of the sound and its stated bytes; None where the header states no length.
+    """
+    file.seek(0)
+    head = file.read(40)
     kind, form = head[:4], head[8:12]
     if kind in (b"RIFF", b"RIFX", b"RF64", b"BW64") and form == b"WAVE":
         return _wav(file, ">" if kind == b"RIFX" else "<")
     if kind == b"FORM" and form in (b"AIFF", b"AIFC"):
-        for name, begin, length in _chunks(file, 12, ">4sI", 2):
+        for name, begin, length in chunks(file, 12, ">4sI", 2):
             if name == b"SSND":
                 return _stated(begin + 8, length - 8, PLACEHOLDER_32)
     if kind == b"riff" and head[24:28] == b"wave":
-        for name, begin, length in _chunks(file, 40, "<4s12xQ", 8):
+        for name, begin, length in chunks(file, 40, W64_CHUNK, 8):
             if name == b"data":
                 return _stated(begin, length, PLACEHOLDER_64)
     if kind == b"caff":
-        for name, begin, length in _chunks(file, 8, ">4sQ", 1):
+        for name, begin, length in chunks(file, 8, ">4sQ", 1):
             if name == b"data":
                 return _stated(begin + 4, length - 4, PLACEHOLDER_64)
     if kind in (b".snd", b"dns.") and len(head) >= 12:
@@ -85,17 +100,29 @@ def _stated(begin: int, length: int, placeholder: int) -> tuple[int, int] | None
     return (begin, length) if 0 < length < placeholder else None
 
 
-def _chunks(file: Bytes, at: int, form: str, align: int) -> Iterator[tuple[bytes, int, int]]:
-    """(name, where its content begins, bytes of content) of each chunk from byte `at` on; `form` packs name and length."""
+W64_CHUNK = "<4s12xQ"  # its length includes the chunk's own header
+
+
+def chunks(file: Bytes, at: int, form: str, align: int) -> Iterator[tuple[bytes, int, int]]:
+    """Walk the chunks of a file.
+
+    Args:
+        file: the open file; its position moves.
+        at: first byte of the first chunk.
+        form: `struct` format of a chunk's name and length.
+        align: bytes to whose multiple chunks are padded.
+
+    Yields:
+        The name, the first byte of the content, and the bytes of content of each chunk.
+    """
     head = struct.calcsize(form)
-    counted = form.startswith("<4s12x")  # W64 counts the chunk's own head as well
     for _ in range(MOST_CHUNKS):
         file.seek(at)
         data = file.read(head)
         if len(data) < head:
             return
         name, length = struct.unpack(form, data)
-        length -= head if counted else 0
+        length -= head if form == W64_CHUNK else 0
         yield name, at + head, length
         if not 0 <= length < PLACEHOLDER_64:
             return
@@ -104,7 +131,7 @@ def _chunks(file: Bytes, at: int, form: str, align: int) -> Iterator[tuple[bytes
 
 def _wav(file: Bytes, order: str) -> tuple[int, int] | None:
     long_length = 0
-    for name, begin, length in _chunks(file, 12, f"{order}4sI", 2):
+    for name, begin, length in chunks(file, 12, f"{order}4sI", 2):
         if name == b"ds64":
             file.seek(begin + 8)
             data = file.read(8)
@@ -128,17 +155,22 @@ def _sphere(file: Bytes) -> tuple[int, int] | None:
     return _stated(int(begin), length, PLACEHOLDER_64)
 
 
-def mp3_seconds(file: Bytes) -> float:
-    """Seconds that the Xing, Info or VBRI header of an MP3 states; 0 where it has none. The position of `file` stays."""
-    with _position_kept(file):
-        file.seek(0)
-        at = 0
-        while (tag := file.read(10))[:3] == b"ID3" and len(tag) == 10:
-            length = tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9]  # seven bits a byte
-            at += 10 + length + (10 if tag[5] & 0x10 else 0)
-            file.seek(at)
+def after_id3(file: Bytes) -> int:
+    """Return the first byte after the ID3v2 tags at the start of a file; its position moves."""
+    at = 0
+    file.seek(0)
+    while (tag := file.read(10))[:3] == b"ID3" and len(tag) == 10:
+        length = tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9]  # seven bits a byte
+        at += 10 + length + (10 if tag[5] & 0x10 else 0)
         file.seek(at)
-        data = file.read(MP3_SEARCH)
+    return at
+
+
+def mp3_seconds(file: Bytes) -> float:
+    """Return the seconds that the Xing, Info or VBRI header of an MP3 states; 0 without one. The position of `file` is kept."""
+    with _position_kept(file):
+        file.seek(after_id3(file))
+        data = file.read(HEAD_SEARCH)
     first = re.search(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa\xfb]", data)  # layer III
     if first is None:
         return 0.0
@@ -152,7 +184,7 @@ def mp3_seconds(file: Bytes) -> float:
     trimmed = 0
     if frame[at : at + 4] in (b"Xing", b"Info") and frame[at + 7] & 1:
         count = int.from_bytes(frame[at + 8 : at + 12], "big")
-        lame = at + 120  # the writer's name where all four fields are there
+        lame = at + 120  # the encoder's name, where all four fields are present
         if frame[at + 7] & 15 == 15 and frame[lame : lame + 4] in (b"LAME", b"Lavf", b"Lavc"):
             padding = int.from_bytes(frame[lame + 21 : lame + 24], "big")  # twelve bits of delay, twelve of padding
             trimmed = (padding >> 12) + (padding & 0xFFF)
@@ -163,33 +195,67 @@ def mp3_seconds(file: Bytes) -> float:
     return max(0, count * (1152 if newest else 576) - trimmed) / rate
 
 
-def flac_first_sample(file: Bytes) -> int:
-    """Number of the first sample (or frame) in a FLAC: above 0 where it was cut out of another by copying. 0 where that cannot be read.
-
-    The position of `file` stays.
-    """
+def asf_seconds(file: Bytes) -> float:
+    """Return the play duration that the header of an ASF (WMA) states; 0 without one. The position of `file` is kept."""
     with _position_kept(file):
         file.seek(0)
-        if file.read(4) != b"fLaC":
-            return 0
-        at = 4
-        for _ in range(MOST_CHUNKS):
-            file.seek(at)
-            head = file.read(4)
-            if len(head) < 4:
-                return 0
-            at += 4 + int.from_bytes(head[1:], "big")
-            if head[0] & 0x80:
-                break
+        data = file.read(HEAD_SEARCH)
+    at = data.find(ASF_PROPERTIES)
+    if at < 0 or len(data) < at + 92:
+        return 0.0
+    duration, _, preroll, flags = struct.unpack("<QQQI", data[at + 64 : at + 92])  # 100 ns, ..., ms
+    is_live = bool(flags & 1)
+    return 0.0 if is_live or duration >= PLACEHOLDER_64 else max(0.0, duration / 1e7 - preroll / 1e3)
+
+
+def avi_seconds(file: Bytes) -> float:
+    """Return the length that the stream header of an AVI's only sound states; 0 without one. The position of `file` is kept."""
+    with _position_kept(file):
+        file.seek(0)
+        data = file.read(HEAD_SEARCH)
+    found = [match.end() for match in re.finditer(rb"strh....auds", data, re.DOTALL)]
+    if len(found) != 1 or len(data) < found[0] + 32:
+        return 0.0
+    scale, rate, _, length = struct.unpack("<IIII", data[found[0] + 16 : found[0] + 32])
+    return length * scale / rate if rate and length < PLACEHOLDER_32 else 0.0
+
+
+def flac_first_sample(file: Bytes) -> int:
+    """Return the number of the first sample (or frame) of a FLAC.
+
+    It is above 0 where the file was cut out of another by stream copy. The position of `file` is kept.
+
+    Returns:
+        The number; 0 where it cannot be read.
+    """
+    with _position_kept(file):
+        at = after_flac_head(file, 0)
         file.seek(at)
-        frame = file.read(16)
+        frame = file.read(16) if at else b""
     if len(frame) < 16 or frame[0] != 0xFF or frame[1] & 0xFE != 0xF8:
         return 0
     return _coded_number(frame[4:])
 
 
+def after_flac_head(file: Bytes, at: int) -> int:
+    """Return the first byte after the metadata of a FLAC that starts at byte `at`; 0 for another file. The position moves."""
+    file.seek(at)
+    if file.read(4) != b"fLaC":
+        return 0
+    at += 4
+    for _ in range(MOST_CHUNKS):
+        file.seek(at)
+        head = file.read(4)
+        if len(head) < 4:
+            return 0
+        at += 4 + int.from_bytes(head[1:], "big")
+        if head[0] & 0x80:
+            break
+    return at
+
+
 def _coded_number(data: bytes) -> int:
-    """A number in FLAC's extension of UTF-8; 0 where the bytes are none."""
+    """Decode a number in FLAC's extension of UTF-8; 0 for other bytes."""
     ones = len(f"{data[0]:08b}".split("0")[0])
     if ones == 0:
         return data[0]

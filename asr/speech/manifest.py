@@ -1,4 +1,4 @@
-"""Manifests: files that list utterances, one JSON object a line (the format that NeMo uses), or one JSON array of them.
+"""Manifests: files that list utterances, one JSON object per line (the format that NeMo uses), or one JSON array of them.
 
 Bad lines are reported as `file:line: key: problem`, all of a file at once.
 """
@@ -19,38 +19,56 @@ from asr.json_text import NotJsonError, array_elements, decode_json
 from asr.speech.audio import probe
 from asr.text.unicode_form import unicode_form
 
-OWN_KEYS = ("audio_filepath", "text", "duration", "offset", "id", "speaker", "lang")
-MOST_SECONDS = 1e8  # three years: no recording is as long
-SLACK_SECONDS = 0.1  # by which a duration may pass the end of its file: codecs round
+OWN_KEYS = ("audio_filepath", "text", "duration", "offset", "track", "id", "speaker", "lang")
+MOST_SECONDS = 1e8  # longest duration and offset accepted: three years
+SLACK_SECONDS = 0.1  # by which a duration may exceed its file, as codecs round
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One line of a manifest."""
+    """One line of a manifest.
+
+    Attributes:
+        id: unique name; by default the file's name without its ending, and the offset if there is one.
+        audio_filepath: the recording.
+        text: reference transcript; None if the manifest gives none.
+        duration: length (s); None if the manifest gives none.
+        offset: start within the recording (s).
+        speaker: name of the speaker; None if the manifest gives none.
+        lang: language; None if the manifest gives none.
+        extra: all other keys, unchanged.
+        source: the line it was read from, as `file:line`.
+        track: number of the audio track, 1 for the first; None for the default choice (tracks.py).
+    """
 
     id: str
     audio_filepath: Path
     text: str | None = None
     duration: float | None = None
-    """seconds; None where the manifest does not say"""
     offset: float = 0.0
-    """seconds into the file"""
     speaker: str | None = None
     lang: str | None = None
     extra: dict[str, Any] = field(default_factory=dict, hash=False)
-    """every other key, as it was"""
     source: str = ""
-    """`file:line` that it was read from"""
+    track: int | None = None
 
 
 class _Problem(ValueError):
-    """What is wrong with a line: `key: problem`."""
+    """A line that cannot be used; the message is `key: problem`."""
 
 
 def iter_manifest(path: Path) -> Iterator[Utterance]:
-    """Utterances one by one; JSON lines are read as they are asked for, an array at once.
+    """Read utterances one by one. JSON lines are read on demand, an array at once.
 
-    Raises UsageError when there is no such file, ManifestError at the first line that cannot be used.
+    Args:
+        path: the manifest.
+
+    Yields:
+        The utterances, in order.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ManifestError: a line cannot be used.
     """
     for found in parse_manifest(path):
         if isinstance(found, str):
@@ -59,9 +77,18 @@ def iter_manifest(path: Path) -> Iterator[Utterance]:
 
 
 def read_manifest(path: Path, need_text: bool = False) -> list[Utterance]:
-    """All utterances, with `text` wherever it is needed.
+    """Read all utterances.
 
-    Raises UsageError when there is no such file, ManifestError with every bad line.
+    Args:
+        path: the manifest.
+        need_text: require every utterance to have a `text`.
+
+    Returns:
+        The utterances, in order; at least one.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ManifestError: lines cannot be used, or there are none; lists all of them.
     """
     utterances: list[Utterance] = []
     problems: list[str] = []
@@ -73,14 +100,19 @@ def read_manifest(path: Path, need_text: bool = False) -> list[Utterance]:
         else:
             utterances.append(found)
     if not utterances and not problems:
-        problems.append(f"{path}:1: the manifest is empty, expected one JSON object a line")
+        problems.append(f"{path}:1: the manifest is empty, expected one JSON object per line")
     if problems:
         raise ManifestError(problems)
     return utterances
 
 
 def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
-    """Write JSON lines, one by one and all or nothing; recordings in the manifest's own folder by their relative path."""
+    """Write a manifest as JSON lines, atomically.
+
+    Args:
+        path: the manifest. Recordings in its folder are written by their relative path, others by their absolute path.
+        utterances: read one by one.
+    """
     folder = path.parent.resolve()
     with atomic_file(path) as f:
         for u in utterances:
@@ -92,7 +124,7 @@ def _line_of(u: Utterance, folder: Path) -> str:
     record: dict[str, Any] = {"id": u.id, "audio_filepath": str(audio.relative_to(folder) if audio.is_relative_to(folder) else audio)}
     if u.offset:
         record["offset"] = u.offset
-    optional = {"duration": u.duration, "text": u.text, "speaker": u.speaker, "lang": u.lang}
+    optional = {"duration": u.duration, "track": u.track, "text": u.text, "speaker": u.speaker, "lang": u.lang}
     record |= {key: value for key, value in optional.items() if value is not None}
     return json.dumps(record | u.extra, ensure_ascii=False) + "\n"
 
@@ -101,9 +133,16 @@ def _line_of(u: Utterance, folder: Path) -> str:
 
 
 def parse_manifest(path: Path) -> Iterator[Utterance | str]:
-    """Utterances one by one, and a string `file:line: key: problem` for every line that is none.
+    """Read utterances one by one, going on after lines that cannot be used.
 
-    Raises UsageError when there is no such file.
+    Args:
+        path: the manifest.
+
+    Yields:
+        An utterance, or a string `file:line: key: problem`, for each line.
+
+    Raises:
+        UsageError: the file cannot be read.
     """
     try:
         with open(path, "rb") as f:
@@ -118,7 +157,7 @@ def parse_manifest(path: Path) -> Iterator[Utterance | str]:
                     yield f"{place}: {e}"
                 except UnicodeDecodeError:
                     yield f"{place}: not UTF-8 text"
-    except NotJsonError as e:  # an array that is none from here on
+    except NotJsonError as e:  # an array with a fault of syntax
         yield f"{path}:{e.line}: {e}"
     except FileNotFoundError:
         raise UsageError(f"{path}: no such manifest") from None
@@ -136,7 +175,7 @@ def _lines(file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _array(path: Path) -> Iterator[tuple[int, Any]]:
-    """Elements of a JSON array with the lines that they start on."""
+    """Yield (line, element) for each element of a JSON array."""
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -158,27 +197,31 @@ def _utterance(record: Any, path: Path, place: str) -> Utterance:
     offset = _seconds(record, "offset", "a number >= 0") or 0.0
     if offset < 0:
         raise _Problem(f"offset is {shown(offset)}, expected seconds (a number >= 0)")
+    track = record.get("track")
+    if track is not None and (isinstance(track, bool) or not isinstance(track, int) or track < 1):
+        raise _Problem(f"track is {shown(track)}, expected the number of an audio track (1 for the first)")
     strings: dict[str, str | None] = {}
     for key in ("text", "id", "speaker", "lang"):
         value = record.get(key)
         if key != "text" and isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)  # numbers are common as speakers and ids
+            value = str(value)  # speakers and ids are often numbers
         if not isinstance(value, str | None):
             raise _Problem(f"{key} is {shown(value)}, expected a string")
-        if value is not None and any("\ud800" <= c <= "\udfff" for c in value):  # half a character: no file could hold it
+        if value is not None and any("\ud800" <= c <= "\udfff" for c in value):  # half a surrogate pair cannot be encoded
             raise _Problem(f"{key} is {json.dumps(value)[:40]}, which is not valid Unicode")
         strings[key] = value
     file = Path(audio)
     return Utterance(
         id=strings["id"] or file.stem + (f"-{offset:.2f}" if offset else ""),
         audio_filepath=file if file.is_absolute() else path.parent / file,
-        text=None if strings["text"] is None else unicode_form("NFC", strings["text"]),  # as tokenizers write
+        text=None if strings["text"] is None else unicode_form("NFC", strings["text"]),  # the form that tokenizers write
         duration=duration,
         offset=offset,
         speaker=strings["speaker"],
         lang=strings["lang"],
         extra={key: value for key, value in record.items() if key not in OWN_KEYS},
         source=place,
+        track=track,
     )
 
 
@@ -188,7 +231,7 @@ def _seconds(record: dict[str, Any], key: str, expected: str) -> float | None:
         return None
     try:
         number = math.nan if isinstance(value, bool | str) else float(value)
-    except (TypeError, OverflowError):  # not a number; a whole number of 309 digits
+    except (TypeError, OverflowError):  # not a number, or an integer of more than 308 digits
         number = math.nan
     if not math.isfinite(number):
         raise _Problem(f"{key} is {shown(value)}, expected seconds ({expected})")
@@ -198,6 +241,7 @@ def _seconds(record: dict[str, Any], key: str, expected: str) -> float | None:
 
 
 def shown(value: Any) -> str:
+    """Format a value for an error message, in at most 40 characters."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else text[:37] + "…"
 
@@ -206,7 +250,15 @@ def shown(value: Any) -> str:
 
 
 def part_seconds(u: Utterance, whole: float) -> tuple[float, str | None]:
-    """Seconds of an utterance that are there in a recording of `whole` seconds, and what is wrong if not all are."""
+    """Compute how much of an utterance its recording holds.
+
+    Args:
+        u: the utterance.
+        whole: length of the recording (s).
+
+    Returns:
+        The seconds present, and the problem if they are less than stated; else None.
+    """
     if u.offset >= whole:
         return 0.0, f"offset is {u.offset:g}, and the recording is {whole:.2f} s long"
     if u.duration is not None and u.offset + u.duration > whole + SLACK_SECONDS:
@@ -215,10 +267,10 @@ def part_seconds(u: Utterance, whole: float) -> tuple[float, str | None]:
 
 
 def _length(u: Utterance) -> float:
-    """Its duration; what the manifest does not give is read from the recording. Raises AudioError."""
+    """Return the duration of an utterance, read from the recording if the manifest gives none. Raises AudioError."""
     if u.duration is not None:
         return u.duration
-    length, problem = part_seconds(u, probe(u.audio_filepath).seconds)
+    length, problem = part_seconds(u, probe(u.audio_filepath, u.track).seconds)
     if problem:
         raise AudioError(f"{u.audio_filepath}: {problem}")
     return length
@@ -226,7 +278,7 @@ def _length(u: Utterance) -> float:
 
 @dataclass(frozen=True)
 class ManifestStats:
-    """What `manifest_stats` counted."""
+    """Result of `manifest_stats`. Lengths are in seconds; `histogram` holds (from, to, number of utterances)."""
 
     utterances: int
     hours: float
@@ -239,13 +291,21 @@ class ManifestStats:
     mean_seconds: float
     max_seconds: float
     histogram: list[tuple[float, float, int]]
-    """(from seconds, to seconds, utterances)"""
 
 
 def manifest_stats(path: Path) -> ManifestStats:
-    """Count utterances, words and lengths; lengths that the manifest does not give are read from the recordings.
+    """Count utterances, words and lengths.
 
-    Raises what `read_manifest` raises, and AudioError where a length cannot be had.
+    Args:
+        path: the manifest. Lengths that it does not give are read from the recordings.
+
+    Returns:
+        The counts.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ManifestError: lines cannot be used.
+        AudioError: a length is not given and its recording cannot be read.
     """
     utterances = read_manifest(path)
     seconds = [_length(u) for u in utterances]

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Reason = Literal["damaged", "cut short"]
+Reason = Literal["damaged", "cut short", "unread"]
+
+TOLERATED_SECONDS = 0.25  # of missing sound in an utterance that is still trained on or scored: less than a word
+SHOWN = 3  # gaps that a message lists
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A stretch of a recording without sound, because the file is damaged there or ends before it.
+    """A stretch of a recording without sound.
 
     Attributes:
         start: seconds from the start of the recording.
-        end: seconds from the start of the recording; None where the file is cut short and states no length.
-        reason: "damaged" for packets that cannot be decoded, "cut short" for a file that ends before its stated length.
+        end: seconds from the start of the recording; None where the length is not known.
+        reason: "damaged" for packets that cannot be decoded, "cut short" for a file that ends too early, "unread" for bytes behind the
+            end of the recording that are no sound, tag or padding of a known kind.
     """
 
     start: float
@@ -29,7 +33,9 @@ class Gap:
 
     def __str__(self) -> str:
         if self.reason == "damaged":
-            return f"damaged at {clock(self.start)} ({self.seconds:.2f} s)"
+            return f"damaged at {clock(self.start)} ({'length unknown' if self.end is None else f'{self.seconds:.2f} s'})"
+        if self.reason == "unread":
+            return f"ends at {clock(self.start)}, but the file has more bytes, which are not read"
         return f"breaks off at {clock(self.start)}" + ("" if self.end is None else f" of {clock(self.end)}")
 
 
@@ -51,8 +57,13 @@ class Missing:
 
     @property
     def open_ended(self) -> bool:
-        """Whether the file breaks off and states no length."""
+        """Whether the length of a gap is not known."""
         return any(gap.end is None for gap in self.gaps)
+
+    @property
+    def too_much(self) -> bool:
+        """Whether the text of the whole can no longer be taught or compared: more than `TOLERATED_SECONDS`, or a length not known."""
+        return self.open_ended or self.seconds > TOLERATED_SECONDS
 
     def __str__(self) -> str:
         shown = [str(gap) for gap in self.gaps[:SHOWN]]
@@ -62,18 +73,23 @@ class Missing:
         return ", ".join(shown)
 
 
-SHOWN = 3  # gaps that a message lists
-
-
 def clock(seconds: float) -> str:
-    """A time as m:ss, or h:mm:ss from an hour on."""
+    """Format a time as m:ss, or as h:mm:ss from an hour on."""
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
-def joined(gaps: list[Gap], tolerance: float = 0.001) -> tuple[Gap, ...]:
-    """Merge damaged gaps that touch each other or a missing end (to `tolerance` seconds); expects them in order of time."""
+def merge_gaps(gaps: list[Gap], tolerance: float = 0.001) -> tuple[Gap, ...]:
+    """Merge damaged gaps that touch each other or a missing end.
+
+    Args:
+        gaps: gaps in order of time.
+        tolerance: seconds between two gaps that count as touching.
+
+    Returns:
+        The merged gaps. A merged gap has the reason of its last one.
+    """
     merged: list[Gap] = []
     for gap in gaps:
         last = merged[-1] if merged else None

@@ -1,7 +1,7 @@
-"""The pages of Ogg files (RFC 3533), read without their content.
+"""Pages of Ogg files (RFC 3533), read without their content.
 
-An Ogg file may hold several streams one after the other ("chained"): radio dumps and joined voice notes do. FFmpeg mixes up the times
-of such links, so each is opened as a file of its own. The last page of a link states its end to the sample.
+An Ogg file may hold several streams one after the other ("chained"), as radio dumps and joined voice notes do. FFmpeg confuses the time
+stamps of such links, so each link is opened as a file of its own. The last page of a link states the end of its sound to the sample.
 """
 
 from __future__ import annotations
@@ -10,64 +10,67 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from asr.speech.file_part import Link
+
 HEAD = 27  # bytes of a page before its segment table
-SEARCH = 65_536  # bytes read at once where the pages are damaged
+SEARCH = 65_536  # bytes read at once while searching for the next page
 NO_GRANULE = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @dataclass
-class Link:
-    """One of the streams that follow each other in an Ogg file.
-
-    Attributes:
-        begin: its first byte.
-        end: the byte after its last.
-        whole: whether its last page is complete.
-    """
+class _Stream:
+    """A link whose pages are being read. Skipped samples (None without sound) and granule positions are by serial number."""
 
     begin: int
     end: int
     whole: bool = True
-    _skips: dict[int, int] = field(default_factory=dict)
-    _granules: dict[int, int] = field(default_factory=dict)
+    skips: dict[int, int | None] = field(default_factory=dict)
+    granules: dict[int, int] = field(default_factory=dict)
 
-    @property
-    def end_tick(self) -> int | None:
-        """Where its sound ends, in samples of its codec (Opus: at 48 kHz); None where no page states it."""
-        ends = [granule - self._skips[serial] for serial, granule in self._granules.items() if serial in self._skips]
-        return max(ends, default=None)
+    def link(self) -> Link:
+        ends = tuple(
+            None if skip is None or serial not in self.granules else self.granules[serial] - skip for serial, skip in self.skips.items()
+        )
+        return Link(self.begin, self.end, ends, self.whole)
 
 
-def links(file: BinaryIO) -> list[Link]:
-    """All links of an Ogg file, in order; empty for any other file. The position of `file` moves."""
+def ogg_links(file: BinaryIO) -> list[Link]:
+    """Find the links of an Ogg file.
+
+    Args:
+        file: the open file; its position moves.
+
+    Returns:
+        The links in order; empty for a file that is not Ogg.
+    """
     size = file.seek(0, 2)
     file.seek(0)
     if file.read(4) != b"OggS":
         return []
-    found: list[Link] = []
+    found: list[_Stream] = []
     in_heads = False
     for at, head, body in _pages(file, size):
         first = bool(head[5] & 2)
         if first and not in_heads:
             if found:
                 found[-1].end = at
-            found.append(Link(at, size))
+            found.append(_Stream(at, size))
         in_heads = first
         if not found:
             continue
-        link, serial = found[-1], int.from_bytes(head[14:18], "little")
+        stream, serial = found[-1], int.from_bytes(head[14:18], "little")
         granule = int.from_bytes(head[6:14], "little")
-        if first and (skip := _samples_skipped(body)) is not None:
-            link._skips[serial] = skip
+        if first:
+            stream.skips[serial] = _samples_skipped(body)
         length = HEAD + head[26] + sum(head[HEAD : HEAD + head[26]])
-        link.whole = at + length <= size
-        if granule != NO_GRANULE and link.whole:
-            link._granules[serial] = granule
-    return found
+        stream.whole = at + length <= size
+        if granule != NO_GRANULE and stream.whole:
+            stream.granules[serial] = granule
+    return [stream.link() for stream in found]
 
 
 def _pages(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes, bytes]]:
-    """(first byte, head with its segment table, first bytes of its content) of each page."""
+    """Yield (first byte, header with segment table, start of the content) of each page."""
     at = 0
     while at + HEAD <= size:
         file.seek(at)
@@ -95,7 +98,7 @@ def _next_page(file: BinaryIO, at: int, size: int) -> int:
 
 
 def _samples_skipped(packet: bytes) -> int | None:
-    """Samples that the decoder drops at the start, by the first packet of a stream; None where it is no sound."""
+    """Return the samples that the decoder drops at the start, from the first packet of a stream; None for a stream without sound."""
     if packet.startswith(b"OpusHead"):
         return int.from_bytes(packet[10:12], "little")
     return 0 if packet.startswith((b"\x01vorbis", b"\x7fFLAC", b"fLaC", b"Speex   ")) else None

@@ -1,15 +1,15 @@
-"""A teacher's targets: for each utterance one row of bytes every few hundredths of a second, which training adds to the transcript.
+"""A teacher's targets for training: rows of bytes at a fixed rate for each utterance.
 
-A folder holds any number of `*.safetensors` files, of one kind and one width:
+A folder holds any number of `*.safetensors` files of one kind and width:
 
-    vectors   rows (N, D) uint8 and scale (D,) float32: the target of a row is (row - 128) * scale, scaled so that the summed variance of the D
-              dimensions is about 1
-    codes     rows (N, D) uint8: a row is D labels of 256 classes each, one for each code book
+    vectors   rows (N, D) uint8 and scale (D,) float32. A target is (row - 128) * scale. The scale makes the summed variance of the D
+              dimensions about 1.
+    codes     rows (N, D) uint8. A row is D labels of 256 classes, one per code book.
 
-In both `starts` (U + 1,) int64 bounds the rows of each utterance, and the metadata has `kind`, `row_seconds` and `ids`, a JSON list of the U
-utterances' ids. `recipes/librispeech/teacher.py` writes such folders.
+Both have `starts` (U + 1,) int64, the bounds of each utterance's rows. Their metadata are `kind`, `row_seconds` and `ids`, a JSON list of the U
+utterance ids. `recipes/librispeech/teacher.py` writes such folders.
 
-Shapes: U utterances, N rows of all of them, R rows of one, D bytes in a row.
+Shapes: U utterances, N rows of a file, R rows of an utterance, D bytes per row.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from asr.errors import UsageError
 from asr.files import write_atomically
 
 Kind = Literal["vectors", "codes"]
-CLASSES = 256  # of a code book
-ZERO = 128  # the byte that stands for 0 in a row of a vector
+CLASSES = 256  # per code book
+ZERO = 128  # byte value of 0 in a vector
 ENDING = ".safetensors"
-SLACK_SECONDS = 0.25  # by which the rows of an utterance may miss its length
+SLACK_SECONDS = 0.25  # allowed difference between the length of the rows and of the utterance
 
 
-class _Place(NamedTuple):
+class _RowRange(NamedTuple):
     """Rows `first` to `last` (exclusive) of a file."""
 
     file: int
@@ -44,19 +44,19 @@ class _Place(NamedTuple):
 
 
 class TeacherTargets:
-    """The targets in some folders, read as they are asked for. Raises UsageError naming the file that is missing, damaged or of another kind."""
+    """The targets in folders, read on demand. Raises UsageError naming a file that is missing, damaged or of another kind."""
 
     def __init__(self, folders: Sequence[Path]):
         paths = [path for folder in folders for path in _files(folder)]
         self._files = [_open(path) for path in paths]
-        self._places: dict[str, _Place] = {}
+        self._ranges: dict[str, _RowRange] = {}
         described = [_describe(file, path) for file, path in zip(self._files, paths, strict=True)]
         self.kind, self.row_seconds, self.width = described[0][:3]
         for number, (path, (kind, row_seconds, width, starts, ids)) in enumerate(zip(paths, described, strict=True)):
             if (kind, row_seconds, width) != (self.kind, self.row_seconds, self.width):
                 found, expected = f"{width} {kind} every {row_seconds:g} s", f"{self.width} {self.kind} every {self.row_seconds:g} s"
                 raise UsageError(f"{path}: holds {found}, and {paths[0]} {expected}: name folders of one teacher in data.teacher")
-            self._places |= {i: _Place(number, a, b) for i, a, b in zip(ids, starts[:-1], starts[1:], strict=True)}
+            self._ranges |= {i: _RowRange(number, a, b) for i, a, b in zip(ids, starts[:-1], starts[1:], strict=True)}
         self.scale = self._scale(paths)
 
     def _scale(self, paths: Sequence[Path]) -> Tensor | None:
@@ -65,39 +65,50 @@ class TeacherTargets:
         scales = [file.get_tensor("scale") for file in self._files]
         for scale, path in zip(scales, paths, strict=True):
             if not torch.equal(scale, scales[0]):
-                raise UsageError(f"{path}: its scale is not that of {paths[0]}: name folders of one teacher in data.teacher")
+                raise UsageError(f"{path}: its scale differs from that of {paths[0]}: name folders of one teacher in data.teacher")
         return scales[0]
 
     def __contains__(self, utterance: str) -> bool:
-        return utterance in self._places
+        return utterance in self._ranges
 
     def __iter__(self) -> Iterator[str]:
         """Ids of the utterances."""
-        return iter(self._places)
+        return iter(self._ranges)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._ranges)
 
     def seconds(self, utterance: str) -> float:
-        """Length of what an utterance's rows describe."""
-        place = self._places[utterance]
-        return (place.last - place.first) * self.row_seconds
+        """Return the time that an utterance's rows cover (s)."""
+        found = self._ranges[utterance]
+        return (found.last - found.first) * self.row_seconds
 
     def drop(self, utterances: Iterable[str]) -> None:
-        """Forget the targets of some utterances, where there are any."""
+        """Remove the targets of utterances, if there are any."""
         for utterance in utterances:
-            self._places.pop(utterance, None)
+            self._ranges.pop(utterance, None)
 
     def rows(self, utterance: str) -> Tensor:
-        """(R, D) uint8; (0, D) where there are none."""
-        place = self._places.get(utterance)
-        if place is None:
+        """Return the rows (R, D) uint8 of an utterance; (0, D) if it has none."""
+        found = self._ranges.get(utterance)
+        if found is None:
             return torch.zeros(0, self.width, dtype=torch.uint8)
-        return cast(Tensor, self._files[place.file].get_slice("rows")[place.first : place.last])
+        return cast(Tensor, self._files[found.file].get_slice("rows")[found.first : found.last])
 
 
 def write_targets(path: Path, kind: Kind, row_seconds: float, rows: Sequence[tuple[str, Tensor]], scale: Tensor | None = None) -> None:
-    """Write a file of targets, all or nothing: (id, (R, D) uint8) of each utterance. Raises OSError naming the file."""
+    """Write a file of targets, all of it or nothing.
+
+    Args:
+        path: The file.
+        kind: Vectors or codes.
+        row_seconds: Time between rows (s).
+        rows: Id and rows (R, D) uint8 of each utterance.
+        scale: (D,) scale of vectors.
+
+    Raises:
+        OSError: The file cannot be written. The error names it.
+    """
     counts = torch.tensor([0, *(len(r) for _, r in rows)])
     tensors = {"rows": torch.cat([r for _, r in rows]).contiguous(), "starts": counts.cumsum(0)}
     if scale is not None:
@@ -123,7 +134,7 @@ def _open(path: Path) -> Any:
 
 
 def _describe(file: Any, path: Path) -> tuple[Kind, float, int, list[int], list[str]]:
-    """Kind, seconds in a row, bytes in a row, and the bounds (U + 1) and ids (U) of the utterances."""
+    """Return the kind, seconds per row, bytes per row, and the bounds (U + 1) and ids (U) of the utterances."""
     metadata = file.metadata() or {}
     try:
         kind, row_seconds, ids = metadata["kind"], float(metadata["row_seconds"]), json.loads(metadata["ids"])
@@ -138,7 +149,7 @@ def _describe(file: Any, path: Path) -> tuple[Kind, float, int, list[int], list[
             kind != "vectors" or (file.get_tensor("scale").shape == (width,) and bool(file.get_tensor("scale").isfinite().all())),
         ]
     except (KeyError, ValueError, TypeError, SafetensorError) as e:
-        raise UsageError(f"{path}: no file of a teacher's targets ({e}): delete it and make it again") from None
+        raise UsageError(f"{path}: not a file of a teacher's targets ({e}): delete it and make it again") from None
     if not all(fits):
-        raise UsageError(f"{path}: no file of a teacher's targets (its parts do not fit together): delete it and make it again")
+        raise UsageError(f"{path}: not a file of a teacher's targets (its parts do not fit together): delete it and make it again")
     return kind, row_seconds, width, starts, ids

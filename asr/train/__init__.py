@@ -1,1 +1,1 @@
-"""How it learns."""
+"""Training of recognisers and language models."""

@@ -1,7 +1,7 @@
-"""The folder of a run: whose it is, that only one process uses it, what it keeps.
+"""The folder of a run: its lock, its owner, and the weights that it keeps.
 
-It holds `config.yaml`, `tokenizer.model`, `log.jsonl`, `tensorboard/`, `states/` to go on from, `best/` to choose from, and at the end
-`model/`. `.lock` is locked while a process trains in it.
+It holds `config.yaml`, `tokenizer.model`, `log.jsonl`, `tensorboard/`, `states/` (checkpoints to resume from), `best/` (weights to choose
+from) and, at the end, `model/`. A process locks `.lock` while it trains.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from asr.model.checkpoint import WEIGHTS
 from asr.text.tokenizer import Tokenizer
 from asr.train.state import step_folders
 
-FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl")  # that a run makes
+FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl")  # created by a run
 LOCK = ".lock"
 
 
 class FolderLock:
-    """A lock on a run's folder, so that two processes, such as a cluster job and its requeued copy, do not write into one.
+    """Lock of a run's folder, so that two processes (such as a cluster job and its requeued copy) do not both write into it.
 
-    It is an flock where the system has it: it ends with its process, however that ends, and reaches over machines where their shared file
-    system supports flock (NFS with its lock service, Lustre mounted with `flock`). In one process several trainers may hold it. Ranks
-    other than 0 never lock.
+    It is an flock if the system has it. An flock is released when its process ends, and works across machines if their file system
+    supports it (NFS with its lock service, Lustre mounted with `flock`). Several trainers of one process may hold the lock. Ranks other than
+    0 never lock.
     """
 
     def __init__(self, folder: Path, accelerator: Accelerator):
         self.folder = folder
         self._is_main = accelerator.is_main_process
         self._lock: BaseFileLock | None = None
-        self.remarks: list[str] = []
+        self.warnings: list[str] = []
 
     def acquire(self) -> None:
-        """Lock the folder, which is made if it is not there. Raises AsrError if another process holds the lock."""
+        """Create the folder if necessary, and lock it. Raises AsrError if another process holds the lock."""
         if self._lock is not None or not self._is_main:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class FolderLock:
         except OSError as e:
             if e.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
                 raise
-            self.remarks = [f"{self.folder}: its file system has no locks, so nothing keeps a second process out of the folder"]
+            self.warnings = [f"{self.folder}: its file system has no locks, so a second process could write into the folder"]
             return
         self._lock = lock
         with contextlib.suppress(OSError):
@@ -77,7 +77,7 @@ class FolderLock:
     def __exit__(self, *error: object) -> None:
         self.release()
 
-    def __del__(self) -> None:  # of a trainer that never ran
+    def __del__(self) -> None:  # for a trainer that never ran
         with contextlib.suppress(Exception):
             self.release()
 
@@ -99,36 +99,44 @@ def _holder(lock: Path) -> str:
 
 
 def open_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str], lock: FolderLock) -> None:
-    """Check the output folder (see `check_folder`). If it is there, lock it, and tidy it up after processes that were killed."""
+    """Check the output folder (see `check_folder`). If it exists, lock it and remove temporary files of killed processes."""
     check_folder(config, restart, may_change)
     if config.output.is_dir():
         lock.acquire()
         clean_folder(config.output, "|".join(map(re.escape, (*FOLDERS, *FILES))))
         for kept in ("states", "best"):
             clean_folder(config.output / kept, "step-[0-9]+")
-        check_folder(config, restart, may_change)  # another process may have written into it since
+        check_folder(config, restart, may_change)  # another process may have written into it meanwhile
 
 
 def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str]) -> None:
-    """Look whether `config.output` can be this run's: new, or with a run in it to go on with or, on request, to delete. Changes nothing.
+    """Check whether a run may use `config.output`. Changes nothing.
 
-    Keys (`section.name`) in `may_change` may differ from those of the run that is there. What a run left that never came to a
-    checkpoint (one that was stopped at once, say) binds nobody. Raises UsageError when the folder holds a model, or what a run would
-    overwrite and none has made, or is to be deleted with what this run starts from, and ConfigError when a run of another config is there.
+    The folder must be new, or hold a run with the same config, or `restart` must be set. A run without a checkpoint, such as one that was
+    stopped at once, may be replaced.
+
+    Args:
+        config: The recipe.
+        restart: Whether a run in the folder will be deleted.
+        may_change: Keys (`section.name`) that may differ from those of the run in the folder.
+
+    Raises:
+        UsageError: The folder holds a model or files of unknown origin, or a restart would delete the model that training starts from.
+        ConfigError: The folder holds a run with another config.
     """
     folder, record = config.output, config.output / "config.yaml"
     elsewhere = "choose another folder with output=DIR"
     if folder.is_file():
         raise UsageError(f"{folder}: is a file: {elsewhere}")
     if (folder / WEIGHTS).exists():
-        raise UsageError(f"{folder}: holds a model, which a run would damage: {elsewhere} (train.start_from={folder} trains it on)")
+        raise UsageError(f"{folder}: holds a model, which a run would overwrite: {elsewhere} (train.start_from={folder} trains it on)")
     found = [name for name in (*FOLDERS, *FILES) if (folder / name).exists()]
     if found and not holds_recipe(record):
-        raise UsageError(f"{folder}: holds {', '.join(found)}, and no run's config.yaml that says whose they are: {elsewhere}")
+        raise UsageError(f"{folder}: holds {', '.join(found)} but no config.yaml of a run: {elsewhere}")
     start = config.train.start_folder
     if restart and start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
         raise UsageError(f"{folder}: --restart would delete {start}, which train.start_from names: {elsewhere}")
-    if not restart and goes_on(folder):
+    if not restart and has_checkpoint(folder):
         if describes_lm(record) != isinstance(config, LMRecipe):
             kind = "a recogniser" if isinstance(config, LMRecipe) else "a language model"
             raise ConfigError(f"{folder}: holds a run of {kind}: {elsewhere}, or begin anew with --restart")
@@ -136,7 +144,7 @@ def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
         changed = [
             f"{section}.{key}" if key else section
             for section in now
-            if section not in ("output", "decode")
+            if section not in ("output", "segment", "decode")
             for key in (now[section] if isinstance(now[section], dict) else [""])
             if (before[section].get(key) != now[section][key] if key else before[section] != now[section])
         ]
@@ -147,38 +155,38 @@ def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
 def claim_folder(
     config: Config | LMRecipe, restart: bool, may_change: Collection[str], tokenizer: Tokenizer, accelerator: Accelerator, lock: FolderLock
 ) -> None:
-    """Make the folder that `open_folder` has passed this run's, for all processes: emptied on request, with its config and its pieces."""
+    """Take over the folder that `open_folder` has checked: lock it, empty it for a restart, and write the config and the tokenizer."""
     folder = config.output
     if accelerator.is_main_process:
         lock.acquire()
-        check_folder(config, restart, may_change)  # it may not have been there before, and another process may have been quicker
+        check_folder(config, restart, may_change)  # another process may have created it meanwhile
         if restart:
             for path in (folder / name for name in (*FOLDERS, "log.jsonl")):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-        write_atomically(folder / "config.yaml", dump_config(config))  # the first of the files, for it says whose the others are
+        write_atomically(folder / "config.yaml", dump_config(config))  # first, since it marks the other files as a run's
         write_atomically(folder / "tokenizer.model", tokenizer.serialized)
     accelerator.wait_for_everyone()
 
 
-def goes_on(folder: Path) -> bool:
-    """Whether there is a checkpoint to go on from."""
+def has_checkpoint(folder: Path) -> bool:
+    """Return whether a run has a checkpoint to resume from."""
     return bool(step_folders(folder / "states"))
 
 
 def best_folder(run: Path, step: int) -> Path:
-    """Where a run keeps the weights of a step that did well on dev."""
+    """Return the folder of the weights of a step that did well on dev."""
     return run / "best" / f"step-{step:08d}"
 
 
-def no_best(run: Path) -> AsrError:
-    """What is wrong with a run that is over and has no weights to choose from."""
+def missing_best(run: Path) -> AsrError:
+    """Return the error of a finished run without weights to choose from."""
     return AsrError(
         f"{run / 'best'}: the weights that did well on dev are gone, and no training is left: put them back, or begin anew with --restart"
     )
 
 
-def drop_all_but(steps: Collection[int], run: Path) -> None:
-    """Delete the weights that a run has kept, but for those of `steps`."""
+def delete_best_except(steps: Collection[int], run: Path) -> None:
+    """Delete the kept weights of a run, except those of `steps`."""
     for step, folder in step_folders(run / "best").items():
         if step not in steps:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,8 @@
-"""A network that learns, with the optimizer that moves its weights and the moving average of them that is evaluated and kept."""
+"""One optimizer step: the network, its optimizer and learning rate, and the moving average of its weights."""
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +13,20 @@ from torch import nn
 
 from asr.config import OptimizerConfig
 from asr.errors import AsrError, ModelError
-from asr.train.run import from_main
-from asr.train.schedule import learning_rate
-from asr.train.state import DamagedState, MovingAverage, Place, best_steps, load_state, save_state, step_folders
+from asr.train.device import from_rank_0
+from asr.train.state import DamagedState, MovingAverage, Position, best_steps, load_state, save_state, step_folders
 
-STATES_KEPT = 2  # checkpoints to resume from: the newest, and the one before in case of damage
+KEPT_CHECKPOINTS = 2  # the newest, and the one before in case of damage
 
 
 class Learner:
-    """What a step of the optimizer changes, and a checkpoint holds."""
+    """A network in training, with everything that an optimizer step changes and a checkpoint holds.
+
+    Args:
+        network: Trained in place.
+        average: Network of the same shape for the moving average of the weights, which is evaluated and kept.
+        config: Optimizer and schedule.
+    """
 
     def __init__(self, network: nn.Module, average: nn.Module, config: OptimizerConfig):
         self.network, self.config = network, config
@@ -29,13 +35,18 @@ class Learner:
 
     @property
     def learning_rate(self) -> float:
-        """of the last step"""
+        """Learning rate of the last step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def step(self, number: int, progress: float) -> float:
-        """Take step `number` (from 0) along the gradients and forget them; returns their norm, as it was before it was clipped.
+        """Take an optimizer step and clear the gradients. If their norm is not finite, the weights stay unchanged.
 
-        `progress` is the share of the run that lies behind, in [0, 1]. Where the norm is not finite the weights stay as they are.
+        Args:
+            number: Number of the step, from 0.
+            progress: Completed fraction of the run, in [0, 1].
+
+        Returns:
+            The gradient norm before clipping.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(number, progress, self.config)
@@ -46,63 +57,86 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         return float(norm)
 
-    def resume(self, run: Path, accelerator: Accelerator, say: Callable[[str], None]) -> Place | None:
-        """Load the newest checkpoint of a run's folder that is whole; None if the run has none yet.
+    def resume(self, run: Path, accelerator: Accelerator, say: Callable[[str], None]) -> Position | None:
+        """Load the newest undamaged checkpoint of a run. Rank 0 chooses it.
 
-        Rank 0 chooses it. A damaged checkpoint is reported, and set aside under the name `damaged-step-…`. Raises ModelError if all are
-        damaged, or if one belongs to another config.
+        Args:
+            run: The run's folder.
+            accelerator: The processes.
+            say: Prints a line for each damaged checkpoint, which is renamed to `damaged-step-...`.
+
+        Returns:
+            The position of the run, or None if it has no checkpoint yet.
+
+        Raises:
+            ModelError: All checkpoints are damaged, or one belongs to another config.
         """
-        place = self._load_newest(run, say) if accelerator.is_main_process else None
-        step = from_main(accelerator, lambda: place.step if place else None)
-        if place is None and step is not None:
-            place = self._load(step_folders(run / "states")[step], step)
-        return place
+        position = self._load_newest(run, say) if accelerator.is_main_process else None
+        step = from_rank_0(accelerator, lambda: position.step if position else None)
+        if position is None and step is not None:
+            position = self._load(step_folders(run / "states")[step], step)
+        return position
 
-    def _load_newest(self, run: Path, say: Callable[[str], None]) -> Place | None:
+    def _load_newest(self, run: Path, say: Callable[[str], None]) -> Position | None:
         folders = step_folders(run / "states")
         damaged: list[DamagedState] = []
         for step, folder in reversed(folders.items()):
             try:
-                place = self._load(folder, step)
+                position = self._load(folder, step)
             except DamagedState as e:
                 damaged.append(e)
                 continue
-            for error, spoilt in zip(damaged, reversed(folders.values()), strict=False):
-                aside = spoilt.with_name(f"damaged-{spoilt.name}")
-                shutil.rmtree(aside, ignore_errors=True)
-                spoilt.rename(aside)
-                say(f"{error}: damaged, now {aside.name}: going back to step {step}")
-            return place
+            for error, broken in zip(damaged, reversed(folders.values()), strict=False):
+                renamed = broken.with_name(f"damaged-{broken.name}")
+                shutil.rmtree(renamed, ignore_errors=True)
+                broken.rename(renamed)
+                say(f"{error}: damaged, renamed to {renamed.name}: going back to step {step}")
+            return position
         if damaged:
-            raise ModelError(f"{'; '.join(map(str, damaged))}: no whole checkpoint is left: put one back, or begin anew with --restart")
+            raise ModelError(f"{'; '.join(map(str, damaged))}: no undamaged checkpoint is left: put one back, or begin anew with --restart")
         return None
 
-    def _load(self, folder: Path, step: int) -> Place:
-        place = load_state(folder, self.network, self.averaging.average, self.optimizer)
-        if place.step != step:
-            raise DamagedState(f"{folder}: is of step {place.step}")
-        return place
+    def _load(self, folder: Path, step: int) -> Position:
+        position = load_state(folder, self.network, self.averaging.average, self.optimizer)
+        if position.step != step:
+            raise DamagedState(f"{folder}: is of step {position.step}")
+        return position
 
-    def save(self, folder: Path, place: Place) -> None:
-        """Write a checkpoint into a run's folder and drop the oldest. Raises AsrError, saying what is left, when it cannot be written."""
+    def save(self, folder: Path, position: Position) -> None:
+        """Write a checkpoint into a run's folder and delete the oldest. Raises AsrError, naming the last one, if it cannot be written."""
         states = folder / "states"
         try:
-            save_state(states / f"step-{place.step:08d}", self.network, self.averaging.average, self.optimizer, place)
+            save_state(states / f"step-{position.step:08d}", self.network, self.averaging.average, self.optimizer, position)
         except OSError as e:
             kept = list(step_folders(states).values())
-            still = f"; {kept[-1]} is whole, and the same command goes on from it" if kept else ""
+            still = f"; {kept[-1]} is complete, and the same command goes on from it" if kept else ""
             raise AsrError(f"{e.filename}: checkpoint not written: {e.strerror}{still}") from None
-        for old in list(step_folders(states).values())[:-STATES_KEPT]:
+        for old in list(step_folders(states).values())[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old, ignore_errors=True)
 
     def best_steps(self, run: Path) -> set[int]:
-        """Steps whose weights any checkpoint of a run's folder names as the best: the run may have to go back to the one before."""
+        """Return the steps whose weights any checkpoint of a run names as the best. The run may fall back to an older checkpoint."""
         return {step for checkpoint in step_folders(run / "states").values() for step in best_steps(checkpoint)}
 
 
 def _adamw(network: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """Weight matrices decay, biases and norms do not."""
+    """AdamW with weight decay for matrices, and none for biases and norms."""
     matrices = [p for p in network.parameters() if p.ndim > 1]
     vectors = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+
+
+def learning_rate(step: int, progress: float, config: OptimizerConfig) -> float:
+    """Linear warm-up over `warmup_steps`, times a half cosine from `learning_rate` to `final_learning_rate`.
+
+    A pure function, so a resumed run needs no state for it.
+
+    Args:
+        step: Number of the step, from 0.
+        progress: Completed fraction of the run, in [0, 1].
+        config: Optimizer and schedule.
+    """
+    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    falling = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return warm * (config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * falling)

@@ -1,99 +1,129 @@
-"""What runs have in common, be it of a recogniser or of a language model: their devices and precision, their pieces, their seeds."""
+"""The part that the trainers of recognisers and of language models share."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
-import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list
 
 from asr.config import Config, LMRecipe
 from asr.errors import ModelError
 from asr.text.tokenizer import Tokenizer
-from asr.train.folder import goes_on
-from asr.train.state import Place
+from asr.train.device import computation, from_rank_0, has_bf16, make_accelerator
+from asr.train.folder import FolderLock, best_folder, claim_folder, has_checkpoint, open_folder
+from asr.train.journal import Journal
+from asr.train.learner import Learner
+from asr.train.state import Position
 
-Made = TypeVar("Made")
-
-
-def make_accelerator(precision: str) -> Accelerator:
-    """Devices, processes and precision. `auto` is bf16 on a GPU that computes in it, fp32 elsewhere."""
-    torch.set_float32_matmul_precision("high")  # TF32 on GPUs, as cuDNN's LSTMs have it anyway; of no effect on CPUs
-    bf16 = precision == "bf16" or (precision == "auto" and torch.cuda.is_available() and _has_bf16())
-    # accelerate keeps the first precision of a process for good, and a process may train one model after another.
-    AcceleratorState._reset_state()
-    # Told that there is no GPU, accelerate joins several processes by gloo; otherwise each would train alone.
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())
+Recipe = TypeVar("Recipe", Config, LMRecipe)
 
 
-def precision_name(accelerator: Accelerator) -> str:
-    """The precision of the matrix products: `bf16`, `fp32`, or `tf32` (fp32 weights, products rounded to 10 bits)."""
-    if accelerator.mixed_precision != "no":
-        return str(accelerator.mixed_precision)
-    on_tensor_cores = accelerator.device.type == "cuda" and torch.cuda.get_device_capability(accelerator.device) >= (8, 0)
-    return "tf32" if on_tensor_cores else "fp32"
+class Run(ABC, Generic[Recipe]):
+    """One run: a recipe, its data, its network, and its folder.
+
+    Args:
+        config: The recipe. It is checked against the folder, and nothing is written before all of its data have been read.
+        restart: Delete a run that is in the folder.
+
+    Raises:
+        AsrError: The recipe, its data or the folder cannot be used.
+    """
+
+    MAY_CHANGE: ClassVar[frozenset[str]]
+    """Keys of the recipe that may change when a run is resumed."""
+
+    tokenizer: Tokenizer
+
+    def __init__(self, config: Recipe, restart: bool = False):
+        self.config: Recipe = config
+        self.folder = config.output
+        self.accelerator = make_accelerator(config.train.precision)
+        self.lock = FolderLock(self.folder, self.accelerator)
+        with self.lock.released_on_error():
+            if self.accelerator.is_main_process:
+                open_folder(config, restart, self.MAY_CHANGE, self.lock)
+            self._prepare(restart)
+            # Claimed last: a mistake in the recipe must not damage the run that is there.
+            claim_folder(config, restart, self.MAY_CHANGE, self.tokenizer, self.accelerator, self.lock)
+            self.journal = Journal(self.folder, self.accelerator.is_main_process)
+
+    def run(self) -> Path:
+        """Train, or resume training, to the end.
+
+        Returns:
+            The folder of the finished model.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM. A checkpoint has been written.
+        """
+        with self.lock:
+            return self._finish(self._train())
+
+    @abstractmethod
+    def _prepare(self, restart: bool) -> None:
+        """Read the data and build the network. Sets `tokenizer`."""
+
+    @abstractmethod
+    def _train(self) -> Position:
+        """Run the loop from the last checkpoint to the end."""
+
+    @abstractmethod
+    def _finish(self, position: Position) -> Path:
+        """Write the model folder."""
+
+    def _make_tokenizer(self, restart: bool, given: Path | None, texts: Callable[[], list[str]]) -> Tokenizer:
+        """Return the tokenizer of the run that is resumed, or of the file that is `given`, or train one on `texts`. On every rank."""
+        self._given_tokenizer = given
+
+        def serialized() -> bytes:
+            own = self.folder / "tokenizer.model"
+            path = own if not restart and has_checkpoint(self.folder) and own.is_file() else given
+            return (Tokenizer.load(path) if path else Tokenizer.train(texts(), self.config.tokenizer)).serialized
+
+        return Tokenizer(from_rank_0(self.accelerator, serialized))
+
+    def _resume(self, learner: Learner, start: Callable[[], Position]) -> Position:
+        """Load the last checkpoint, or call `start` if there is none."""
+        position = learner.resume(self.folder, self.accelerator, self.journal.say) or start()
+        check_tokenizer(position, self.tokenizer, self.folder)
+        position.best = [b for b in position.best if best_folder(self.folder, b[1]).is_dir()]
+        return position
+
+    def _begin(self, introduction: Sequence[str], position: Position) -> None:
+        """Print the first lines of the run, with warnings about its precision, vocabulary and folder."""
+        self.journal.begin([*introduction, *self._notes(), *self.lock.warnings], position, computation(self.accelerator))
+
+    def _notes(self) -> list[str]:
+        used, vocabulary = computation(self.accelerator), self.config.tokenizer.vocab_size
+        notes = [f"computing in {used['precision']} on {used['device']} (train.precision={self.config.train.precision})"]
+        if self._given_tokenizer is None and len(self.tokenizer) < vocabulary:
+            notes.append(f"{len(self.tokenizer)} pieces: the training texts allow no more (tokenizer.vocab_size={vocabulary})")
+        if self.accelerator.mixed_precision == "bf16" and not has_bf16():
+            notes.append("this processor emulates bf16: train.precision=fp32 is several times as fast")
+        return notes
+
+    def _step(self, learner: Learner, position: Position, progress: float) -> float:
+        """Take an optimizer step and return the gradient norm. A step whose norm is not finite is skipped and reported."""
+        norm = learner.step(position.step, progress)
+        if not math.isfinite(norm):
+            self.journal.say(f"step {position.step}: skipped, its gradient is not finite")
+        return norm
 
 
-def computation(accelerator: Accelerator) -> dict[str, str | int]:
-    """Precision, device and number of processes of a run: the result depends on them, and `precision: auto` on the machine."""
-    on_gpu = accelerator.device.type == "cuda"
-    device = torch.cuda.get_device_name(accelerator.device) if on_gpu else accelerator.device.type
-    return {"precision": precision_name(accelerator), "device": device, "processes": accelerator.num_processes}
-
-
-def _has_bf16() -> bool:
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-
-
-def run_tokenizer(
-    config: Config | LMRecipe, restart: bool, named: Path | None, accelerator: Accelerator, texts: Callable[[], list[str]]
-) -> Tokenizer:
-    """That of the run that goes on, or the one in the file that is `named`, or one learnt from the training `texts`; for all processes."""
-
-    def serialized() -> bytes:
-        own = config.output / "tokenizer.model"
-        path = own if not restart and goes_on(config.output) and own.is_file() else named
-        return (Tokenizer.load(path) if path else Tokenizer.train(texts(), config.tokenizer)).serialized
-
-    return Tokenizer(from_main(accelerator, serialized))
-
-
-def check_pieces(place: Place, tokenizer: Tokenizer, run: Path) -> None:
-    """Record the pieces of a run in its place. Raises ModelError if its checkpoint is of other pieces: `tokenizer.model` was altered."""
+def check_tokenizer(position: Position, tokenizer: Tokenizer, run: Path) -> None:
+    """Record a digest of the vocabulary in a run's position. Raises ModelError if its checkpoint has another vocabulary."""
     pieces = hashlib.sha256("\n".join(tokenizer.pieces).encode()).hexdigest()
-    if place.pieces not in ("", pieces):
+    if position.pieces not in ("", pieces):
         advice = "put the file back, or begin anew with --restart"
-        raise ModelError(f"{run / 'tokenizer.model'}: has not the pieces that the checkpoint was trained with: {advice}")
-    place.pieces = pieces
-
-
-def from_main(accelerator: Accelerator, make: Callable[[], Made]) -> Made:
-    """What the main process makes, on every process: what they find on their disks may differ, and they must agree on every step."""
-    made = [make() if accelerator.is_main_process else None]
-    broadcast_object_list(made)
-    return cast(Made, made[0])
-
-
-def remarks(config: Config | LMRecipe, tokenizer: Tokenizer, named: Path | None, accelerator: Accelerator) -> list[str]:
-    """Lines about the precision and the vocabulary of a run that begins; `named` is the file with its pieces, if they are not its own."""
-    on = computation(accelerator)
-    told = [f"computing in {on['precision']} on {on['device']} (train.precision={config.train.precision})"]
-    if named is None and len(tokenizer) < config.tokenizer.vocab_size:
-        told.append(f"{len(tokenizer)} pieces, for the training texts bear no more (tokenizer.vocab_size={config.tokenizer.vocab_size})")
-    if accelerator.mixed_precision == "bf16" and not _has_bf16():
-        told.append("this processor only imitates bf16: train.precision=fp32 is several times as fast")
-    return told
+        raise ModelError(f"{run / 'tokenizer.model'}: differs from the tokenizer of the checkpoint: {advice}")
+    position.pieces = pieces
 
 
 def step_seed(*numbers: int) -> int:
-    """One seed out of several numbers: (seed, step, process, …). With one for each step there is no random state to save."""
+    """Combine numbers (seed, step, process, ...) into one seed. Seeding every step leaves no random state to save."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""Text to batches for a language model.
+"""Sentences in batches, for a language model.
 
 Shapes: B sentences, L tokens.
 """
@@ -15,17 +15,18 @@ import torch
 from torch import Tensor
 
 from asr.errors import ConfigError
-from asr.speech.batches import cut
+from asr.speech.batches import pack
 from asr.speech.manifest import read_manifest
 from asr.text.lines import decoded_lines
 from asr.text.tokenizer import EOS, UNKNOWN, Tokenizer
-from asr.train.examples import cannot_write
+from asr.train.examples import unknown_characters
 
 
 def read_sentences(files: Sequence[Path], what: str) -> list[str]:
-    """The lines of text files (.gz as well) and the texts of manifests, in order; empty ones are left out.
+    """Return the lines of text files (plain or .gz) and the texts of manifests, in order, without empty ones.
 
-    Raises ConfigError when `what` (`data.train`, …) names no file or one that cannot be read or holds no text.
+    Raises:
+        ConfigError: The key `what` (`data.train`, ...) names no file, or a file that cannot be read or has no text.
     """
     if not files:
         raise ConfigError(f"{what} names no text: give a text file or a manifest in the config or as {what}=[FILE]")
@@ -49,15 +50,17 @@ def read_sentences(files: Sequence[Path], what: str) -> list[str]:
 
 
 class Sentences:
-    """Tokens of many sentences, end to end in one array: a hundred million of them fit in memory.
+    """Tokens of many sentences, concatenated in one array. A hundred million tokens fit in memory.
 
-    After each stands end-of-sentence, but for those that are cut to `max_tokens`: they do not end there. Sentences with characters that
-    no piece has are left out. Raises ConfigError, naming `what` (`data.train`, …), when that leaves none.
+    Every sentence ends with EOS, except those truncated to `max_tokens`. Sentences with characters outside the vocabulary are skipped.
+
+    Raises:
+        ConfigError: All sentences are skipped. The message names the key `what` (`data.train`, ...).
     """
 
     def __init__(self, texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int, what: str = "the text"):
         self.words = 0
-        self.cut = 0  # sentences longer than max_tokens
+        self.truncated = 0  # sentences longer than max_tokens
         parts, lengths = [], []
         for start in range(0, len(texts), 10_000):
             some = texts[start : start + 10_000]
@@ -65,15 +68,15 @@ class Sentences:
                 if UNKNOWN in tokens:
                     continue
                 self.words += len(text.split())
-                self.cut += len(tokens) > max_tokens
+                self.truncated += len(tokens) > max_tokens
                 part = np.asarray([*tokens, EOS] if len(tokens) <= max_tokens else tokens[:max_tokens], np.int32)
                 parts.append(part)
                 lengths.append(len(part))
-        self.left_out = len(texts) - len(parts)
+        self.skipped = len(texts) - len(parts)
         if not parts:
-            raise ConfigError(f"{what}: {cannot_write(texts[0], tokenizer)}, nor any other sentence")
+            raise ConfigError(f"{what}: {unknown_characters(texts[0], tokenizer)}, nor any other sentence")
         self.tokens = np.concatenate(parts)
-        self.lengths = np.asarray(lengths)  # ends counted
+        self.lengths = np.asarray(lengths)  # EOS included
         self.starts = np.cumsum(self.lengths) - self.lengths
 
     def __len__(self) -> int:
@@ -81,11 +84,11 @@ class Sentences:
 
     @property
     def total(self) -> int:
-        """tokens, ends counted"""
+        """Number of tokens, EOS included."""
         return len(self.tokens)
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Sentences (B, L) with their ends, padded with 0, and their lengths (B,)."""
+        """Return sentences (B, L), padded with 0, and their lengths (B,), EOS included."""
         lengths = self.lengths[indices]
         places = np.arange(lengths.max(initial=1))
         real = places < lengths[:, None]
@@ -95,7 +98,7 @@ class Sentences:
 
 @dataclass
 class SentenceSampler:
-    """Epoch after epoch of batches of like length, shared out over the processes; set `epoch` and `step` to go on from there."""
+    """Batches of sentences of similar length, epoch after epoch. Set `epoch` and `step` to resume from there."""
 
     sentences: Sentences
     batch_tokens: int
@@ -105,15 +108,15 @@ class SentenceSampler:
     step: int = 0
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """The batches of an epoch in random order; it depends on the seed and the epoch alone."""
+        """Return the batches of an epoch in random order. It depends on the seed and the epoch alone."""
         random = np.random.default_rng((self.seed, epoch))
         lengths = self.sentences.lengths.astype(float)
         order = np.argsort(lengths * random.uniform(0.9, 1.1, len(lengths)), kind="stable")
-        batches = cut(order.tolist(), lengths, self.batch_tokens)
+        batches = pack(order.tolist(), lengths, self.batch_tokens)
         return [batches[i] for i in random.permutation(len(batches))]
 
     def __iter__(self) -> Iterator[tuple[int, int, int, list[int]]]:
-        """(epoch, step in it, steps it has, sentences) from (`epoch`, `step`) to the end. Does not move them."""
+        """Yield (epoch, step in it, steps of it, sentences) from (`epoch`, `step`) to the end, without changing them."""
         first = self.step
         for epoch in range(self.epoch, self.epochs):
             plan = self.plan(epoch)

@@ -5,7 +5,7 @@ The first signal ends the loop after its step, with a checkpoint. The second end
 A signal handler runs on the stack of the thread that it interrupts. In the backward pass of an LSTM on a CPU, oneDNN's just-in-time fp32
 matrix product points the stack register into the heap, and a handler that runs then overwrites the heap (oneDNN issue 4845, fixed by
 its pull request 4855; torch 2.11.0 has the bug, torch 2.14.1 does not). So `asr train` blocks both signals before torch is imported, and a
-thread of its own takes them (`signal_thread`). All later threads inherit the mask, and no handler ever runs.
+dedicated thread receives them (`signal_thread`). All later threads inherit the mask, and no handler ever runs.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-STOPPED = 130  # exit code, of both signals
+STOPPED = 130  # exit code for both signals
 SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"  # and clear the line of the progress bar, which hides the cursor
 
 
 class Interruption:
-    """A context in which the first signal sets `asked`, and the second ends the program.
+    """A context in which the first signal sets `requested`, and the second ends the program.
 
-    Inside `signal_thread` the thread takes the signals. Elsewhere, as when `Trainer` is used from Python, handlers are installed if this is
+    Inside `signal_thread`, the thread receives the signals. Elsewhere, as when `Trainer` is used from Python, handlers are installed if this is
     the main thread, and the second signal raises KeyboardInterrupt. Handlers are safe with torch 2.14.1 or newer, and on a GPU. With an older
     torch on a CPU, enter `signal_thread` before torch is imported.
 
     Args:
-        speaks: Announce the stop on standard error.
+        announce: Print a line on standard error when the first signal arrives.
     """
 
-    def __init__(self, speaks: bool = False) -> None:
-        self.speaks = speaks
-        self.asked = False
+    def __init__(self, announce: bool = False) -> None:
+        self.announce = announce
+        self.requested = False
         self._process = os.getpid()
 
     def __enter__(self) -> Interruption:
@@ -53,21 +53,21 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def ask(self) -> bool:
-        """Ask the loop to stop; returns whether this is the first time."""
-        first, self.asked = not self.asked, True
-        if first and self.speaks:
+    def request(self) -> bool:
+        """Request a stop. Returns whether this is the first request."""
+        first, self.requested = not self.requested, True
+        if first and self.announce:
             with contextlib.suppress(OSError):  # not print: the signal may have interrupted a print
                 os.write(2, b"\nstopping after this step, with a checkpoint; once more to stop at once\n")
         return first
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() == self._process and not self.ask():  # a forked process inherits the handler
+        if os.getpid() == self._process and not self.request():  # a forked process inherits the handler
             raise KeyboardInterrupt
 
 
 class _SignalThread(threading.Thread):
-    """Takes the blocked signals one by one, until `end`."""
+    """Receive the blocked signals one by one, until `end`."""
 
     def __init__(self) -> None:
         super().__init__(name="signals", daemon=True)
@@ -80,13 +80,13 @@ class _SignalThread(threading.Thread):
             if self._over:
                 return
             interruption = self.interruption
-            if interruption is None or not interruption.ask():
+            if interruption is None or not interruption.request():
                 _exit_at_once()
 
     def end(self) -> None:
         self._over = True
         if self.ident is not None:
-            signal.pthread_kill(self.ident, signal.SIGTERM)  # blocked there, so it only ends sigwait
+            signal.pthread_kill(self.ident, signal.SIGTERM)  # blocked in that thread, so it only ends sigwait
         self.join()
 
 
@@ -95,11 +95,11 @@ _thread: _SignalThread | None = None
 
 @contextlib.contextmanager
 def signal_thread() -> Iterator[None]:
-    """Block SIGINT and SIGTERM in this thread and all that it starts, and take them in a thread of their own.
+    """Block SIGINT and SIGTERM in this thread and all threads that it starts, and receive them in a dedicated thread.
 
-    Enter it before torch and numpy are imported, whose threads must inherit the mask. A signal outside an `Interruption` ends the process
-    at once. Checkpoints are written atomically, so one that is being written is lost and the one before stays whole. Without effect where
-    the system has no signal masks (Windows).
+    Enter it before torch and numpy are imported, since their threads must inherit the mask. A signal outside an `Interruption` ends the
+    process at once. Checkpoints are written atomically, so only one that is being written is lost. No effect on systems without signal
+    masks (Windows).
     """
     global _thread
     if not hasattr(signal, "pthread_sigmask"):
@@ -117,7 +117,7 @@ def signal_thread() -> Iterator[None]:
 
 
 def ignore_signals(_: int = 0) -> None:
-    """Leave both signals to the parent process: for a loading process, which ends with its parent.
+    """Ignore both signals, in a loader process. It ends with its parent.
 
     Ctrl-C and many cluster schedulers signal all processes of a group.
     """
@@ -126,7 +126,7 @@ def ignore_signals(_: int = 0) -> None:
 
 
 def _exit_at_once() -> None:
-    """End this process, even in the middle of a computation, and its loading processes."""
+    """End this process and its loader processes, even in the middle of a computation."""
     with contextlib.suppress(Exception):
         for child in multiprocessing.active_children():
             child.kill()

@@ -1,6 +1,6 @@
-"""The state of a training run, as a folder from which it goes on bit for bit.
+"""Checkpoints of a training run, from which it resumes bit for bit.
 
-Random states are not in it: every step seeds its generators from (seed, step, process), so where a run stands is enough.
+They hold no random states: every step seeds its generators from (seed, step, process), so the position of the run is enough.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from asr.files import atomic_folder
 from asr.json_text import decode_json
 from asr.model.checkpoint import load_weights, tensor_bytes
 
-TENSORS, PLACE = "training.safetensors", "training.json"
-DIGEST = "sha256"  # key in PLACE, of both files
+TENSORS, POSITION = "training.safetensors", "training.json"
+DIGEST = "sha256"  # key in POSITION, of both files
 _STEP = re.compile("step-([0-9]{8,})")
-_GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)  # other errors, such as a missing permission, are no damage
+_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)  # other errors, such as a missing permission, are no damage
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -36,26 +36,29 @@ class DamagedState(ModelError):
 
 
 @dataclass
-class Place:
-    """Where a run stands."""
+class Position:
+    """The position of a run: its progress, and its best weights so far."""
 
-    step: Count = 0  # of the optimizer, over the whole run
+    step: Count = 0  # optimizer steps of the whole run
     epoch: Count = 0
     step_in_epoch: Count = 0
-    seconds: Amount = 0.0  # spent training, over all sittings
-    heard: Amount = 0.0  # training data so far: seconds of audio, or tokens of text
-    examples: str = ""  # a digest of the training data, where `step_in_epoch` depends on them
-    pieces: str = ""  # a digest of the tokenizer's pieces, which the weights are of
-    best: list[tuple[float, Count]] = field(default_factory=list)  # (dev WER in percent, or perplexity; step) of the kept, best first
+    seconds: Amount = 0.0  # training time over all sessions (s)
+    heard: Amount = 0.0  # training data so far (seconds of audio, or tokens of text)
+    examples: str = ""  # digest of the training data, on which the meaning of `step_in_epoch` depends
+    pieces: str = ""  # digest of the vocabulary
+    best: list[tuple[float, Count]] = field(
+        default_factory=list
+    )  # (dev WER in percent or perplexity, step) of the kept weights, best first
 
 
-_PLACE = TypeAdapter(Place)
+_POSITION = TypeAdapter(Position)
 
 
 class MovingAverage:
-    """An exponential moving average of a network's weights; `average` is a network of its own.
+    """Exponential moving average of a network's weights, kept in the network `average`.
 
-    The decay warms up as (1 + n) / (10 + n), so that early averages are not dominated by the random start.
+    The decay warms up as (1 + n) / (10 + n), so that the random start does not dominate early averages. torch's AveragedModel is not
+    used: it renames all tensors and adds a counter to the checkpoint.
     """
 
     def __init__(self, network: nn.Module, average: nn.Module, decay: float):
@@ -63,32 +66,32 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after optimizer step `step` (from 0)."""
+        """Include the weights after optimizer step `step` (from 0)."""
         keep = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - keep)
 
 
-def save_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, place: Place) -> None:
-    """Write everything, or nothing. Raises OSError naming the folder."""
+def save_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> None:
+    """Write a checkpoint, all of it or nothing. Raises OSError naming the folder."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for name, parameter in network.named_parameters():
         tensors |= {f"optimizer.{key}.{name}": value for key, value in optimizer.state[parameter].items()}
-    content, record = tensor_bytes(tensors), asdict(place)
+    content, record = tensor_bytes(tensors), asdict(position)
     with atomic_folder(folder) as partial:
         (partial / TENSORS).write_bytes(content)
-        (partial / PLACE).write_text(json.dumps(record | {DIGEST: _digest(content, record)}), encoding="utf-8")
+        (partial / POSITION).write_text(json.dumps(record | {DIGEST: _digest(content, record)}), encoding="utf-8")
 
 
-def load_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Place:
-    """Set all to the values that `save_state` wrote.
+def load_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
+    """Load the checkpoint that `save_state` wrote into a folder.
 
     Raises:
         DamagedState: A file of the folder is missing, incomplete or altered, or holds NaN. Nothing has been set.
         OSError: A file may not be read.
         ModelError: The checkpoint is whole, but belongs to a network of another config or vocabulary.
     """
-    tensors, place = _read(folder)
+    tensors, position = _read(folder)
     load_weights(network, _under("network.", tensors), folder / TENSORS)
     load_weights(average, _under("average.", tensors), folder / TENSORS)
     moments = _under("optimizer.", tensors)
@@ -99,62 +102,62 @@ def load_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: 
                 value = moments[f"{key}.{name}"]
                 state[key] = value if key == "step" else value.to(parameter.device)
         optimizer.state[parameter] = state
-    return place
+    return position
 
 
 def step_folders(folder: Path) -> dict[int, Path]:
-    """The folders named `step-00000123` in a folder, by their steps, in order. Other names are not looked at."""
+    """Return the folders named like `step-00000123` in a folder, by step in ascending order. Other names are ignored."""
     named = ((_STEP.fullmatch(path.name), path) for path in folder.glob("step-*"))
     return dict(sorted((int(match[1]), path) for match, path in named if match and path.is_dir()))
 
 
 def best_steps(checkpoint: Path) -> set[int]:
-    """Steps whose weights a checkpoint names as the best; none if it is damaged."""
+    """Return the steps whose weights a checkpoint names as the best; none if it is damaged."""
     try:
-        return {step for _, step in _read_place(checkpoint)[1].best}
+        return {step for _, step in _read_position(checkpoint)[1].best}
     except DamagedState:
         return set()
 
 
-def _read(folder: Path) -> tuple[dict[str, Tensor], Place]:
-    """Tensors and place of a checkpoint. Raises DamagedState."""
-    record, place = _read_place(folder)
+def _read(folder: Path) -> tuple[dict[str, Tensor], Position]:
+    """Read the tensors and position of a checkpoint. Raises DamagedState."""
+    record, position = _read_position(folder)
     try:
         content = (folder / TENSORS).read_bytes()
         digest = record.pop(DIGEST, None)  # checkpoints of older versions have none
         if digest is not None and digest != _digest(content, record):
-            raise DamagedState(f"{folder}: {TENSORS} or {PLACE} is not as it was written")
+            raise DamagedState(f"{folder}: {TENSORS} or {POSITION} differs from what was written")
         tensors = safetensors.torch.load(content)
-    except _GONE as e:
+    except _MISSING as e:
         raise DamagedState(f"{folder / TENSORS}: {e.strerror}") from None
     except SafetensorError as e:
         raise DamagedState(f"{folder / TENSORS}: {e}") from None
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise DamagedState(f"{folder / TENSORS}: {name} holds values that are not finite")
-    return tensors, place
+    return tensors, position
 
 
-def _read_place(folder: Path) -> tuple[dict[str, Any], Place]:
-    """`training.json` as it is, and as a place. Raises DamagedState."""
-    path = folder / PLACE
+def _read_position(folder: Path) -> tuple[dict[str, Any], Position]:
+    """Read `training.json`, as it is and as a position. Raises DamagedState."""
+    path = folder / POSITION
     try:
         record = decode_json(path.read_bytes())
-        if not isinstance(record, dict) or not {field.name for field in fields(Place)} - {"examples", "pieces"} <= record.keys():
-            raise DamagedState(f"{path}: not the place of a run")
-        place = _PLACE.validate_python({key: value for key, value in record.items() if key != DIGEST}, strict=False)
-    except _GONE as e:
+        if not isinstance(record, dict) or not {field.name for field in fields(Position)} - {"examples", "pieces"} <= record.keys():
+            raise DamagedState(f"{path}: not the position of a run")
+        position = _POSITION.validate_python({key: value for key, value in record.items() if key != DIGEST}, strict=False)
+    except _MISSING as e:
         raise DamagedState(f"{path}: {e.strerror}") from None
     except ValidationError as e:
         key, message = ".".join(map(str, e.errors()[0]["loc"])), e.errors()[0]["msg"]
         raise DamagedState(f"{path}: {key}: {message}") from None
     except ValueError as e:  # no JSON, or not UTF-8
         raise DamagedState(f"{path}: {e}") from None
-    return record, place
+    return record, position
 
 
 def _digest(content: bytes, record: dict[str, Any]) -> str:
-    """Of both files of a checkpoint."""
+    """Digest of both files of a checkpoint."""
     return hashlib.sha256(content + json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 

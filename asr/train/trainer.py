@@ -1,7 +1,7 @@
-"""The training loop, from a recipe to a model folder.
+"""Training of a recogniser, from a recipe to a model folder. Read `Trainer._train` from top to bottom.
 
-Read `Trainer._train` from top to bottom. Everything drawn at random depends on the seed and on where the run stands, so a run
-that was killed and resumed ends with the weights of one that was not.
+All random draws depend on the seed and on the position of the run, so a run that was killed and resumed ends with the weights of one that
+was not.
 
 Shapes: B utterances, N samples, T frames, F mel bands.
 """
@@ -35,42 +35,41 @@ from asr.model.checkpoint import (
 )
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
-from asr.speech.batches import Batch, BatchDataset, BatchSampler, Skipped, TeacherRows
+from asr.speech.batches import Batch, BatchDataset, BatchSampler, Flawed, Skipped, TeacherRows
 from asr.train.card import model_card
-from asr.train.evaluation import dev_waveform, evaluate, trusting
-from asr.train.examples import digest, measured, read_utterances, trainable
-from asr.train.folder import FolderLock, best_folder, claim_folder, drop_all_but, no_best, open_folder
-from asr.train.journal import Journal, computed
+from asr.train.device import enough_memory, from_rank_0, loading_processes
+from asr.train.evaluation import calibrate_bounds, dev_waveform, evaluate
+from asr.train.examples import digest, encode_utterances, read_utterances, select_trainable
+from asr.train.folder import best_folder, delete_best_except, missing_best
+from asr.train.journal import computed
 from asr.train.learner import Learner
-from asr.train.loading import loading_processes
-from asr.train.memory import enough_memory
-from asr.train.run import check_pieces, computation, from_main, make_accelerator, remarks, run_tokenizer, step_seed
+from asr.train.run import Run, step_seed
+from asr.train.session import Session
 from asr.train.signals import Interruption, ignore_signals
-from asr.train.sitting import Sitting
-from asr.train.state import Place
-from asr.train.teacher import Student, bare, check_targets, read_targets
+from asr.train.state import Position
+from asr.train.teacher import Student, check_targets, read_targets, recogniser
 
 
-class Trainer:
-    """One run: a config, its data, its network, and the folder that they live in."""
+class Trainer(Run[Config]):
+    """Training of a recogniser. `run` trains and returns the folder of the finished model."""
+
+    MAY_CHANGE = frozenset({
+        "data.cache_hours", "data.workers", "train.checkpoint_minutes", "train.evaluate_epochs", "train.keep_best", "train.dev_beam",
+        "train.device_seconds",
+    })  # fmt: skip
 
     def __init__(self, config: Config, restart: bool = False):
-        self.accelerator = make_accelerator(config.train.precision)
-        self.config, self.folder = config, config.output
-        self.lock = FolderLock(self.folder, self.accelerator)
-        with self.lock.released_on_error():
-            if self.accelerator.is_main_process:
-                open_folder(config, restart, MAY_CHANGE, self.lock)
-            self._prepare(restart)
+        super().__init__(config, restart)
+        for what, skipped in self._skipped.items():
+            self.journal.skipped(what, skipped)
 
     def _prepare(self, restart: bool) -> None:
-        """Read the data, build the network, and claim the folder."""
         config = self.config
         train, dev = read_utterances(config.data.train, "data.train"), read_utterances(config.data.dev, "data.dev")
         start = config.train.start_folder
         whole = start if config.train.start_with == "all" else None
-        self.named_pieces = whole / TOKENIZER if whole else config.tokenizer.model
-        self.tokenizer = run_tokenizer(config, restart, self.named_pieces, self.accelerator, lambda: [u.text or "" for u in train])
+        given = whole / TOKENIZER if whole else config.tokenizer.model
+        self.tokenizer = self._make_tokenizer(restart, given, lambda: [u.text or "" for u in train])
         torch.manual_seed(config.seed)
         self.network = LAS(config.model, len(self.tokenizer))
         if start:
@@ -80,136 +79,123 @@ class Trainer:
         lm = whole / LM if whole and config.decode.lm_weight else None
         self.lm = load_lm(lm, self.accelerator.device) if lm and lm.is_dir() else None
         augmenter = WaveformAugmenter(config.augment, config.model.frontend.sample_rate)
-        (readable, unreadable), (dev_examples, dev_unreadable) = from_main(
-            self.accelerator, lambda: (measured(train, self.tokenizer), measured(dev, self.tokenizer))
+        (readable, unreadable), (dev_examples, dev_unreadable) = from_rank_0(
+            self.accelerator, lambda: (encode_utterances(train, self.tokenizer), encode_utterances(dev, self.tokenizer))
         )
-        examples, unfit = trainable(readable, self.network, self.tokenizer, config.data, augmenter.fastest)
-        for what, usable, left_out in (("data.train", examples, unreadable + unfit), ("data.dev", dev_examples, dev_unreadable)):
+        examples, unfit = select_trainable(readable, self.network, self.tokenizer, config.data, augmenter.fastest)
+        self._skipped = {"data.train": unreadable + unfit, "data.dev": dev_unreadable}
+        for what, usable in (("data.train", examples), ("data.dev", dev_examples)):
             if not usable:
-                more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
-                raise ConfigError(f"no utterance of {what} can be used: {left_out[0].id}: {left_out[0].reason}{more}")
+                first, *others = self._skipped[what]
+                more = f" (and {len(others)} more)" if others else ""
+                raise ConfigError(f"no utterance of {what} can be used: {first.id}: {first.reason}{more}")
         rate = config.model.frontend.sample_rate
-        self.taught = check_targets(self.teacher, examples, config.data.teacher) if self.teacher else ""
+        self.teacher_note = check_targets(self.teacher, examples, config.data.teacher) if self.teacher else ""
         self.data = BatchDataset(examples, rate, config.seed, augmenter, self.teacher)
         self.dev = BatchDataset(dev_examples, rate, config.seed)
         self.workers = loading_processes(config, augmenter.slowest, self.accelerator.num_processes)
 
-        # The last: a mistake in what is asked for harms no run.
-        claim_folder(config, restart, MAY_CHANGE, self.tokenizer, self.accelerator, self.lock)
-        self.journal = Journal(self.folder, self.accelerator.is_main_process)
-        self.journal.skipped("data.train", unreadable + unfit)
-        self.journal.skipped("data.dev", dev_unreadable)
-
-    def run(self) -> Path:
-        """Train, or go on training, to the end; returns the folder of the finished model.
-
-        Raises Interrupted after Ctrl-C or SIGTERM, with a checkpoint written.
-        """
-        with self.lock:
-            return self._finish(self._train())
-
-    def _train(self) -> Place:
-        """The loop, from where the run stands to its end."""
+    def _train(self) -> Position:
         config, accelerator = self.config.train, self.accelerator
-        self._remember_audio()
+        self._cache_audio()
         network = self.student.to(accelerator.device)
         average = copy.deepcopy(network)
         learner = Learner(network, average, config)
-        place = learner.resume(self.folder, accelerator, self.journal.say) or self._start(network, average)
-        if place.examples not in ("", plan := digest(self.data.examples)):
-            self.journal.say("the training data are not what they were: of this epoch some is heard twice and some not at all")
-        place.examples = plan
-        check_pieces(place, self.tokenizer, self.folder)
-        place.best = [b for b in place.best if best_folder(self.folder, b[1]).is_dir()]
+        position = self._resume(learner, lambda: self._start(network, average))
+        if position.examples not in ("", examples := digest(self.data.examples)):
+            self.journal.say("the training data have changed: this epoch repeats some utterances and skips others")
+        position.examples = examples
         model = accelerator.prepare_model(network)
-        self.journal.begin(self._introduction(), place, computation(accelerator))
+        self._begin(self._introduction(), position)
 
         sampler = BatchSampler(
             self.data.examples, config.batch_seconds, config.device_seconds, self.config.seed, config.epochs,
-            accelerator.process_index, accelerator.num_processes, place.epoch, place.step_in_epoch, config.sorted_epochs,
+            accelerator.process_index, accelerator.num_processes, position.epoch, position.step_in_epoch, config.sorted_epochs,
         )  # fmt: skip
         loader = DataLoader(
             self.data, batch_size=None, sampler=sampler, num_workers=self.workers, pin_memory=accelerator.device.type == "cuda",
-            multiprocessing_context="fork" if self.workers else None,  # they share the audio that is remembered
+            multiprocessing_context="fork" if self.workers else None,  # loader processes share the cached audio
             worker_init_fn=ignore_signals,
         )  # fmt: skip
-        sums = torch.zeros(5, device=accelerator.device)  # four losses, and how many utterances could not be read
+        sums = torch.zeros(5, device=accelerator.device)  # four losses, and the number of utterances that were not read completely
         skipped: list[Skipped] = []
+        flawed: list[Flawed] = []
         still_steps = config.still_steps if config.start_from and config.start_with == "listener" else 0
 
         with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
-            if place.step == 0 and config.start_from and config.start_with == "all":
-                self._evaluate(bare(average), place)  # what it starts from is kept if nothing better comes of it
-            sitting = Sitting(self.folder, learner, place, accelerator, interruption)
-            for batch in loader if not sitting.over else ():
-                share = batch.share
+            if position.step == 0 and config.start_from and config.start_with == "all":
+                self._evaluate(recogniser(average), position)  # the initial weights are kept if training improves nothing
+            session = Session(self.folder, learner, position, accelerator, interruption)
+            for batch in loader if not session.over else ():
+                part = batch.part
                 network.train()
-                # One seed for each step and process: no random state to save, none to lose.
-                torch.manual_seed(step_seed(self.config.seed, place.step, accelerator.process_index, sum(share.examples)))
+                torch.manual_seed(step_seed(self.config.seed, position.step, accelerator.process_index, sum(part.examples)))
                 memory = enough_memory(len(batch.waveforms), batch.waveforms.shape[1] / self.data.sample_rate)
-                with memory, contextlib.nullcontext() if share.last else accelerator.no_sync(model):
+                with memory, contextlib.nullcontext() if part.last else accelerator.no_sync(model):
                     sums[:4] += self._backward(model, batch)
                 skipped += batch.skipped
-                sums[4] += len(batch.skipped)
-                if not share.last:
+                flawed += batch.flawed
+                sums[4] += len(batch.skipped) + len(batch.flawed)
+                if not part.last:
                     continue
 
-                epochs = share.epoch + share.step / share.steps
-                progress = sitting.progress(epochs)
-                if place.step < still_steps:
+                epochs = part.epoch + part.step / part.steps
+                progress = session.progress(epochs)
+                if position.step < still_steps:
                     for parameter in self.network.listener.parameters():
                         parameter.grad = None
-                norm = learner.step(place.step, progress)
-                if not math.isfinite(norm):
-                    self.journal.say(f"step {place.step}: left out, its gradient is not finite")
+                norm = self._step(learner, position, progress)
 
-                *losses, unread = sitting.stepped(share.epoch, share.step, share.steps, share.seconds, sums)
+                *losses, distance, unreadable = session.record_step(part.epoch, part.step, part.steps, part.seconds, sums)
                 sums.zero_()
-                if unread:
+                if unreadable:
                     self.journal.skipped("training", gather_object(skipped))
+                    self.journal.flawed("training", gather_object(flawed))
                     skipped.clear()
-                *losses, distance = losses
-                total, attention, ctc = (loss / share.tokens for loss in losses)
+                    flawed.clear()
+                total, attention, ctc = (loss / part.tokens for loss in losses)
                 figures = {
                     "loss": total, "attention_loss": attention, "ctc_loss": ctc, "gradient_norm": norm,
-                    "learning_rate": learner.learning_rate, "audio_seconds": share.seconds,
+                    "learning_rate": learner.learning_rate, "audio_seconds": part.seconds,
                 }  # fmt: skip
-                shown = f"loss {total:.3f} · ctc {ctc:.3f} · grad {norm:.2f} · {place.heard / place.seconds:.0f}× real time"
+                shown = f"loss {total:.3f} · ctc {ctc:.3f} · grad {norm:.2f} · {position.heard / position.seconds:.0f}× real time"
                 if self.teacher:
-                    figures["teacher_distance"] = distance / share.seconds
-                    shown = f"teacher {distance / share.seconds:.3f} · {shown}"
-                self.journal.step(place, epochs, progress, figures, shown)
+                    figures["teacher_distance"] = distance / part.seconds
+                    shown = f"teacher {distance / part.seconds:.3f} · {shown}"
+                self.journal.step(position, epochs, progress, figures, shown)
 
-                evaluated = sitting.over or (place.step_in_epoch == 0 and place.epoch % config.evaluate_epochs == 0)
+                evaluated = session.over or (position.step_in_epoch == 0 and position.epoch % config.evaluate_epochs == 0)
                 if evaluated:
-                    self._evaluate(bare(average), place)
-                sitting.end_step(evaluated)
-                if evaluated and accelerator.is_main_process:  # that no checkpoint names
-                    drop_all_but(learner.best_steps(self.folder), self.folder)
-                if sitting.over:
+                    self._evaluate(recogniser(average), position)
+                session.finish_step(evaluated)
+                if session.over:
                     break
-            sitting.end()
-        return place
+            session.finish()
+        return position
 
     def _backward(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        """Gradients of one share; returns the sums of its losses (4,), the last the distance to the teacher times the seconds of a state."""
+        """Accumulate the gradients of one part of a step.
+
+        Returns:
+            (4,) sums of its losses. The last is the distance to the teacher times the seconds per state.
+        """
         device = self.accelerator.device
         features, frames = self.network.frontend(batch.waveforms.to(device, non_blocking=True), batch.samples.to(device))
-        if batch.share.epoch >= self.config.augment.start_epoch:
-            features = augment_features(features, frames, batch.dice.to(device), self.config.augment, self.network.frontend.config)
+        if batch.part.epoch >= self.config.augment.start_epoch:
+            features = augment_features(features, frames, batch.draws.to(device), self.config.augment, self.network.frontend.config)
         inputs = (
             features, frames, batch.targets.to(device), batch.target_lengths.to(device),
             self.config.train.label_smoothing, self.config.train.scheduled_sampling,
         )  # fmt: skip
-        # Processes' gradients are averaged, and the loss of a step is a mean over all its tokens.
-        scale = batch.weight * self.accelerator.num_processes / batch.share.tokens
+        # Gradients are averaged over processes, and the loss of a step is the mean over all its tokens.
+        scale = batch.weight * self.accelerator.num_processes / batch.part.tokens
         if batch.teacher is None or not isinstance(self.student, Student):
             losses = model(*inputs)
             self.accelerator.backward(losses.total * scale)
             return torch.stack([*losses, torch.zeros_like(losses.total)]).detach() * batch.weight
         losses = model(TeacherRows(*(t.to(device) for t in batch.teacher)), *inputs)
-        distance = losses.distance * self.student.state_seconds  # the teacher's share is a mean over the seconds of the step
-        weight = self.config.train.teacher_weight * batch.weight * self.accelerator.num_processes / batch.share.seconds
+        distance = losses.distance * self.student.state_seconds  # its loss is the mean over the seconds of the step
+        weight = self.config.train.teacher_weight * batch.weight * self.accelerator.num_processes / batch.part.seconds
         self.accelerator.backward(losses.total * scale + distance * weight)
         return torch.stack([*losses[:3], distance]).detach() * batch.weight
 
@@ -218,27 +204,32 @@ class Trainer:
     def _introduction(self) -> list[str]:
         examples, config = self.data.readable, self.config.train
         hours, millions = sum(e.seconds for e in examples) / 3600, sum(p.numel() for p in self.network.parameters()) / 1e6
-        left_out = f", {self.journal.skips['data.train']} left out" if self.journal.skips["data.train"] else ""
-        lines = [f"training on {len(examples)} utterances ({hours:.2f} h{left_out}), {millions:.1f} M parameters, {config.epochs} epochs"]
+        skipped = f", {self.journal.skips['data.train']} skipped" if self.journal.skips["data.train"] else ""
+        lines = [f"training on {len(examples)} utterances ({hours:.2f} h{skipped}), {millions:.1f} M parameters, {config.epochs} epochs"]
         if (processes := self.accelerator.num_processes) > 1:
             lines.append(f"on {processes} processes, {config.batch_seconds:g} s of audio a step over all of them")
-        if self.taught:
-            lines.append(f"{self.taught}, weight {config.teacher_weight:g}")
-        return lines + remarks(self.config, self.tokenizer, self.named_pieces, self.accelerator) + self.lock.remarks
+        if self.teacher_note:
+            lines.append(f"{self.teacher_note}, weight {config.teacher_weight:g}")
+        return lines
 
-    def _remember_audio(self) -> None:
+    def _cache_audio(self) -> None:
+        """Read recordings into memory, and skip unreadable ones."""
         for what, data in (("data.train", self.data), ("data.dev", self.dev)):
-            results = self.journal.track(data.remember(self.config.data.cache_hours), f"reading {what}", len(data))
-            # What any process could not read none uses.
-            unreadable: dict[int, Skipped] = dict(gather_object([(i, skipped) for i, skipped in enumerate(results) if skipped]))
+            results = self.journal.track(data.fill_cache(self.config.data.cache_hours), f"reading {what}", len(data))
+            # A recording that is unreadable on one process is skipped on all.
+            unreadable: dict[int, Skipped] = dict(
+                gather_object([(i, found) for i, found in enumerate(results) if isinstance(found, Skipped)])
+            )
+            flawed = dict(gather_object([(i, found) for i, found in enumerate(results) if isinstance(found, Flawed)]))
+            self.journal.flawed(what, list(flawed.values()))
             self.journal.skipped(what, list(unreadable.values()))
             if len(unreadable) == len(data):
                 raise ConfigError(f"{what}: no recording could be read")
-            # Of the training data they keep their places in the plan: how much is remembered must not change it.
-            data.drop(unreadable) if data is self.dev else data.give_up(unreadable)
+            # Training examples stay in the plan of the epochs, which must not depend on the size of the cache.
+            data.drop(unreadable) if data is self.dev else data.exclude(unreadable)
 
     def _fit_normalisation(self) -> None:
-        """Mean and deviation of each mel band over up to 500 training utterances."""
+        """Fit the mean and deviation of each mel band on up to 500 training utterances."""
         frontend = self.network.frontend
         total = torch.zeros(frontend.config.mels, dtype=torch.float64)
         squares, frames = torch.zeros_like(total), 0
@@ -253,19 +244,19 @@ class Trainer:
             raise ConfigError("data.train: no recording could be read")
         frontend.fit(total, squares, frames)
 
-    def _start(self, network: nn.Module, average: nn.Module) -> Place:
-        """The beginning of a run."""
+    def _start(self, network: nn.Module, average: nn.Module) -> Position:
+        """Start a new run."""
         if not self.config.train.start_from:
             self._fit_normalisation()
         average.load_state_dict(network.state_dict())
-        return Place()
+        return Position()
 
     # ------------------------------------------------------------ at intervals
 
-    def _evaluate(self, average: LAS, place: Place) -> None:
-        """Dev WER of the averaged weights; keeps them if they are among the best."""
+    def _evaluate(self, average: LAS, position: Position) -> None:
+        """Measure the dev WER of the averaged weights, and keep them if they are among the best."""
         beam = self.config.train.dev_beam
-        final = self.config.decode  # of which bonuses for length make up for the language model, and stay away with it
+        final = self.config.decode  # its length bonus compensates for the language model, so this search uses neither
         quick = DecodeConfig(
             beam=beam,
             ctc_weight=final.ctc_weight if beam > 1 else 0.0,
@@ -275,24 +266,24 @@ class Trainer:
         model = self._trained(average)
         result = evaluate(model, self.dev, quick, self.config.train.device_seconds, self.accelerator).score
         wer = round(100 * result.words.rate, 4)
-        best = sorted([*place.best, (wer, place.step)], key=lambda b: (b[0], -b[1]))[: self.config.train.keep_best]
+        best = sorted([*position.best, (wer, position.step)], key=lambda b: (b[0], -b[1]))[: self.config.train.keep_best]
         kept = {step for _, step in best}
         if self.accelerator.is_main_process:
             first = dev_waveform(self.dev, 0)
             picture = attention_picture(model, first, self.dev.examples[0].tokens) if len(first) else None
             cer = 100 * result.characters.rate
-            shown = f"dev WER {wer:.2f} % · CER {cer:.2f} %{' (best so far)' if best[0][1] == place.step else ''}"
-            self.journal.evaluation(place, {"dev_wer": wer, "dev_cer": cer}, shown, picture)
-            if place.step in kept:
-                save_model(best_folder(self.folder, place.step), model)
-        place.best = best  # on every process alike: at the end all load them
+            shown = f"dev WER {wer:.2f} % · CER {cer:.2f} %{' (best so far)' if best[0][1] == position.step else ''}"
+            self.journal.evaluation(position, {"dev_wer": wer, "dev_cer": cer}, shown, picture)
+            if position.step in kept:
+                save_model(best_folder(self.folder, position.step), model)
+        position.best = best  # on every rank, since all load them at the end
 
-    def _finish(self, place: Place) -> Path:
-        """Choose between the best checkpoint and the average of the best, by dev WER with the final search; write the model folder."""
+    def _finish(self, position: Position) -> Path:
+        """Choose the best checkpoint or the average of the best, by dev WER with the final search, and write the model folder."""
         self.accelerator.wait_for_everyone()
-        steps = from_main(self.accelerator, lambda: self._whole_best(place))
+        steps = from_rank_0(self.accelerator, lambda: self._loadable_best(position))
         if not steps:
-            raise no_best(self.folder)
+            raise missing_best(self.folder)
         candidates = [self._load_best(step) for step in steps]
         choices = {f"the checkpoint of step {steps[0]}": _mean(candidates[:1])}
         if len(candidates) > 1:
@@ -303,30 +294,36 @@ class Trainer:
             results[name] = evaluate(model, self.dev, model.search, self.config.train.device_seconds, self.accelerator)
             self.journal.say(f"{name}: dev WER {100 * results[name].score.words.rate:.2f} % with beam {self.config.decode.beam}")
         name = min(results, key=lambda n: results[n].score.words.rate)
-        decode = trusting(self.config.decode, results[name].evidence, len(self.tokenizer))
+        decode = calibrate_bounds(self.config.decode, results[name].evidence, len(self.tokenizer))
         if decode != self.config.decode:
             self.journal.say(
-                f"its CTC head is less sure than the embedded model's: decode.doubtful_below={decode.doubtful_below:.2f} "
-                f"decode.invented_below={decode.invented_below:.2f}, by which 19 of 20 dev texts are trusted"
+                f"its CTC head is less certain than the bundled model's, so 19 of 20 dev texts set the bounds: "
+                f"decode.doubtful_below={decode.doubtful_below:.2f} decode.invented_below={decode.invented_below:.2f}"
             )
         if self.accelerator.is_main_process:
             config = models[name].config.model_copy(update={"decode": decode})
             card = model_card(
-                self.config, name, results[name].score, self.data.readable, place, self.lm is not None, computed(self.journal.computations)
+                self.config,
+                name,
+                results[name].score,
+                self.data.readable,
+                position,
+                self.lm is not None,
+                computed(self.journal.computations),
             )
             save_model(self.folder / "model", replace(models[name], config=config, card=card), half=True)
-            drop_all_but({step for _, step in place.best}, self.folder)
+            delete_best_except({step for _, step in position.best}, self.folder)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"
 
-    def _whole_best(self, place: Place) -> list[int]:
-        """The steps of the kept weights that can be loaded, best first. Reports the others."""
+    def _loadable_best(self, position: Position) -> list[int]:
+        """Return the steps of the kept weights that can be loaded, best first, and report the others."""
         steps = []
-        for _, step in place.best:
+        for _, step in position.best:
             try:
                 self._load_best(step)
             except AsrError as e:
-                self.journal.say(f"{'; '.join(str(e).splitlines())}: these weights are left out")
+                self.journal.say(f"{'; '.join(str(e).splitlines())}: these weights are skipped")
             else:
                 steps.append(step)
         return steps
@@ -338,14 +335,8 @@ class Trainer:
         return TrainedModel(network, self.tokenizer, self.config.folder_config())
 
 
-MAY_CHANGE = {  # when a run goes on: how often it is looked at, and what fits in memory
-    "data.cache_hours", "data.workers", "train.checkpoint_minutes", "train.evaluate_epochs", "train.keep_best", "train.dev_beam",
-    "train.device_seconds",
-}  # fmt: skip
-
-
 def _mean(networks: list[LAS]) -> LAS:
-    """A network whose weights are the mean of others', rounded to the 16 bits that they are kept in: what is measured is what is kept."""
+    """Return a network with the mean weights of `networks`, rounded to the 16 bits in which they are saved, so that they are evaluated as saved."""
     states = [network.state_dict() for network in networks]
     mean = {name: torch.stack([s[name] for s in states]).mean(0).half() for name in states[0]}
     result = LAS(networks[0].config, networks[0].vocabulary).to(networks[0].frontend.mean.device).eval()

@@ -36,7 +36,7 @@ from types import FrameType
 import numpy as np
 import torch
 
-from asr.config import Config
+from asr.config import Config, PyramidConfig
 from asr.config_file import load_config
 from asr.console import one_line_errors
 from asr.errors import AsrError, AudioError, ConfigError, UsageError
@@ -85,6 +85,14 @@ def codes(weight: float) -> Callable[[Config], list[str] | None]:
     return changes
 
 
+def quarter_rate(recipe: Config) -> list[str] | None:
+    """A pyramid that reduces the frame rate by 4 in its stem alone; None for another kind of listener."""
+    listener = recipe.model.listener
+    if not isinstance(listener, PyramidConfig):
+        return None
+    return ["model.listener.stem_strides=[2,2]", f"model.listener.pyramid={[1] * len(listener.pyramid)}"]
+
+
 def taught(weight: float, *more: str) -> Callable[[Config], list[str] | None]:
     """With the recipe's teacher."""
     return lambda recipe: [f"train.teacher_weight={weight}", *more] if recipe.data.teacher else None
@@ -116,7 +124,7 @@ VARIANTS = (
     Variant(
         "reduction-4",
         "listener's rate / 4",
-        lambda recipe: ["model.listener.stem_strides=[2,2]", f"model.listener.pyramid={[1] * len(recipe.model.listener.pyramid)}"],
+        quarter_rate,
     ),
     Variant(
         "pieces-256",
@@ -273,7 +281,9 @@ def counted(written: Path) -> np.ndarray:
 def greedy_ctc(model: TrainedModel, utterance: Utterance) -> str:
     """The text of the most likely label of each state; none of a recording that cannot be read."""
     try:
-        samples = load_audio(utterance.audio_filepath, model.config.model.frontend.sample_rate, utterance.offset, utterance.duration)
+        samples = load_audio(
+            utterance.audio_filepath, model.config.model.frontend.sample_rate, utterance.offset, utterance.duration, track=utterance.track
+        )
     except AudioError:
         return ""
     states, _ = model.network.listen(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))

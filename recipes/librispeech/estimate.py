@@ -37,13 +37,11 @@ from asr.console import err, one_line_errors, progress_bar
 from asr.errors import UsageError
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
-from asr.speech.batches import Batch, BatchDataset, BatchSampler, Example, Kept, Share, by_length
+from asr.speech.batches import Batch, BatchDataset, BatchPart, BatchSampler, CachedWaveform, Example, by_length
 from asr.speech.manifest import Utterance, read_manifest
 from asr.text.tokenizer import EOS
+from asr.train.device import enough_memory, loading_processes, make_accelerator, precision_name
 from asr.train.learner import Learner
-from asr.train.loading import loading_processes
-from asr.train.memory import enough_memory
-from asr.train.run import make_accelerator, precision_name
 
 # Deciles of the lengths of LibriSpeech's training utterances (s): 2,766 of train-clean-100, of 12.4 s in the mean.
 LENGTHS = (1.64, 5.49, 9.44, 11.97, 13.04, 13.82, 14.37, 14.86, 15.32, 15.79, 17.0)
@@ -81,16 +79,16 @@ def noise(config: Config, seconds: float, seed: int = 1) -> BatchDataset:
     rate = config.model.frontend.sample_rate
     sound = np.round(random.normal(0, 2000, 60 * rate)).astype(np.int16)
     examples: list[Example] = []
-    memory: dict[int, Kept] = {}
+    memory: dict[int, CachedWaveform] = {}
     while seconds > 0:
         length = float(np.interp(random.uniform(0, 10), range(11), LENGTHS))
         tokens = random_tokens(length, config.tokenizer.vocab_size, random)
         begin = int(random.integers(len(sound) - int(length * rate)))
-        memory[len(examples)] = Kept(sound[begin : begin + int(length * rate)], 1 / 32768)
+        memory[len(examples)] = CachedWaveform(sound[begin : begin + int(length * rate)], 1 / 32768)
         examples.append(Example(Utterance(f"noise-{len(examples)}", Path("noise")), tokens, length))
         seconds -= length
     data = BatchDataset(examples, rate, seed, WaveformAugmenter(config.augment, rate))
-    data.memory = memory
+    data.cache = memory
     return data
 
 
@@ -122,7 +120,7 @@ def recordings(config: Config, manifest: Path, seed: int = 1) -> BatchDataset:
     return BatchDataset(examples, rate, seed, WaveformAugmenter(config.augment, rate))
 
 
-def steps_of(config: Config, data: BatchDataset) -> Iterator[list[Share]]:
+def steps_of(config: Config, data: BatchDataset) -> Iterator[list[BatchPart]]:
     """First a step of the longest utterances, which needs the most memory, then steps as the trainer takes them, without end.
 
     They are of epochs with augmentation, which `augment.start_epoch` may put off.
@@ -130,7 +128,7 @@ def steps_of(config: Config, data: BatchDataset) -> Iterator[list[Share]]:
     epoch = config.augment.start_epoch
     longest = by_length([e.seconds for e in data.examples], min(config.train.device_seconds, config.train.batch_seconds))[0]
     tokens = sum(len(data.examples[i].tokens) + 1 for i in longest)
-    yield [Share(epoch, 0, 1, tuple(longest), tokens, sum(data.examples[i].seconds for i in longest), last=True)]
+    yield [BatchPart(epoch, 0, 1, tuple(longest), tokens, sum(data.examples[i].seconds for i in longest), last=True)]
     sampler = BatchSampler(
         data.examples, config.train.batch_seconds, config.train.device_seconds, config.seed, epochs=sys.maxsize, epoch=epoch
     )
@@ -178,12 +176,12 @@ def measure(config: Config, data: BatchDataset, steps: int) -> Measurement:
     def learn(batch: Batch) -> None:
         device = accelerator.device
         features, frames = network.frontend(batch.waveforms.to(device), batch.samples.to(device))
-        features = augment_features(features, frames, batch.dice.to(device), config.augment, config.model.frontend)
+        features = augment_features(features, frames, batch.draws.to(device), config.augment, config.model.frontend)
         losses = model(
             features, frames, batch.targets.to(device), batch.target_lengths.to(device),
             config.train.label_smoothing, config.train.scheduled_sampling,
         )  # fmt: skip
-        accelerator.backward(losses.total / batch.share.tokens)
+        accelerator.backward(losses.total / batch.part.tokens)
 
     loading = training = audio = 0.0
     planned = list(itertools.islice(steps_of(config, data), WARM_UP + steps))

@@ -1,11 +1,11 @@
-"""A trained recogniser whose listener no longer lowers the rate, to train on from: more states, with what was learnt at fewer.
+"""Remove the frame reductions of a trained pyramid listener, to train on with more states.
 
     python recipes/librispeech/more_states.py runs/mini/model runs/mini-more-states
     asr train recipes/librispeech/mini.yaml train.start_from=runs/mini-more-states model.listener.pyramid=[1,1,1,1] output=runs/more …
 
-A pyramid's layer sees `factor` neighbouring frames side by side. Here each sees one frame, as if its neighbours were equal to it: the
-weights of the neighbours are summed. The stem keeps its strides. The network is at first worse than it was, since its memory lasts
-`factor` times shorter in seconds, and had made up for it after about a hundred steps.
+A layer of a pyramid reads `factor` neighbouring frames. The new layer reads one frame, with the sum of their weights, as if the neighbours
+were equal. The stem keeps its strides. At first the network is worse, since its memory is `factor` times shorter in seconds; about a hundred
+training steps make up for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from asr.config import PyramidConfig
 from asr.console import one_line_errors
+from asr.errors import UsageError
 from asr.model.checkpoint import TrainedModel, load_model, save_model
 from asr.model.las import LAS
 
@@ -28,8 +30,10 @@ def main() -> None:
 
 
 def more_states(model: TrainedModel) -> TrainedModel:
-    """The model with a pyramid of ones, and no language model."""
+    """Return the model with a pyramid of ones, without a language model. Raises UsageError if its listener is not a pyramid."""
     config = model.config.model
+    if not isinstance(config.listener, PyramidConfig):
+        raise UsageError(f"model.listener.kind is {config.listener.kind}: only a pyramid has frame reductions to remove")
     factors = config.listener.pyramid
     listener = config.listener.model_copy(update={"pyramid": (1,) * len(factors)})
     config = config.model_copy(update={"listener": listener})
@@ -40,8 +44,8 @@ def more_states(model: TrainedModel) -> TrainedModel:
             weights[name] = weights[name].unflatten(1, (factor, -1)).sum(1)
     network = LAS(config, len(model.tokenizer))
     network.load_state_dict(weights)
-    told = "> With more states than when it was trained, and not trained since; what follows is of the model before.\n\n"
-    return TrainedModel(network, model.tokenizer, model.config.model_copy(update={"model": config}), told + model.card)
+    note = "> Frame reductions removed, and not trained since. The rest of this card describes the model before.\n\n"
+    return TrainedModel(network, model.tokenizer, model.config.model_copy(update={"model": config}), note + model.card)
 
 
 if __name__ == "__main__":

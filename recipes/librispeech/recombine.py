@@ -66,7 +66,10 @@ def read(utterances: Sequence[Utterance], rate: int) -> Iterator[tuple[Floats, s
     """Samples and texts of utterances; those that cannot be read are reported."""
     for utterance in utterances:
         try:
-            yield load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration), utterance.text or ""
+            yield (
+                load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration, track=utterance.track),
+                utterance.text or "",
+            )
         except AudioError as e:
             print(f"left out: {e}", file=sys.stderr)
 

@@ -32,7 +32,7 @@ def readable(utterances: Sequence[Utterance], rate: int) -> Iterator[tuple[Utter
     """The utterances whose recordings can be read, with them; the others are reported."""
     for u in utterances:
         try:
-            yield u, load_audio(u.audio_filepath, rate, u.offset, u.duration)
+            yield u, load_audio(u.audio_filepath, rate, u.offset, u.duration, track=u.track)
         except AudioError as e:
             print(f"left out: {e}", file=sys.stderr)
 

@@ -146,7 +146,7 @@ def windows(utterances: Sequence[Utterance], skipped: list[str]) -> Iterator[tup
     row = 0
     for utterance in utterances:
         try:
-            samples = load_audio(utterance.audio_filepath, RATE, utterance.offset, utterance.duration)
+            samples = load_audio(utterance.audio_filepath, RATE, utterance.offset, utterance.duration, track=utterance.track)
         except AudioError as e:
             skipped.append(f"{utterance.id}: {e}")
             continue
@@ -327,7 +327,7 @@ def _seconds(utterance: Utterance) -> float:
     if utterance.duration is not None:
         return utterance.duration
     try:
-        return probe(utterance.audio_filepath).seconds - utterance.offset
+        return probe(utterance.audio_filepath, utterance.track).seconds - utterance.offset
     except AudioError:
         return 0.0
 

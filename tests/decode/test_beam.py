@@ -11,6 +11,7 @@ import math
 import pytest
 import torch
 from spellers import Table, make_case, scored, search
+from tests_support import ATTENTIONS
 
 from asr.config import DecodeConfig
 from asr.decode import beam as beam_module
@@ -20,7 +21,7 @@ from asr.decode.recognize import longest_output
 from asr.decode.scorers import build_scorers
 from asr.text.tokenizer import EOS
 
-KINDS = ["location", "multihead", "none", "multihead without input feeding"]
+KINDS = [*ATTENTIONS, "multihead without input feeding"]
 ATTENTION_ONLY = DecodeConfig(ctc_weight=0, beam=5)
 JOINT = DecodeConfig(ctc_weight=0.3, beam=5, length_bonus=0.4, coverage_bonus=0.2, eos_threshold=1.2)
 FUSED = JOINT.model_copy(update={"lm_weight": 0.6})

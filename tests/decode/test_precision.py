@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests_support import every_network, tiny_network
 from torch import nn
 
 from asr.config import EMBEDDED, DecodeConfig, LanguageModelConfig, LMFolderConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
@@ -17,26 +18,27 @@ from asr.decode.hotwords import load_hotwords
 from asr.decode.precision import Precision, computes_int8, in_precision
 from asr.decode.recognize import recognize, recognize_verified
 from asr.errors import UsageError
+from asr.model.attention import LocationAttention
 from asr.model.checkpoint import TrainedLM, TrainedModel, load_model
 from asr.model.las import LAS
 from asr.model.lm import LanguageModel
+from asr.model.pyramid import PyramidListener
 from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
 from asr.text.tokenizer import Tokenizer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NETWORKS = [("location", True), ("multihead", True), ("multihead", False), ("none", True), ("none", False)]
+NETWORKS = every_network()
+PLAIN = tiny_network("pyramid", "location", {"kind": "lstm"})
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
 
 
-def make_model(tiny: ModelConfig, kind: str, input_feeding: bool, has_ctc: bool = True, has_lm: bool = True) -> TrainedModel:
+def make_model(sections: dict[str, Any], has_ctc: bool = True, has_lm: bool = True) -> TrainedModel:
     """A random recogniser of two speller layers; the same at every call."""
     torch.manual_seed(0)
     tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
-    sections: dict[str, Any] = tiny.model_dump()
-    sections["attention"]["kind"] = kind
-    sections["speller"] |= {"layers": 2, "input_feeding": input_feeding}
-    config = ModelConfig.model_validate({**sections, "ctc_weight": 0.3 if has_ctc else 0.0})
+    speller = sections["speller"] | {"layers": 2}
+    config = ModelConfig.model_validate(sections | {"speller": speller, "ctc_weight": 0.3 if has_ctc else 0.0})
     lm_config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=8, hidden=16))
     lm = TrainedLM(LanguageModel(len(tokenizer), lm_config.model).eval(), tokenizer, lm_config) if has_lm else None
     decode = DecodeConfig(beam=3, ctc_weight=0.3 if has_ctc else 0.0, lm_weight=0.5 if has_lm else 0.0)
@@ -55,11 +57,9 @@ def waveforms() -> list[torch.Tensor]:
 @pytest.mark.parametrize("has_lm", [True, False])
 @pytest.mark.parametrize("has_ctc", [True, False])
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize(("kind", "input_feeding"), NETWORKS)
-def test_every_network_works_in_every_precision(
-    tiny: ModelConfig, kind: str, input_feeding: bool, precision: Precision, has_ctc: bool, has_lm: bool
-) -> None:
-    model = in_precision(make_model(tiny, kind, input_feeding, has_ctc, has_lm), precision)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_works_in_every_precision(name: str, precision: Precision, has_ctc: bool, has_lm: bool) -> None:
+    model = in_precision(make_model(NETWORKS[name], has_ctc, has_lm), precision)
     hotwords = load_hotwords(["HIGH"], model.tokenizer) if has_ctc else None
     quick = model.config.decode.model_copy(update={"beam": 1, "ctc_weight": 0.0, "lm_weight": 0.0})
     for search in (model.config.decode, quick):
@@ -71,11 +71,9 @@ def test_every_network_works_in_every_precision(
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.1), ("int8", 0.25)])
-@pytest.mark.parametrize(("kind", "input_feeding"), NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS)
 @torch.inference_mode()
-def test_every_network_computes_nearly_the_same(
-    tiny: ModelConfig, kind: str, input_feeding: bool, precision: Precision, tolerance: float
-) -> None:
+def test_every_network_computes_nearly_the_same(name: str, precision: Precision, tolerance: float) -> None:
     def logits(model: TrainedModel) -> tuple[torch.Tensor, torch.Tensor]:
         states, lengths = model.network.listen(waveforms()[0][None], torch.tensor([16_000]))
         tokens = torch.tensor([model.tokenizer.encode("LOW MID HIGH")])
@@ -84,32 +82,40 @@ def test_every_network_computes_nearly_the_same(
         return model.network.speller(states, lengths, tokens)[0].float(), ctc
 
     for plain, changed in zip(
-        logits(make_model(tiny, kind, input_feeding)),
-        logits(in_precision(make_model(tiny, kind, input_feeding), precision)),
+        logits(make_model(NETWORKS[name])),
+        logits(in_precision(make_model(NETWORKS[name]), precision)),
         strict=True,
     ):
         assert 0 < (plain - changed).abs().max() < tolerance * plain.std()
 
 
-def test_every_linear_layer_and_lstm_is_quantized(tiny: ModelConfig) -> None:
-    model = in_precision(make_model(tiny, "location", True), "int8")
+def test_every_linear_layer_and_lstm_is_quantized() -> None:
+    model = in_precision(make_model(PLAIN), "int8")
     assert model.lm is not None
     left = [m for network in (model.network, model.lm.network) for m in network.modules() if type(m) in (nn.Linear, nn.LSTM, nn.LSTMCell)]
     assert left == []
 
 
-def test_nothing_is_said_about_libraries(tiny: ModelConfig) -> None:
+def test_a_block_says_which_modules_are_quantized(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PyramidListener, "int8_types", frozenset({nn.LSTM}))
+    monkeypatch.setattr(LocationAttention, "int8_types", frozenset())
+    network = in_precision(make_model(PLAIN), "int8").network
+    plain = {name for name, module in network.named_modules() if type(module) in (nn.Linear, nn.LSTM, nn.LSTMCell)}
+    assert plain == {f"speller.attention.{name}" for name in ("key", "query", "place", "energy")}
+
+
+def test_nothing_is_said_about_libraries() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        recognize_verified(in_precision(make_model(tiny, "location", True), "int8"), waveforms())
+        recognize_verified(in_precision(make_model(PLAIN), "int8"), waveforms())
 
 
-def test_int8_is_refused_where_torch_has_none(tiny: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_is_refused_where_torch_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not computes_int8(torch.device("cuda"))
     monkeypatch.setattr(torch.backends, "quantized", SimpleNamespace(engine="none"))
     with pytest.raises(UsageError, match=r"^precision int8: this build of torch has no quantised operations: use fp32$"):
-        in_precision(make_model(tiny, "none", True), "int8")
-    network = make_model(tiny, "none", True).network
+        in_precision(make_model(PLAIN), "int8")
+    network = make_model(PLAIN).network
     network.frontend.mean = network.frontend.mean.to("meta")  # stands for a GPU
     with pytest.raises(UsageError, match=r"^precision int8: it is for CPUs: use bf16 on a GPU$"):
         in_precision(TrainedModel(network, Tokenizer.load(EMBEDDED / "tokenizer.model"), ModelFolderConfig()), "int8")

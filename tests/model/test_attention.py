@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from tests_support import ATTENTIONS
 from torch import nn
 
 from asr.config import AttentionConfig
-from asr.model.attention import LocationAttention, MultiHeadAttention, build_attention
+from asr.model.attention import LocationAttention, MultiHeadAttention
+from asr.model.block import StateLayout
+from asr.model.kinds import build_attention
 
-KINDS = ["location", "multihead", "none"]
+STATES = StateLayout(6, backward=3)
 
 
-def config(kind: str) -> AttentionConfig:
-    return AttentionConfig.model_validate({"kind": kind, "size": 12, "heads": 3, "location_channels": 4, "location_width": 5})
+def config(kind: str) -> Any:
+    return AttentionConfig.of_kind({"kind": kind, "size": 12, "heads": 3, "location_channels": 4, "location_width": 5})
 
 
 def test_location_attention_is_its_equation() -> None:
     torch.manual_seed(0)
-    attention = LocationAttention(6, 8, config("location"))
+    attention = LocationAttention(STATES, 8, config("location"))
     states, query, previous = torch.randn(1, 9, 6), torch.randn(1, 1, 8), torch.rand(1, 1, 9).softmax(2)
     context, weights = attention(query, previous, attention.memory(states, torch.tensor([9])))
     filtered = attention.location(previous)[0].T  # (T, channels)
@@ -33,7 +38,7 @@ def test_location_attention_is_its_equation() -> None:
 
 def test_multihead_attention_equals_torch() -> None:
     torch.manual_seed(0)
-    ours, theirs = MultiHeadAttention(12, 12, config("multihead")), nn.MultiheadAttention(12, 3, batch_first=True)
+    ours, theirs = MultiHeadAttention(StateLayout(12), 12, config("multihead")), nn.MultiheadAttention(12, 3, batch_first=True)
     theirs.in_proj_weight.data = torch.cat([ours.query.weight, ours.key.weight, ours.value.weight]).data
     theirs.in_proj_bias.data = torch.cat([ours.query.bias, ours.key.bias, ours.value.bias]).data
     theirs.out_proj.weight.data, theirs.out_proj.bias.data = torch.eye(12), torch.zeros(12)
@@ -46,10 +51,10 @@ def test_multihead_attention_equals_torch() -> None:
     torch.testing.assert_close(weights, expected_weights)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ATTENTIONS)
 def test_padding_changes_nothing(kind: str) -> None:
     torch.manual_seed(0)
-    attention = build_attention(6, 8, config(kind))
+    attention = build_attention(STATES, 8, config(kind))
     states, query = torch.randn(2, 9, 6), torch.randn(2, 1, 8)
     previous = torch.zeros(2, 1, 9)
     previous[:, :, 2] = 1
@@ -61,10 +66,10 @@ def test_padding_changes_nothing(kind: str) -> None:
     assert (weights[0, 0, 4:] == 0).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ATTENTIONS)
 def test_hypotheses_do_not_see_each_other(kind: str) -> None:
     torch.manual_seed(0)
-    attention = build_attention(6, 8, config(kind))
+    attention = build_attention(STATES, 8, config(kind))
     memory = attention.memory(torch.randn(2, 9, 6), torch.tensor([9, 7]))
     query, previous = torch.randn(2, 3, 8), torch.rand(2, 3, 9)
     together, _ = attention(query, previous, memory)
@@ -73,8 +78,15 @@ def test_hypotheses_do_not_see_each_other(kind: str) -> None:
         torch.testing.assert_close(together[:, k : k + 1], alone)
 
 
+def test_without_directions_the_final_state_is_the_last() -> None:
+    states = torch.arange(24.0).reshape(1, 4, 6)
+    attention = build_attention(StateLayout(6), 8, config("none"))
+    context, _ = attention(torch.randn(1, 1, 8), torch.zeros(1, 1, 4), attention.memory(states, torch.tensor([3])))
+    assert context[0, 0].tolist() == [12.0, 13.0, 14.0, 15.0, 16.0, 17.0]
+
+
 def test_without_attention_the_context_is_the_final_state_of_either_direction() -> None:
     states = torch.arange(24.0).reshape(1, 4, 6)
-    attention = build_attention(6, 8, config("none"))
+    attention = build_attention(STATES, 8, config("none"))
     context, _ = attention(torch.randn(1, 1, 8), torch.zeros(1, 1, 4), attention.memory(states, torch.tensor([3])))
     assert context[0, 0].tolist() == [12.0, 13.0, 14.0, 3.0, 4.0, 5.0]

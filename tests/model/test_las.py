@@ -6,11 +6,13 @@ import math
 
 import pytest
 import torch
-from tests_support import with_attention
+from tests_support import every_network
 
 from asr.config import ModelConfig
 from asr.model.las import LAS
 from asr.text.tokenizer import BLANK, EOS
+
+NETWORKS = every_network()
 
 
 @pytest.fixture
@@ -22,11 +24,12 @@ def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     return features, frames, torch.tensor([[3, 4, 5, 6], [7, 7, 0, 0], [8, 0, 0, 0]]), torch.tensor([4, 2, 1])
 
 
-@pytest.mark.parametrize("kind", ["location", "multihead", "none"])
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("layers", [1, 2])
-def test_teacher_forcing_equals_step_by_step(tiny: ModelConfig, batch: tuple, kind: str, layers: int) -> None:
+def test_teacher_forcing_equals_step_by_step(batch: tuple, name: str, layers: int) -> None:
+    sections = NETWORKS[name]
     torch.manual_seed(0)
-    network = LAS(with_attention(tiny, kind, layers), 12).eval()
+    network = LAS(ModelConfig.model_validate(sections | {"speller": sections["speller"] | {"layers": layers}}), 12).eval()
     features, frames, targets, _ = batch
     states, lengths = network.listener(features, frames)
     logits, _ = network.speller(states, lengths, targets)

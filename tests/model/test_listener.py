@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from asr.config import ListenerConfig
-from asr.model.listener import BiLSTM, Listener
+from asr.config import PyramidConfig
+from asr.model.lstm import BiLSTM
+from asr.model.pyramid import PyramidListener
 
 
 def test_bilstm_equals_packed_sequences() -> None:
@@ -28,8 +29,8 @@ def test_bilstm_equals_packed_sequences() -> None:
 @pytest.mark.parametrize(("channels", "strides", "pyramid"), [((), (), (2, 2)), ((4,), (2,), (2, 1)), ((4, 4), (2, 1), (1, 3))])
 def test_padding_changes_nothing(channels: tuple[int, ...], strides: tuple[int, ...], pyramid: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    config = ListenerConfig(stem_channels=channels, stem_strides=strides, hidden=8, pyramid=pyramid)
-    listener = Listener(20, config).eval()
+    config = PyramidConfig(stem_channels=channels, stem_strides=strides, hidden=8, pyramid=pyramid)
+    listener = PyramidListener(20, config).eval()
     for frames in (1, 2, 3, 17, 31, 32):
         x = torch.randn(1, frames, 20)
         alone, length = listener(x, torch.tensor([frames]))
@@ -43,7 +44,7 @@ def test_padding_changes_nothing(channels: tuple[int, ...], strides: tuple[int, 
 
 def test_dropout_falls_after_every_layer_in_training_alone() -> None:
     torch.manual_seed(0)
-    listener = Listener(20, ListenerConfig(stem_channels=(4,), stem_strides=(2,), hidden=32, pyramid=(2, 1), dropout=0.5))
+    listener = PyramidListener(20, PyramidConfig(stem_channels=(4,), stem_strides=(2,), hidden=32, pyramid=(2, 1), dropout=0.5))
     after: list[torch.Tensor] = []
     for layer in listener.layers:
         layer.register_forward_hook(lambda _, __, found: after.append(found[0]))
@@ -55,8 +56,8 @@ def test_dropout_falls_after_every_layer_in_training_alone() -> None:
 
 
 def test_the_rate_falls_by_the_reduction() -> None:
-    config = ListenerConfig(hidden=8, stem_channels=(4, 4), stem_strides=(2, 1), pyramid=(2, 2))
-    states, lengths = Listener(80, config)(torch.randn(1, 160, 80), torch.tensor([160]))
+    config = PyramidConfig(hidden=8, stem_channels=(4, 4), stem_strides=(2, 1), pyramid=(2, 2))
+    states, lengths = PyramidListener(80, config)(torch.randn(1, 160, 80), torch.tensor([160]))
     assert config.reduction == 8
     assert states.shape == (1, 20, 16)
     assert lengths.tolist() == [20]

@@ -6,17 +6,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from asr.config import AttentionConfig, SpellerConfig
-from asr.model.speller import Speller
+from asr.config import LocationConfig, LSTMSpellerConfig
+from asr.model.block import StateLayout
+from asr.model.kinds import build_speller
+from asr.model.lstm_speller import LSTMSpeller
 from asr.text.tokenizer import BLANK, EOS
 
 VOCABULARY, STATES, EMBEDDING, HIDDEN = 12, 8, 20, 30
 TARGETS = torch.tensor([[3, 4, 5, 6, 7, 8], [8, 7, 6, 5, 4, 3]])
 
 
-def speller(dropout: float = 0.0) -> Speller:
+def speller(dropout: float = 0.0) -> LSTMSpeller:
     torch.manual_seed(0)
-    return Speller(VOCABULARY, STATES, SpellerConfig(embedding=EMBEDDING, hidden=HIDDEN, dropout=dropout), AttentionConfig(size=8))
+    config = LSTMSpellerConfig(embedding=EMBEDDING, hidden=HIDDEN, dropout=dropout)
+    built = build_speller(VOCABULARY, StateLayout(STATES), config, LocationConfig(size=8))
+    assert isinstance(built, LSTMSpeller)
+    return built
 
 
 def inputs(module: nn.Module) -> list[Tensor]:
@@ -26,7 +31,7 @@ def inputs(module: nn.Module) -> list[Tensor]:
     return seen
 
 
-def spell(network: Speller, sampling: float = 0.0) -> Tensor:
+def spell(network: LSTMSpeller, sampling: float = 0.0) -> Tensor:
     logits, _ = network(torch.randn(2, 9, STATES), torch.tensor([9, 9]), TARGETS, sampling)
     return logits
 

@@ -231,3 +231,12 @@ def test_tabs_quoted_or_not_give_the_same_words(pairs: list[tuple[str, str]]) ->
     found = [cells for _, cells in rows(enumerate(plain, 1), "\t")]
     for cells, pair in zip(found, (pair for pair in pairs if "\t".join(pair).strip()), strict=True):
         assert [re.sub('"+', "", cell) for cell in cells] == [re.sub('"+', "", cell) for cell in pair]
+
+
+def test_a_column_names_the_audio_track(tmp_path: Path) -> None:
+    record(tmp_path / "a.wav")
+    table = write(tmp_path / "t.csv", "path,text,track\na.wav,yes,2\na.wav,no,\na.wav,so,Song\n")
+    (first, second), problems = read(read_table(table))
+    assert (first.track, second.track) == (2, None)
+    assert problems == [f"{table}:4: track is 'Song', expected the number of an audio track (1 for the first)"]
+    assert read(read_table(table, {"track": ""}))[1] == []

@@ -18,6 +18,8 @@ SRT = "1\n00:00:00,416 --> 00:00:02,321\nHELLO WORLD\n\n2\n00:00:02,400 --> 00:0
 WHISPER = (
     '{"text": " HELLO",\n "segments": [\n {"start": 0.5, "end": 1.5, "text": " HELLO"}, {"start": 2, "end": 2.5, "text": " WORLD"}]}\n'
 )
+WHISPER_CPP = '{"transcription": [{"offsets": {"from": 500, "to": 1500}, "text": " HELLO"}, {"offsets": {"from": 2000, "to": 2500}, "text": " WORLD"}]}'
+CHUNKS = '{"chunks": [{"timestamp": [0.5, 1.5], "text": " HELLO YOU"}, {"timestamp": [2.0, null], "text": " WORLD"}]}'
 
 Part = tuple[str, float, float | None, str | None]
 
@@ -34,6 +36,9 @@ def parts(utterances: list[Utterance]) -> list[Part]:
         ("talk.vtt", "WEBVTT\n\n00:00.500 --> 00:01.500\nHELLO\n", [("talk-0.50", 0.5, 1.0, "HELLO")]),
         ("talk.txt", "0.5\t1.5\thello world\n2.0\t2.5\tfoo\n", [("talk-0.50", 0.5, 1.0, "hello world"), ("talk-2.00", 2.0, 0.5, "foo")]),
         ("talk.json", WHISPER, [("talk-0.50", 0.5, 1.0, "HELLO"), ("talk-2.00", 2.0, 0.5, "WORLD")]),
+        ("talk.json", WHISPER_CPP, [("talk-0.50", 0.5, 1.0, "HELLO"), ("talk-2.00", 2.0, 0.5, "WORLD")]),
+        ("talk.json", CHUNKS, [("talk-0.50", 0.5, 1.0, "HELLO YOU"), ("talk-2.00", 2.0, None, "WORLD")]),
+        ("data.json", '{"utts": {"talk": {"output": [{"text": "go on", "rec_text": "GO<eos>"}]}}}', [("talk", 0.0, None, "go on")]),
         ("talk.tsv", "start\tend\ttext\n500\t1500\tHELLO\n", [("talk-0.50", 0.5, 1.0, "HELLO")]),
         ("x.ctm", "talk 1 0.5 0.2 on\ntalk 1 0.1 0.2 go\n", [("talk", 0.0, None, "go on")]),
         ("x.mlf", '#!MLF!#\n"*/talk.lab"\n0 1000000 go -2.5\n1000000 2000000 on\n.\n', [("talk", 0.0, None, "go on")]),

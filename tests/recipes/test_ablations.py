@@ -196,7 +196,7 @@ def test_variants_run_one_at_a_time_share_a_table(
     for broken, why in {
         log: f"{log}: cannot be read",
         runs / "baseline" / "config.yaml": f"{runs / 'baseline' / 'config.yaml'}: no such file",
-        runs / "baseline" / "model" / "model.safetensors": f"{runs / 'baseline' / 'model'}: not a whole model folder",
+        runs / "baseline" / "model" / "model.safetensors": f"{runs / 'baseline' / 'model'}: incomplete model folder",
     }.items():
         broken.rename(tmp_path / "elsewhere")
         with pytest.raises(SystemExit) as stopped:

@@ -7,12 +7,14 @@ import csv
 import json
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.errors import UsageError
+from asr.score.evaluation import evaluate
 from asr.score.matching import match, name_systems
 from asr.score.texts import Texts, read_sides, read_texts, texts_in_order
 from asr.text.formats import FORMATS, detect
@@ -431,3 +433,26 @@ def test_systems_are_named_by_what_tells_them_apart() -> None:
 
 def test_ids_that_come_again_get_a_number() -> None:
     assert list(texts_in_order(["a", "a", "b"], ["A", "B", "C"]).texts) == ["a", "a (2)", "b"]
+
+
+@pytest.mark.parametrize("name", ["whisper.cpp", "faster-whisper", "transformers"])
+def test_json_of_other_programs_is_scored_by_time(tmp_path: Path, name: str) -> None:
+    entries = [(0.4, 1.1, " go in"), (2.0, 3.5, " stop")]
+    content: Any = {
+        "whisper.cpp": {"transcription": [{"offsets": {"from": round(1000 * a), "to": round(1000 * b)}, "text": t} for a, b, t in entries]},
+        "faster-whisper": [{"id": i, "seek": 0, "start": a, "end": b, "text": t} for i, (a, b, t) in enumerate(entries)],
+        "transformers": {"chunks": [{"timestamp": [a, b if a < 2 else None], "text": t} for a, b, t in entries]},
+    }[name]
+    (tmp_path / "talk.json").write_text(json.dumps(content))
+    (tmp_path / "talk.stm").write_text("talk A s 0.4 1.1 go on\ntalk A s 2.0 3.5 stop\n")
+    for reference, hypothesis in (("talk.stm", "talk.json"), ("talk.json", "talk.stm")):
+        references, [system] = read_sides(tmp_path / reference, [tmp_path / hypothesis])
+        found = evaluate(references, system, samples=0)
+        assert (found.systems[0].words.errors, found.reference_words, found.note) == (1, 3, "")
+
+
+def test_espnet_scores_are_one_file_of_both_sides(tmp_path: Path) -> None:
+    utts = {"a1": {"output": [{"text": "GO ON", "rec_text": "GO IN<eos>"}]}, "a2": {"output": [{"text": "YES", "rec_text": "YES<eos>"}]}}
+    (tmp_path / "data.json").write_text(json.dumps({"utts": utts}, indent=1))
+    references, [system] = read_sides(tmp_path / "data.json", [])
+    assert evaluate(references, system, samples=0).systems[0].words.errors == 1

@@ -15,20 +15,20 @@ from asr.config import AugmentConfig, FrontendConfig
 from asr.errors import ConfigError
 from asr.speech import augment
 from asr.speech.audio import load_audio
-from asr.speech.augment import WaveformAugmenter, add_noise, augment_features, dice_needed, warp_bands
+from asr.speech.augment import WaveformAugmenter, add_noise, augment_features, draws_needed, warp_bands
 from asr.speech.frontend import band_centres
 
 PLAIN = AugmentConfig(speeds=(), gain_db=0, warp=0, frequency_masks=0, time_masks=0)
 
 
-def dice(batch: int, config: AugmentConfig, seed: int = 0) -> torch.Tensor:
-    return torch.rand(batch, dice_needed(config), generator=torch.Generator().manual_seed(seed))
+def draws(batch: int, config: AugmentConfig, seed: int = 0) -> torch.Tensor:
+    return torch.rand(batch, draws_needed(config), generator=torch.Generator().manual_seed(seed))
 
 
 def test_masks_stay_within_their_widths() -> None:
     config = PLAIN.model_copy(update={"frequency_masks": 1, "frequency_width": 9, "time_masks": 1, "time_width": 30, "time_share": 0.2})
     frames = torch.full((300,), 100)
-    masked = augment_features(torch.ones(300, 100, 80), frames, dice(300, config), config, FrontendConfig()) == 0
+    masked = augment_features(torch.ones(300, 100, 80), frames, draws(300, config), config, FrontendConfig()) == 0
     bands = masked.all(1).sum(1)  # (300,) hidden bands
     times = masked.all(2).sum(1)  # (300,) hidden frames
     assert bands.max() == 9
@@ -41,14 +41,14 @@ def test_masks_stay_within_their_widths() -> None:
 def test_time_masks_reach_every_frame_of_a_short_utterance_and_none_beyond_it() -> None:
     config = PLAIN.model_copy(update={"time_masks": 1, "time_width": 50, "time_share": 1.0})
     frames = torch.full((500,), 40)
-    masked = augment_features(torch.ones(500, 100, 8), frames, dice(500, config), config, FrontendConfig(mels=8))[:, :, 0] == 0
+    masked = augment_features(torch.ones(500, 100, 8), frames, draws(500, config), config, FrontendConfig(mels=8))[:, :, 0] == 0
     assert masked[:, :40].any(0).all()
     assert not masked[:, 40:].any()
 
 
 def test_features_do_not_depend_on_the_batch() -> None:
     config = AugmentConfig()
-    features, rolls = torch.randn(3, 50, 80), dice(3, config)
+    features, rolls = torch.randn(3, 50, 80), draws(3, config)
     frames = torch.tensor([50, 50, 50])
     together = augment_features(features, frames, rolls, config, FrontendConfig())
     for i in range(3):

@@ -11,7 +11,7 @@ import torch
 
 from asr.config import AugmentConfig
 from asr.speech.augment import WaveformAugmenter
-from asr.speech.batches import BatchDataset, BatchSampler, Example, Share, by_length
+from asr.speech.batches import BatchDataset, BatchPart, BatchSampler, Example, by_length
 from asr.speech.manifest import Utterance, read_manifest
 
 
@@ -116,8 +116,8 @@ def test_memory_changes_nothing_but_the_rounding(tones: tuple[Path, Path]) -> No
     utterances = read_manifest(tones[1])
     data = BatchDataset([Example(u, (3,), u.duration or 0) for u in utterances], 16_000, seed=1)
     before = [data.read(i) for i in range(len(data))]
-    assert list(data.remember(1.0)) == [None] * len(data)
-    assert len(data.memory) == len(data)
+    assert list(data.fill_cache(1.0)) == [None] * len(data)
+    assert len(data.cache) == len(data)
     for i, samples in enumerate(before):
         np.testing.assert_allclose(data.read(i), samples, atol=1 / 32767)
 
@@ -125,19 +125,19 @@ def test_memory_changes_nothing_but_the_rounding(tones: tuple[Path, Path]) -> No
 def test_so_many_hours_are_remembered_and_no_more(tones: tuple[Path, Path]) -> None:
     data = BatchDataset([Example(u, (3,), 1.0) for u in read_manifest(tones[1])], 16_000, seed=1)
     for seconds in (0.0, 2.5, 4.0):
-        data.memory.clear()
-        assert list(data.remember(seconds / 3600)) == [None] * int(seconds)
-        assert sorted(data.memory) == list(range(int(seconds)))
+        data.cache.clear()
+        assert list(data.fill_cache(seconds / 3600)) == [None] * int(seconds)
+        assert sorted(data.cache) == list(range(int(seconds)))
 
 
 def test_audio_is_as_it_is_until_the_epoch_where_augmentation_starts(tones: tuple[Path, Path]) -> None:
     made = [Example(u, (3,), u.duration or 0) for u in read_manifest(tones[1])]
     data = BatchDataset(made, 16_000, 1, WaveformAugmenter(AugmentConfig(start_epoch=2), 16_000))
-    share = Share(0, 0, 1, (0,), 2, 1.0, True)
+    share = BatchPart(0, 0, 1, (0,), 2, 1.0, True)
     for epoch in range(4):
         batch = data[share._replace(epoch=epoch)]
         as_it_is = np.array_equal(batch.waveforms[0].numpy(), data.read(0))
-        assert (as_it_is, batch.dice.shape[1] == 0) == (epoch < 2, epoch < 2), epoch
+        assert (as_it_is, batch.draws.shape[1] == 0) == (epoch < 2, epoch < 2), epoch
 
 
 def test_augmented_audio_depends_on_epoch_and_utterance_alone(tones: tuple[Path, Path]) -> None:
@@ -148,8 +148,8 @@ def test_augmented_audio_depends_on_epoch_and_utterance_alone(tones: tuple[Path,
     n = int(alone.samples[0])
     assert int(together.samples[1]) == n
     torch.testing.assert_close(together.waveforms[1, :n], alone.waveforms[0])
-    torch.testing.assert_close(together.dice[1], alone.dice[0])
-    assert not torch.equal(data[share._replace(epoch=1)].dice, together.dice)
+    torch.testing.assert_close(together.draws[1], alone.draws[0])
+    assert not torch.equal(data[share._replace(epoch=1)].draws, together.draws)
 
 
 def test_unreadable_audio_is_left_out_and_an_empty_share_still_has_a_batch(tones: tuple[Path, Path], tmp_path: Path) -> None:

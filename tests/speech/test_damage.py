@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -15,78 +13,19 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from recordings_support import RATE, SECONDS, copy, encode, film, lag, noise, program, read
 
 from asr.decode.utterances import recognize_utterances
 from asr.errors import AudioError
 from asr.model.checkpoint import load_model
 from asr.prepare.conversion import _measured
 from asr.speech.audio import load_audio, load_whole, probe, stream_audio
-from asr.speech.batches import BatchDataset, Example
+from asr.speech.batches import BatchDataset, Example, Flawed, Share
 from asr.speech.checking import check_manifest
 from asr.speech.headers import mp3_seconds, share_beyond_end
 from asr.speech.manifest import Utterance
-from asr.speech.missing import Gap, Missing, joined
+from asr.speech.missing import Gap, Missing, merge_gaps
 from asr.transcribe import Transcriber
-
-RATE = 16_000
-SECONDS = 12.0
-
-
-def noise(seconds: float = SECONDS, seed: int = 0, rate: int = RATE) -> np.ndarray:
-    """(N,) smooth noise whose level changes five times a second: no two moments are alike, and every codec keeps it."""
-    generator = np.random.default_rng(seed)
-    n = round(seconds * rate)
-    white = generator.standard_normal(n + 15)
-    level = np.repeat(generator.uniform(0.3, 1.0, n * 5 // rate + 1), rate // 5)[:n]
-    return (0.2 * level * np.convolve(white, np.hanning(16) / 4, "valid")).astype(np.float32)
-
-
-def encode(path: Path, samples: np.ndarray, codec: str, rate: int = RATE, container: str | None = None, **options: str) -> Path:
-    """Write by FFmpeg's libraries; Vorbis, which PyAV's builds cannot encode, by libsndfile or FFmpeg's program."""
-    if codec == "libvorbis":
-        if container in (None, "ogg"):
-            soundfile.write(path, samples if rate == RATE else noise(len(samples) / RATE, 2, rate), rate, format="OGG", subtype="VORBIS")
-            return path
-        soundfile.write(path.with_suffix(".wav"), samples, RATE)
-        how = ["-i", path.with_suffix(".wav"), "-ar", str(rate), "-c:a", codec, "-f", container, path]
-        subprocess.run([program("ffmpeg"), "-nostdin", "-v", "error", "-y", *how], check=True)
-        return path
-    with av.open(str(path), "w", format=container, options=options) as out:
-        stream = out.add_stream(codec, rate=rate, layout="mono")
-        stream.bit_rate = 48_000
-        resampler = av.AudioResampler(stream.codec_context.format, "mono", rate, frame_size=stream.codec_context.frame_size or 1024)
-        for piece in [*resampler.resample(sound_frame(samples)), *resampler.resample(None)]:
-            out.mux(stream.encode(piece))
-        out.mux(stream.encode(None))
-    return path
-
-
-def sound_frame(samples: np.ndarray) -> av.AudioFrame:
-    frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
-    frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
-    return frame
-
-
-def read(path: Path, *part: float | None) -> tuple[np.ndarray, list[Missing]]:
-    found: list[Missing] = []
-    blocks = list(stream_audio(path, RATE, *part, on_missing=found.append))  # type: ignore[arg-type]
-    return np.concatenate(blocks), found
-
-
-def lag(samples: np.ndarray, expected: np.ndarray, begin: float = 1.0, length: float = 2.0) -> float:
-    """Seconds by which `samples` are late."""
-    piece = expected[round(begin * RATE) : round((begin + length) * RATE)]
-    n = 1 << (len(samples) + len(piece)).bit_length()
-    match = np.fft.irfft(np.fft.rfft(samples, n) * np.conj(np.fft.rfft(piece, n)), n)
-    return int(np.argmax(match)) / RATE - begin
-
-
-def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed")
-    return found
-
 
 # ---------------------------------------------------------------- damage in the midst
 
@@ -132,6 +71,24 @@ def test_decoding_goes_on_behind_a_packet_of_any_error(tmp_path: Path, name: str
     assert [gap.reason for missing in found for gap in missing.gaps] == ["damaged"]
     assert 0.01 < found[0].seconds < 0.2
     assert SECONDS / 5 < found[0].gaps[0].start < SECONDS * 0.55
+
+
+@pytest.mark.parametrize("codec", ["wavpack", "tta"])
+def test_a_frame_that_fails_its_checksum_is_reported(tmp_path: Path, codec: str) -> None:
+    path = encode(tmp_path / "a", noise(), codec, container={"wavpack": "wv"}.get(codec, codec))
+    whole = load_audio(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 40] = random.Random(0).randbytes(40)
+    path.write_bytes(data)
+    samples, [missing] = read(path)
+    [gap] = missing.gaps
+    assert gap.end is not None
+    lost = np.flatnonzero(samples != whole)
+    assert len(samples) == len(whole)
+    assert gap.start * RATE <= lost[0]
+    assert lost[-1] < gap.end * RATE
+    assert np.abs(samples[round(gap.start * RATE) : lost[0]]).max(initial=1.0) > 0.01  # its sound is kept
+    assert read(path, gap.start - 2.0, 1.5)[1] == []
 
 
 @pytest.mark.parametrize("blank", [8, 3_000])
@@ -219,6 +176,12 @@ TRUNCATED: dict[str, Callable[[Path], Path]] = {
     "g722 wav": lambda path: encode(path, noise(), "g722", container="wav"),
     "mkv": lambda path: encode(path, noise(), "pcm_s16le", container="matroska"),
     "m4a": lambda path: encode(path, noise(), "aac", container="mp4", movflags="faststart"),
+    "wma": lambda path: encode(path, noise(), "wmav2", container="asf"),
+    "wavpack": lambda path: encode(path, noise(), "wavpack", container="wv"),
+    "tta": lambda path: encode(path, noise(), "tta", container="tta"),
+    "avi": lambda path: encode(path, noise(), "pcm_s16le", container="avi"),
+    "mp3 avi": lambda path: encode(path, noise(rate=RATE), "libmp3lame", 44_100, container="avi"),
+    "flv": lambda path: encode(path, noise(), "libmp3lame", 44_100, container="flv"),
 }
 
 
@@ -296,11 +259,6 @@ def test_links_of_another_rate_are_resampled(tmp_path: Path) -> None:
     assert len(samples) / RATE == pytest.approx(4.0, abs=0.01)
     assert abs(lag(samples[2 * RATE :], load_audio(two), 0.5, 1.0)) < 0.002
     assert not found
-
-
-def copy(source: Path, target: Path, *options: str) -> Path:
-    subprocess.run([program("ffmpeg"), "-nostdin", "-v", "error", "-y", *options, "-i", source, "-c", "copy", target], check=True)
-    return target
 
 
 @pytest.mark.parametrize("name", ["a.flac", "a.opus", "a.ogg"])
@@ -385,19 +343,6 @@ def test_opus_by_mkvmerge_is_not_early(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- tracks and channels
 
 
-def film(path: Path, default: int) -> Path:
-    """Two sound tracks, the second a second late; the track `default` is flagged."""
-    with av.open(str(path), "w") as out:
-        streams = [out.add_stream("aac", rate=RATE, layout="mono") for _ in range(2)]
-        for number, stream in enumerate(streams):
-            stream.metadata["language"] = ("eng", "deu")[number]
-            stream.disposition = av.stream.Disposition.default if number == default else av.stream.Disposition(0)
-        for number, stream in enumerate(streams):
-            out.mux(stream.encode(sound_frame(noise(4.0, number))))
-            out.mux(stream.encode(None))
-    return path
-
-
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 @pytest.mark.parametrize("default", [0, 1])
 def test_the_default_track_is_read_unless_another_is_asked_for(tmp_path: Path, name: str, default: int) -> None:
@@ -405,18 +350,18 @@ def test_the_default_track_is_read_unless_another_is_asked_for(tmp_path: Path, n
     samples = np.concatenate(list(stream_audio(path, on_note=notes.append)))
     assert abs(lag(samples, noise(4.0, default))) < 0.005
     assert len(notes) == 1
-    assert notes[0].startswith(f"sound track {default + 1} of 2 is read (1: eng")
+    assert notes[0].startswith(f"audio track {default + 1} of 2 is read (1: eng")
     for track in (1, 2):
         assert abs(lag(load_audio(path, track=track), noise(4.0, track - 1))) < 0.005
     for track in (0, 3):
-        with pytest.raises(AudioError, match=f"has 2 sound tracks, and no track {track}"):
+        with pytest.raises(AudioError, match=f"has 2 audio tracks, and no track {track}"):
             load_audio(path, track=track)
 
 
 def test_a_file_of_one_track_has_no_second(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", noise(1.0), RATE)
     assert len(load_audio(tmp_path / "a.wav", track=1)) == RATE
-    with pytest.raises(AudioError, match="has 1 sound track, and no track 2"):
+    with pytest.raises(AudioError, match="has 1 audio track, and no track 2"):
         load_audio(tmp_path / "a.wav", track=2)
 
 
@@ -456,9 +401,28 @@ def test_training_leaves_out_what_is_not_whole_and_check_names_it(tmp_path: Path
     assert check_manifest(tmp_path / "m.json", headers_only=True).problems == []
 
     dataset = BatchDataset([Example(Utterance(name, tmp_path / f"{name}.flac"), (3,), SECONDS) for name in names], RATE, 0)
-    skipped = list(dataset.remember(1.0))
+    skipped = list(dataset.fill_cache(1.0))
     assert skipped[0] is None
     assert [one.id for one in skipped[1:] if one] == ["hole", "cut"]
+
+
+def test_a_little_missing_sound_is_used_and_reported(tmp_path: Path) -> None:
+    path = damaged(encode(tmp_path / "a.m4a", noise(), "aac"), lambda path: bool(errors(path)))
+    line = {"id": "a", "audio_filepath": path.name, "text": "A"}
+    (tmp_path / "m.json").write_text(json.dumps(line))
+    report = check_manifest(tmp_path / "m.json")
+    [note] = report.notes
+    assert report.problems == []
+    assert "damaged at 0:0" in note
+
+    dataset = BatchDataset([Example(Utterance("a", path), (3,), SECONDS)], RATE, 0)
+    for epoch, reported in ((0, True), (1, False)):
+        batch = dataset[Share(epoch, 0, 1, (0,), 2, SECONDS, last=True)]
+        assert batch.skipped == ()
+        assert [(one.id, one.missing.split(": ")[1][:14]) for one in batch.flawed] == [("a", "damaged at 0:0")] * reported
+    [found] = dataset.remember(1.0)
+    assert isinstance(found, Flawed)
+    assert len(dataset.memory) == 1
 
 
 @pytest.mark.parametrize("scale", [1.0, 32_768.0, 10.0, 1e-4, 0.0, 1e-38])
@@ -467,7 +431,7 @@ def test_audio_in_memory_is_that_on_disk(tmp_path: Path, scale: float) -> None:
     soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
     dataset = BatchDataset([Example(Utterance("a", tmp_path / "a.wav"), (3,), 1.0)], RATE, 0)
     disk = dataset.read(0)
-    assert list(dataset.remember(1.0)) == [None]
+    assert list(dataset.fill_cache(1.0)) == [None]
     assert np.abs(dataset.read(0) - disk).max() <= scale / 65_000
 
 
@@ -477,7 +441,7 @@ def test_16_bit_audio_in_memory_is_exact(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", values, RATE)
     dataset = BatchDataset([Example(Utterance("a", tmp_path / "a.wav"), (3,), 1.0)], RATE, 0)
     disk = dataset.read(0)
-    list(dataset.remember(1.0))
+    list(dataset.fill_cache(1.0))
     assert dataset.memory[0].values.dtype == np.int16
     assert np.array_equal(dataset.read(0), disk)
 
@@ -510,7 +474,7 @@ def test_transcripts_carry_notes(tmp_path: Path, tiny_folder: Path) -> None:
     assert cut.notes == ("breaks off at 0:06 of 0:12",)
     assert cut.missing == pytest.approx(6.0, abs=0.01)
     tracks = film(tmp_path / "a.mkv", 1)
-    assert transcriber.transcribe(tracks).notes[0].startswith("sound track 2 of 2 is read")
+    assert transcriber.transcribe(tracks).notes[0].startswith("audio track 2 of 2 is read")
     assert transcriber.transcribe(tracks, track=1).notes == ()
 
 
@@ -519,7 +483,7 @@ def test_transcripts_carry_notes(tmp_path: Path, tiny_folder: Path) -> None:
 
 def test_gaps_that_touch_are_one() -> None:
     gaps = [Gap(1.0, 1.1, "damaged"), Gap(1.1, 1.3, "damaged"), Gap(2.0, 2.1, "damaged"), Gap(3.0, 5.0, "cut short")]
-    assert joined(gaps) == (Gap(1.0, 1.3, "damaged"), *gaps[2:])
+    assert merge_gaps(gaps) == (Gap(1.0, 1.3, "damaged"), *gaps[2:])
     assert str(Missing(tuple(gaps[2:]))) == "damaged at 0:02 (0.10 s), breaks off at 0:03 of 0:05"
     assert Missing(tuple(gaps)).seconds == pytest.approx(2.4)
     many = Missing(tuple(Gap(i, i + 0.5, "damaged") for i in range(5)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recordings_support import film, lag, noise
 
 from asr.errors import ManifestError, UsageError
+from asr.speech.batches import BatchDataset, Example
 from asr.speech.checking import check_manifest
-from asr.speech.manifest import Utterance, iter_manifest, manifest_stats, read_manifest, write_manifest
+from asr.speech.manifest import OWN_KEYS, Utterance, iter_manifest, manifest_stats, read_manifest, write_manifest
 
 RATE = 16_000
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -340,3 +343,36 @@ def test_the_example_fits_the_schema_and_the_reader() -> None:
             stated = schema["properties"][key]["type"]
             assert any(isinstance(value, kinds[k]) for k in ([stated] if isinstance(stated, str) else stated) if k != "null")
     assert len(read_manifest(path, need_text=True)) >= 2
+
+
+def test_a_manifest_names_the_audio_track(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    lines = [{"audio_filepath": "a.mkv", "track": 2}, {"audio_filepath": "a.mkv", "track": None, "id": "b"}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    first, second = read_manifest(path)
+    assert (first.track, second.track) == (2, None)
+    assert "track" not in first.extra
+    write_manifest(tmp_path / "n.json", [first, second])
+    assert [u.track for u in read_manifest(tmp_path / "n.json")] == [2, None]
+    for bad in (0, -1, 1.0, "2", True):
+        path.write_text(json.dumps({"audio_filepath": "a.mkv", "track": bad}))
+        expected = f"track is {json.dumps(bad)}, expected the number of an audio track"
+        with pytest.raises(ManifestError, match=re.escape(expected)):
+            read_manifest(path)
+
+
+def test_the_schema_has_every_key() -> None:
+    schema = json.loads((REPOSITORY / "manifests/manifest.schema.json").read_text(encoding="utf-8"))
+    assert set(schema["properties"]) == set(OWN_KEYS)
+
+
+def test_each_track_of_a_manifest_is_checked(tmp_path: Path) -> None:
+    film(tmp_path / "a.mkv", 1)
+    lines = [{"id": str(track), "audio_filepath": "a.mkv", "text": "A", "track": track} for track in (1, 2, 3)]
+    (tmp_path / "m.json").write_text("\n".join(map(json.dumps, lines)))
+    report = check_manifest(tmp_path / "m.json")
+    assert report.problems == [f"{tmp_path}/m.json:3: audio_filepath: {tmp_path}/a.mkv: has 2 audio tracks, and no track 3"]
+    assert report.notes == []
+    dataset = BatchDataset([Example(u, (3,), 4.0) for u in read_manifest(tmp_path / "m.json")[:2]], RATE, 0)
+    for number in (0, 1):
+        assert abs(lag(dataset.read(number), noise(4.0, number))) < 0.005

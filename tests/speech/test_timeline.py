@@ -190,3 +190,8 @@ def test_no_gap_is_longer_than_an_hour_or_than_the_container() -> None:
     assert places([0.0, LONGEST_GAP + 1, LONGEST_GAP + 1.1]) == [0, 10, 20]
     assert places([0.0, 60.0, 60.1], end=70.0)[1:] == [6_000, 6_010]
     assert places([0.0, 60.0, 60.1], end=50.0) == [0, 10, 20]
+
+
+def test_stamps_that_stand_still_drop_nothing() -> None:
+    timeline = Timeline(1000, 100.0)
+    assert [timeline.place(0.0, 500, 0.0) for _ in range(4)] == [0, 500, 1000, 1500]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -143,13 +145,13 @@ def test_what_is_read(content: str, ending: str, form: str, expected: list[dict[
         ("talk 1 0.1 0.2 cough NA noise NA\n", "", 1, "an entry of the type noise"),
         ("1\n00:00:01,000 --> 00:00:02,000\nA\n\n2\n00:00:03,000 -> 00:00:04,000\nB\n", "", 6, "times that cannot be read"),
         ("1\n00:00:03,000 --> 00:00:02,000\nA\n", "", 2, "starts at 3 s and ends at 2 s"),
-        ("HELLO\n1\n00:00:03,000 --> 00:00:04,000\nA\n", "", 1, "text in front of the first cue"),
+        ("HELLO\n1\n00:00:03,000 --> 00:00:04,000\nA\n", "", 1, "text before the first cue"),
         ("WEBVTT\n\n00:01.000 --> 00:02.000\nA\n\nB\n", "", 6, "not a cue"),
         ("[00:00.000 --> 00:04.000]  HELLO\n", "", 1, "times in no known format"),
         ("0:00:00.599,0:00:04.160\nHELLO\n\n0:00:05.000,0:00:06.160\nFOO\n", "", 1, "times in no known format"),
         ("0.1\t0.2\ta\n0.2\t0.3\tb\nc\n", "", 3, "not a label"),
         (MLF.replace(".\n", "", 1), "", 6, "another label file begins"),
-        (MLF.removesuffix(".\n"), "", 7, 'the "." behind the labels of b.rec is missing'),
+        (MLF.removesuffix(".\n"), "", 7, 'the "." after the labels of b.rec is missing'),
         ("GO ON (a1 -7716)\nYES\nNO (a3 -1)\n", "", 2, "no id and score in parentheses"),
         ("84-1-0 GO\n84-1-1 ON\nGO ON\n84-1-3 NO\n", "", 3, 'no id in front: other lines begin with one ("84-1-0")'),
         ("a1|GO\na2 ON\na3|YES\n", "", 2, "1 columns, expected an id and a text"),
@@ -233,3 +235,110 @@ def test_the_page_names_every_format() -> None:
     page = (Path(__file__).parents[2] / "docs" / "text-formats.md").read_text(encoding="utf-8")
     named = [name.strip(" `") for line in page.splitlines() if line.startswith("| `") for name in line.split("|")[1].split(",")]
     assert set(named) == set(FORMATS)
+
+
+SEGMENTS_READ = [{"offset": 0.4, "duration": 0.7, "text": "GO ON"}, {"offset": 2.0, "duration": 1.5, "text": "STOP"}]
+WHISPER_SEGMENTS = [
+    {"id": i, "seek": 0, "start": s, "end": e, "text": t, "avg_logprob": -0.1}
+    for i, (s, e, t) in enumerate(((0.4, 1.1, " GO ON"), (2.0, 3.5, " STOP")))
+]
+WHISPER_CPP = {
+    "systeminfo": "AVX = 1", "model": {"type": "base"}, "params": {"language": "en"}, "result": {"language": "en"},
+    "transcription": [
+        {"timestamps": {"from": "00:00:00,400", "to": "00:00:01,100"}, "offsets": {"from": 400, "to": 1100}, "text": " GO ON"},
+        {"timestamps": {"from": "00:00:02,000", "to": "00:00:03,500"}, "offsets": {"from": 2000, "to": 3500}, "text": " STOP"},
+    ],
+}  # fmt: skip
+CHUNKS = {"text": " GO ON STOP", "chunks": [{"timestamp": [0.4, 1.1], "text": " GO ON"}, {"timestamp": [2.0, 3.5], "text": " STOP"}]}
+JSON_TRANSCRIPTS = {
+    "Whisper": {"text": " GO ON STOP", "segments": WHISPER_SEGMENTS, "language": "en"},
+    "WhisperX": {
+        "segments": [{**one, "words": [{"word": "GO", "start": 0.4, "end": 0.5}]} for one in WHISPER_SEGMENTS],
+        "word_segments": [{"word": "GO"}],
+    },
+    "faster-whisper": WHISPER_SEGMENTS,
+    "segments": [{"start": one["start"], "end": one["end"], "text": one["text"]} for one in WHISPER_SEGMENTS],
+    "whisper.cpp": WHISPER_CPP,
+    "transformers": CHUNKS,
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", JSON_TRANSCRIPTS)
+def test_transcripts_as_json_are_segments(name: str, indent: int | None) -> None:
+    assert read(json.dumps(JSON_TRANSCRIPTS[name], indent=indent)) == ("json", SEGMENTS_READ)
+
+
+def test_segments_of_faster_whisper_one_a_line() -> None:
+    assert read("\n".join(map(json.dumps, WHISPER_SEGMENTS))) == ("json", SEGMENTS_READ)
+
+
+def test_numbered_records_without_segments_keep_their_ids() -> None:
+    records = [{"id": 1, "start": 0.0, "end": 1.0, "text": "GO"}, {"audio_filepath": "a.wav", "start": 0.0, "end": 1.0, "text": "ON"}]
+    assert read(json.dumps(records)) == ("json", records)
+
+
+def test_chunks_of_transformers() -> None:
+    last = {**CHUNKS, "chunks": [CHUNKS["chunks"][0], {"timestamp": [2.0, None], "text": " STOP"}]}  # type: ignore[index]
+    assert read(json.dumps(last))[1] == [SEGMENTS_READ[0], {"offset": 2.0, "end": math.inf, "text": "STOP"}]
+    words = {"text": " GO ON STOP", "chunks": [{"timestamp": [0.4, 0.6], "text": f" {word}"} for word in ("GO", "ON", "STOP")]}
+    assert read(json.dumps(words))[1] == [{"text": "GO ON STOP"}]
+    with pytest.raises(FormatProblem, match=r"timestamp is 0\.4, expected a start and an end"):
+        read(json.dumps({"chunks": [{"timestamp": 0.4, "text": "GO"}]}))
+
+
+def test_results_of_espnet() -> None:
+    outputs = [
+        {"name": "target1[1]", "text": "GO ON", "rec_text": "▁GO▁IN<eos>"},
+        {"name": "target1[2]", "text": "GO ON", "rec_text": "GO<eos>"},
+    ]
+    utts: dict[str, Any] = {
+        "a1": {"utt2spk": "anna", "output": outputs},
+        "a2": {"output": [{"text": "YES", "rec_text": "N<space>O<eos>"}]},
+        "a3": {"output": [{"text": "NO"}]},
+    }
+    for indent in (None, 4):
+        assert read(json.dumps({"utts": utts}, indent=indent)) == (
+            "json",
+            [
+                {"id": "a1", "text": "GO ON", "pred_text": "GO IN", "speaker": "anna"},
+                {"id": "a2", "text": "YES", "pred_text": "N O"},
+                {"id": "a3", "text": "NO"},
+            ],
+        )
+    with pytest.raises(FormatProblem, match="a1: outputs of several references, expected one speaker"):
+        read(json.dumps({"utts": {"a1": {"output": [{"text": "GO"}, {"text": "ON"}]}}}))
+    for entry in ({}, [], {"output": []}, {"output": ["GO"]}, None):
+        with pytest.raises(FormatProblem, match="a1: no output, expected a list of objects with text and rec_text"):
+            read(json.dumps({"utts": {"a1": entry}}))
+
+
+def test_an_object_of_texts_by_id() -> None:
+    expected = [{"id": "a1", "text": "GO"}, {"id": "b.wav", "text": "ON"}]
+    assert read('{"a1": "GO",\n "b.wav": "ON"}') == ("json", expected)
+    assert read('{"a1": {"text": "GO"}, "b.wav": {"text": "ON"}}') == ("json", expected)
+    for content in ('{"text1": "GO", "text2": "ON"}\n' * 2, '{"said": "GO", "heard": "ON"}', '{"text": "GO"}'):
+        assert "id" not in read(content)[1][0]
+
+
+@pytest.mark.parametrize("line", ["{}. GO ON", "{} GO ON", "({}) GO", "utt {} GO ON", "{}) GO", "Line {}: GO"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbered_lines_are_refused(line: str, first: int) -> None:
+    lines = [line.format(first + i) for i in range(4)]
+    with pytest.raises(FormatProblem, match="its lines are numbered") as caught:
+        detect("\n".join(lines), KEYS)
+    assert caught.value.line == 1
+    assert detect("\n".join([*lines[:3], "STOP"]), KEYS, ()) == "lines"
+    assert detect("\n".join(reversed(lines)), KEYS, ()) == "lines"
+
+
+@pytest.mark.parametrize(
+    "speaker", ["Speaker 1: {}", "SPEAKER_00: {}", "[SPEAKER_01] {}", "Unknown Speaker: {}", "Speaker 1  0:03\n{}", "spk1: {}"]
+)
+def test_speakers_beside_the_words_are_refused(speaker: str) -> None:
+    with pytest.raises(FormatProblem, match="a speaker beside the words"):
+        detect("\n".join(speaker.format(text) for text in ("go on", "yes", "stop")), KEYS)
+
+
+def test_speakers_in_sentences_are_words() -> None:
+    assert detect("the speaker went on\nspeaker of the house\nspeakers: two\nThe speaker: no\n", KEYS) == "lines"

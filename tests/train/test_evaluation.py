@@ -18,7 +18,7 @@ from asr.model.checkpoint import load_model
 from asr.speech.batches import BatchDataset, Example
 from asr.speech.manifest import read_manifest
 from asr.train import trainer as training
-from asr.train.evaluation import Evaluation, dev_waveform, evaluate, trusting
+from asr.train.evaluation import Evaluation, calibrate_bounds, dev_waveform, evaluate
 from asr.train.trainer import Trainer
 
 DEFAULT = DecodeConfig()
@@ -51,7 +51,7 @@ def test_a_batch_has_the_texts_and_the_evidence_of_its_utterances_alone(tiny_fol
 
 
 @pytest.mark.parametrize(
-    ("borne_out", "bounds"),
+    ("evidence", "bounds"),
     [
         ([-0.5] * 30, (-1.8, -2.2)),  # surer than need be: as it was
         ([-0.5] * 19 + [-2.5], (-1.8, -2.2)),  # one of twenty may be doubted
@@ -60,15 +60,15 @@ def test_a_batch_has_the_texts_and_the_evidence_of_its_utterances_alone(tiny_fol
         ([-math.inf] * 30, (-math.log(300), -math.log(300) - 0.4)),  # no evidence is not to be trusted
     ],
 )
-def test_bounds_are_lowered_until_nearly_all_dev_texts_are_trusted(borne_out: list[float], bounds: tuple[float, float]) -> None:
-    found = trusting(DEFAULT, borne_out, pieces=300)
+def test_bounds_are_lowered_until_nearly_all_dev_texts_are_trusted(evidence: list[float], bounds: tuple[float, float]) -> None:
+    found = calibrate_bounds(DEFAULT, evidence, pieces=300)
     assert (found.doubtful_below, found.invented_below) == pytest.approx(bounds, abs=0.01)
     assert found.model_copy(update={"doubtful_below": -1.8, "invented_below": -2.2}) == DEFAULT
 
 
 def test_bounds_of_the_recipes_own_stay() -> None:
     own = DecodeConfig(invented_below=-9.0)
-    assert trusting(own, [-3.0] * 30, pieces=300) == own
+    assert calibrate_bounds(own, [-3.0] * 30, pieces=300) == own
 
 
 def test_a_finished_model_keeps_the_bounds_and_says_so(

@@ -14,7 +14,7 @@ from asr.model.las import LAS
 from asr.speech.batches import Example
 from asr.speech.manifest import Utterance
 from asr.text.tokenizer import EOS, Tokenizer
-from asr.train.examples import measured, trainable
+from asr.train.examples import encode_utterances, select_trainable
 from asr.train.trainer import Trainer
 
 A, B = EOS + 1, EOS + 2  # two pieces
@@ -34,7 +34,7 @@ def example(tokens: int | tuple[int, ...], seconds: float) -> Example:
 def reasons(examples: list[Example], tiny: ModelConfig, tokenizer: Tokenizer, config: DataConfig, fastest: float = 1.0) -> list[str]:
     """Why those that are left out are."""
     network = LAS(tiny, len(tokenizer))
-    chosen, skipped = trainable(examples, network, tokenizer, config, fastest)
+    chosen, skipped = select_trainable(examples, network, tokenizer, config, fastest)
     assert len(chosen) + len(skipped) == len(examples)
     return [s.reason for s in skipped]
 
@@ -84,15 +84,15 @@ def test_lengths_must_lie_between_the_two_that_are_asked_for(tiny: ModelConfig, 
 
 
 def test_what_is_too_long_to_be_heard_at_once_is_no_example(tokenizer: Tokenizer) -> None:
-    examples, skipped = measured([Utterance(f"{n} s", Path("it.wav"), "LOW", n) for n in (119.9, 120.0, 121.0)], tokenizer)
+    examples, skipped = encode_utterances([Utterance(f"{n} s", Path("it.wav"), "LOW", n) for n in (119.9, 120.0, 121.0)], tokenizer)
     assert [e.seconds for e in examples] == [119.9, 120.0]
-    assert [(s.id, s.reason) for s in skipped] == [("121.0 s", "121 s long, and at most 120 s can be heard at once")]
+    assert [(s.id, s.reason) for s in skipped] == [("121.0 s", "121 s long, and the limit is 120 s")]
 
 
 def test_where_a_manifest_does_not_tell_the_length_the_recording_does(tmp_path: Path, tokenizer: Tokenizer) -> None:
     soundfile.write(tmp_path / "it.wav", np.zeros(2 * 8_000), 8_000)
     told = [Utterance("all", tmp_path / "it.wav", "LOW"), Utterance("part", tmp_path / "it.wav", "MID", offset=0.5)]
-    examples, skipped = measured([*told, Utterance("none", tmp_path / "nowhere.wav", "HIGH")], tokenizer)
+    examples, skipped = encode_utterances([*told, Utterance("none", tmp_path / "nowhere.wav", "HIGH")], tokenizer)
     assert [(e.utterance.id, e.seconds, e.tokens) for e in examples] == [
         ("all", 2.0, tuple(tokenizer.encode("LOW"))),
         ("part", 1.5, tuple(tokenizer.encode("MID"))),

@@ -41,7 +41,7 @@ def mean_loss(network: LAS, batch: Batch, augment: AugmentConfig | None = None, 
     """Of a token, of which each utterance has one more than its text: the end of the sentence."""
     features, frames = network.frontend(batch.waveforms, batch.samples)
     if augment:
-        features = augment_features(features, frames, batch.dice, augment, network.config.frontend)
+        features = augment_features(features, frames, batch.draws, augment, network.config.frontend)
     losses = network(features, frames, batch.targets, batch.target_lengths, smoothing)
     return losses.total / sum(length + 1 for length in batch.target_lengths.tolist())
 
@@ -84,4 +84,4 @@ def test_so_many_hours_of_audio_are_remembered_as_are_asked_for(tone_config: Con
     config = plain(tone_config, {})
     trainer = Trainer(config.model_copy(update={"data": config.data.model_copy(update={"cache_hours": hours})}))
     trainer.run()
-    assert len(trainer.data.memory) == remembered
+    assert len(trainer.data.cache) == remembered

@@ -26,7 +26,7 @@ from asr.model.checkpoint import load_model, read_tensors
 from asr.text.tokenizer import Tokenizer
 from asr.train import trainer as training
 from asr.train.examples import read_utterances
-from asr.train.folder import FolderLock, best_folder, drop_all_but
+from asr.train.folder import FolderLock, best_folder, delete_best_except
 from asr.train.lm_trainer import LMTrainer
 from asr.train.state import step_folders
 from asr.train.trainer import Trainer
@@ -130,7 +130,7 @@ def test_a_file_system_without_locks_is_no_hindrance(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
     with FolderLock(tmp_path / "run", RANK_0) as lock:
-        assert lock.remarks == [f"{tmp_path / 'run'}: its file system has no locks, so nothing keeps a second process out of the folder"]
+        assert lock.warnings == [f"{tmp_path / 'run'}: its file system has no locks, so a second process could write into the folder"]
 
 
 def test_only_dead_processes_leave_litter(one_epoch: Config) -> None:
@@ -192,10 +192,10 @@ def test_a_damaged_checkpoint_costs_no_bit(one_epoch: Config, capfd: pytest.Capt
         log.write('{"step": "many"}\n{"step": null}\n[]\n' + "[" * 100_000 + "\n")
     capfd.readouterr()
     Trainer(one_epoch).run()
-    lines = [line for line in capfd.readouterr().err.splitlines() if "damaged, now" in line]
+    lines = [line for line in capfd.readouterr().err.splitlines() if "damaged, renamed to" in line]
     step = int(damaged.name[5:])
     assert lines == [
-        f"{damaged}: training.safetensors or training.json is not as it was written: damaged, now damaged-{damaged.name}: "
+        f"{damaged}: training.safetensors or training.json differs from what was written: damaged, renamed to damaged-{damaged.name}: "
         f"going back to step {step - 1}"
     ]
     after = tensors(model / "model.safetensors"), tensors(newest(run) / "training.safetensors")
@@ -214,7 +214,7 @@ def test_a_run_without_a_whole_checkpoint_ends_in_one_line(one_epoch: Config) ->
         Trainer(one_epoch).run()
     message = str(caught.value)
     assert "\n" not in message
-    assert message.endswith("no whole checkpoint is left: put one back, or begin anew with --restart")
+    assert message.endswith("no undamaged checkpoint is left: put one back, or begin anew with --restart")
     assert all(str(state) in message for state in states)
     assert sorted((one_epoch.output / "states").glob("*")) == states  # as they were
 
@@ -237,8 +237,8 @@ def test_damaged_best_weights_are_left_out(one_epoch: Config, capfd: pytest.Capt
 @pytest.mark.parametrize(
     ("name", "content", "error", "message"),
     [
-        ("config.yaml", b"\xff\xfe", UsageError, "no run's config.yaml"),
-        ("config.yaml", b"", UsageError, "no run's config.yaml"),
+        ("config.yaml", b"\xff\xfe", UsageError, "no config.yaml of a run"),
+        ("config.yaml", b"", UsageError, "no config.yaml of a run"),
         ("tokenizer.model", b"half", AsrError, r"tokenizer\.model"),
         ("tokenizer.model", b"", AsrError, r"tokenizer\.model"),
     ],
@@ -275,6 +275,6 @@ def test_other_pieces_than_the_checkpoints_are_refused(one_epoch: Config, tmp_pa
 def test_only_the_weights_of_steps_are_dropped(tmp_path: Path) -> None:
     for name in ("step-00000001", "step-00000002", "step-100000000", "step-x", "mine"):
         (tmp_path / "best" / name).mkdir(parents=True)
-    drop_all_but({2}, tmp_path)
+    delete_best_except({2}, tmp_path)
     assert sorted(path.name for path in (tmp_path / "best").iterdir()) == ["mine", "step-00000002", "step-x"]
     assert best_folder(tmp_path, 2).is_dir()

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from asr.config import OptimizerConfig
-from asr.train.learner import Learner
+from asr.config import OptimizerConfig, TrainConfig
+from asr.train.learner import Learner, learning_rate
 
 CONFIG = OptimizerConfig(
     learning_rate=0.01, final_learning_rate=0.01, warmup_steps=0, weight_decay=0.1, gradient_clip=5.0, ema_decay=0.9
@@ -76,3 +76,18 @@ def test_a_gradient_that_is_not_finite_moves_nothing_and_is_forgotten(broken: fl
         set_gradients(one.network, 1.0)
         one.step(0, 0.0)
     assert torch.equal(weights(learns.network), weights(fresh.network))  # as if it had never been
+
+
+SCHEDULE = TrainConfig(learning_rate=1e-3, final_learning_rate=1e-5, warmup_steps=100)
+
+
+@pytest.mark.parametrize(
+    ("step", "progress", "expected"),
+    [(0, 0.0, 1e-5), (49, 0.0, 5e-4), (99, 0.0, 1e-3), (1000, 0.5, (1e-3 + 1e-5) / 2), (2000, 1.0, 1e-5)],
+)
+def test_the_learning_rate_hand_worked(step: int, progress: float, expected: float) -> None:
+    assert learning_rate(step, progress, SCHEDULE) == pytest.approx(expected)
+
+
+def test_without_warm_up_the_learning_rate_starts_at_its_maximum() -> None:
+    assert learning_rate(0, 0.0, TrainConfig(learning_rate=1e-3, warmup_steps=0)) == pytest.approx(1e-3)

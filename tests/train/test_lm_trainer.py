@@ -25,7 +25,7 @@ from asr.train import lm_trainer
 from asr.train.lm_trainer import LMTrainer, negative_log_likelihood
 from asr.train.log import read_log
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
-from asr.train.sitting import Interrupted
+from asr.train.session import Interrupted
 
 WORDS = ["LOW", "MID", "HIGH"]
 
@@ -88,7 +88,7 @@ def test_stopped_and_resumed_equals_never_stopped(lm_config: LMRecipe, tmp_path:
     asked: list[bool] = []
 
     class Interruption:
-        asked = property(lambda self: bool(asked))
+        requested = property(lambda self: bool(asked))
 
         def __init__(self, speaks: bool) -> None: ...
 
@@ -230,8 +230,8 @@ def test_text_that_cannot_be_used_is_named(content: bytes | None, message: str, 
 def test_sentences_that_the_pieces_cannot_write_are_left_out() -> None:
     tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
     sentences = Sentences(["LOW", "low mid high", "MID HIGH", "MID 5"], tokenizer, max_tokens=20)
-    assert (len(sentences), sentences.words, sentences.left_out) == (2, 3, 2)
-    with pytest.raises(ConfigError, match=r"data\.dev: the model's pieces cannot write 5 of 'MID 5': write texts as it does"):
+    assert (len(sentences), sentences.words, sentences.skipped) == (2, 3, 2)
+    with pytest.raises(ConfigError, match=r"data\.dev: the model's pieces cannot write 5 of 'MID 5': normalise the texts"):
         Sentences(["MID 5", "low"], tokenizer, 20, "data.dev")
 
 
@@ -239,7 +239,7 @@ def test_batches_hold_every_sentence_once_and_keep_their_size() -> None:
     texts = ["LOW " * (1 + i % 7) for i in range(60)]
     tokenizer = Tokenizer.train(texts, TokenizerConfig(kind="char", vocab_size=20))
     sentences = Sentences(texts, tokenizer, max_tokens=20)
-    assert sentences.cut == sum(len(tokenizer.encode(t)) > 20 for t in texts) > 0
+    assert sentences.truncated == sum(len(tokenizer.encode(t)) > 20 for t in texts) > 0
     whole = [[*tokenizer.encode(t), EOS] for t in texts]
     expected = [tokens if len(tokens) <= 21 else tokens[:20] for tokens in whole]  # what is cut does not end there
     assert sentences.total == sum(map(len, expected))

@@ -24,9 +24,9 @@ from asr.config_file import dump_config
 from asr.errors import AsrError, AudioError
 from asr.speech.batches import Batch
 from asr.train import trainer as training
+from asr.train.device import enough_memory
 from asr.train.evaluation import Evaluation
-from asr.train.memory import enough_memory
-from asr.train.sitting import Interrupted
+from asr.train.session import Interrupted
 from asr.train.trainer import Trainer
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -95,9 +95,9 @@ def test_another_cache_in_mid_epoch_leaves_the_epoch_as_it_was(
 
     def counted(self: Trainer, model: nn.Module, batch: Batch) -> torch.Tensor:
         unread = {s.id for s in batch.skipped}
-        ids = [self.data.examples[i].utterance.id for i in batch.share.examples if i not in self.data.unreadable]
+        ids = [self.data.examples[i].utterance.id for i in batch.part.examples if i not in self.data.unreadable]
         heard.update(i for i in ids if i not in unread)
-        if batch.share.step == 2 and not heard["stopped"]:
+        if batch.part.step == 2 and not heard["stopped"]:
             heard["stopped"] = 1
             os.kill(os.getpid(), signal.SIGINT)
         return learn(self, model, batch)
@@ -123,11 +123,11 @@ def test_other_training_data_in_mid_run_are_told(tone_config: Config, some_broke
     config = changed(tone_config, data={"train": (some_broken,)}, train={"epochs": 1})
     Trainer(config).run()
     Trainer(config).run()
-    assert "not what they were" not in capfd.readouterr().err
+    assert "the training data have changed" not in capfd.readouterr().err
     lines = some_broken.read_text(encoding="utf-8").splitlines()
     some_broken.write_text("\n".join(lines[:-1]), encoding="utf-8")
     Trainer(config).run()
-    assert "the training data are not what they were" in capfd.readouterr().err
+    assert "the training data have changed" in capfd.readouterr().err
 
 
 def test_a_noise_that_cannot_be_decoded_ends_nothing(tone_config: Config, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_fewer_pieces_than_asked_for_are_told(tone_config: Config, capfd: pytest
     config = changed(tone_config, train={"epochs": 1}, tokenizer={"vocab_size": 500})
     trainer = Trainer(config)
     trainer.run()
-    told = f"{len(trainer.tokenizer)} pieces, for the training texts bear no more (tokenizer.vocab_size=500)"
+    told = f"{len(trainer.tokenizer)} pieces: the training texts allow no more (tokenizer.vocab_size=500)"
     assert told in capfd.readouterr().err
 
 

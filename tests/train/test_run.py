@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from asr.config import Config
-from asr.train import run
+from asr.train import device
+from asr.train.device import computation, make_accelerator
 from asr.train.journal import Journal, computed
-from asr.train.run import computation, make_accelerator
-from asr.train.state import Place
+from asr.train.state import Position
 from asr.train.trainer import Trainer
 
 ON_GPU = {"precision": "bf16", "device": "NVIDIA H200", "processes": 2}
@@ -34,7 +34,7 @@ def test_auto_is_bf16_on_a_gpu_that_computes_in_it(monkeypatch: pytest.MonkeyPat
     asked: dict[str, object] = {}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
-    monkeypatch.setattr(run, "Accelerator", lambda **settings: asked.update(settings))
+    monkeypatch.setattr(device, "Accelerator", lambda **settings: asked.update(settings))
     make_accelerator("auto")
     assert asked == {"mixed_precision": precision, "cpu": False}
 
@@ -49,8 +49,8 @@ def test_a_run_names_its_precision(tone_config: Config, capfd: pytest.CaptureFix
 
 
 def test_a_run_that_moves_to_another_machine_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    for place, where in ((Place(), ON_GPU), (Place(step=3), ON_GPU), (Place(step=5), ON_CPU), (Place(step=7), ON_CPU)):
-        journal = Journal(tmp_path, speaks=True)
+    for place, where in ((Position(), ON_GPU), (Position(step=3), ON_GPU), (Position(step=5), ON_CPU), (Position(step=7), ON_CPU)):
+        journal = Journal(tmp_path, is_main=True)
         journal.begin([], place, where)
     said = capfd.readouterr().err
     assert said.count("so far bf16 on NVIDIA H200, 2 processes: from here the run differs from one that stayed there") == 1
@@ -58,5 +58,5 @@ def test_a_run_that_moves_to_another_machine_says_so(tmp_path: Path, capfd: pyte
     records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert records == [ON_GPU | {"step": 0}, ON_CPU | {"step": 5}]
 
-    Journal(tmp_path, speaks=True).begin([], Place(step=4), ON_GPU)  # back to a checkpoint before it moved
+    Journal(tmp_path, is_main=True).begin([], Position(step=4), ON_GPU)  # back to a checkpoint before it moved
     assert len((tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()) == 1

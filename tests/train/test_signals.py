@@ -169,10 +169,10 @@ def test_a_signal_before_the_first_step_ends_in_one_line(tone_config: Config, tm
 
 def test_outside_the_command_line_handlers_come_and_go(capfd: pytest.CaptureFixture[str]) -> None:
     before = [signal.getsignal(s) for s in signals.SIGNALS]
-    with pytest.raises(KeyboardInterrupt), Interruption(speaks=True) as interruption:
-        assert not interruption.asked
+    with pytest.raises(KeyboardInterrupt), Interruption(announce=True) as interruption:
+        assert not interruption.requested
         os.kill(os.getpid(), signal.SIGTERM)
-        assert interruption.asked
+        assert interruption.requested
         os.kill(os.getpid(), signal.SIGINT)
     assert [signal.getsignal(s) for s in signals.SIGNALS] == before
     assert capfd.readouterr().err.count("stopping after this step") == 1
@@ -183,7 +183,7 @@ def test_in_another_thread_no_signal_is_taken() -> None:
 
     def train() -> None:
         with Interruption() as interruption:
-            asked.append(interruption.asked)
+            asked.append(interruption.requested)
 
     thread = threading.Thread(target=train)
     thread.start()
@@ -201,9 +201,9 @@ def test_the_signal_thread_gives_the_signals_back() -> None:
             assert taker.ident is not None
             signal.pthread_kill(taker.ident, signal.SIGTERM)  # a thread of other tests may not block it
             end = time.monotonic() + 30
-            while not interruption.asked and time.monotonic() < end:
+            while not interruption.requested and time.monotonic() < end:
                 time.sleep(0.01)
-            assert interruption.asked
+            assert interruption.requested
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
     assert "signals" not in [thread.name for thread in threading.enumerate()]
 

@@ -17,7 +17,7 @@ from torch import nn
 from asr import files
 from asr.errors import ModelError
 from asr.model.checkpoint import read_tensors, tensor_bytes
-from asr.train.state import DamagedState, MovingAverage, Place, load_state, save_state
+from asr.train.state import DamagedState, MovingAverage, Position, load_state, save_state
 
 
 def fresh() -> tuple[nn.Module, MovingAverage, torch.optim.Optimizer]:
@@ -38,7 +38,7 @@ def advance(network: nn.Module, averaging: MovingAverage, optimizer: torch.optim
 def test_goes_on_to_the_bit(tmp_path: Path) -> None:
     network, averaging, optimizer = fresh()
     advance(network, averaging, optimizer, range(5))
-    place = Place(step=5, epoch=1, step_in_epoch=2, seconds=1.5, heard=9.0, best=[(7.5, 4), (8.0, 2)])
+    place = Position(step=5, epoch=1, step_in_epoch=2, seconds=1.5, heard=9.0, best=[(7.5, 4), (8.0, 2)])
     save_state(tmp_path / "state", network, averaging.average, optimizer, place)
     advance(network, averaging, optimizer, range(5, 9))
 
@@ -114,7 +114,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 def test_damage_is_told_from_another_config(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     network, averaging, optimizer = fresh()
     advance(network, averaging, optimizer, range(2))
-    save_state(tmp_path / "state", network, averaging.average, optimizer, Place(step=2, best=[(1.0, 2)]))
+    save_state(tmp_path / "state", network, averaging.average, optimizer, Position(step=2, best=[(1.0, 2)]))
     damage(tmp_path / "state")
     untouched, averaging, optimizer = fresh()
     with pytest.raises(DamagedState, match=rf"^{tmp_path / 'state'}[^\n]*$"):
@@ -125,7 +125,7 @@ def test_damage_is_told_from_another_config(tmp_path: Path, damage: Callable[[Pa
 
 def test_a_state_of_another_config_is_no_damage(tmp_path: Path) -> None:
     network, averaging, optimizer = fresh()
-    save_state(tmp_path / "state", network, averaging.average, optimizer, Place())
+    save_state(tmp_path / "state", network, averaging.average, optimizer, Position())
     wider = nn.Sequential(nn.Linear(4, 9), nn.LayerNorm(9), nn.Linear(9, 2))
     with pytest.raises(ModelError, match=r"training\.safetensors: .* belong to another config") as caught:
         load_state(tmp_path / "state", wider, wider, torch.optim.AdamW(wider.parameters()))
@@ -134,20 +134,20 @@ def test_a_state_of_another_config_is_no_damage(tmp_path: Path) -> None:
 
 def test_a_state_of_an_older_version_has_no_digest(tmp_path: Path) -> None:
     network, averaging, optimizer = fresh()
-    save_state(tmp_path / "state", network, averaging.average, optimizer, Place(step=3))
+    save_state(tmp_path / "state", network, averaging.average, optimizer, Position(step=3))
     alter(tmp_path / "state", sha256=None, examples=None)
     assert load_state(tmp_path / "state", network, averaging.average, optimizer).step == 3
 
 
 def test_a_full_disk_leaves_the_state_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, averaging, optimizer = fresh()
-    save_state(tmp_path / "state", network, averaging.average, optimizer, Place(step=1))
+    save_state(tmp_path / "state", network, averaging.average, optimizer, Position(step=1))
 
     def full(path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(files, "_sync", full)
     with pytest.raises(OSError, match="No space left"):
-        save_state(tmp_path / "state", network, averaging.average, optimizer, Place(step=2))
+        save_state(tmp_path / "state", network, averaging.average, optimizer, Position(step=2))
     assert load_state(tmp_path / "state", network, averaging.average, optimizer).step == 1
     assert [p.name for p in tmp_path.iterdir()] == ["state"]

@@ -22,7 +22,7 @@ from asr.errors import ConfigError
 from asr.model.checkpoint import load_model, read_tensors
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter
-from asr.speech.batches import BatchDataset, Example, Kept, Share, TeacherRows
+from asr.speech.batches import BatchDataset, BatchPart, CachedWaveform, Example, TeacherRows
 from asr.speech.frontend import LogMel
 from asr.speech.manifest import Utterance, read_manifest
 from asr.speech.teacher_targets import Kind, TeacherTargets, write_targets
@@ -73,8 +73,8 @@ def test_targets_are_stretched_as_speed_perturbation_stretches_the_audio(tmp_pat
     write_random_targets(tmp_path / "targets", [utterance])
     augmenter = WaveformAugmenter(AugmentConfig(speeds=(speed,), gain_db=0.0), 16_000)
     data = BatchDataset([Example(utterance, (3,), 2.0)], 16_000, 1, augmenter, TeacherTargets([tmp_path / "targets"]))
-    data.memory[0] = Kept.of(samples)
-    batch = data[Share(0, 0, 1, (0,), 2, 2.0, last=True)]
+    data.cache[0] = CachedWaveform.of(samples)
+    batch = data[BatchPart(0, 0, 1, (0,), 2, 2.0, last=True)]
     assert batch.teacher is not None
     assert float(batch.teacher.speeds) == pytest.approx(speed, rel=1e-3)
 
@@ -229,7 +229,7 @@ def test_a_missing_or_damaged_file_is_one_line(taught: Config, tmp_path: Path, c
 def test_targets_of_other_utterances_are_refused(taught: Config, tmp_path: Path) -> None:
     others = [Utterance("another", Path("x"), "A", 1.0)]
     config = with_teacher(taught, write_random_targets(tmp_path / "others", others), 1.0)
-    with pytest.raises(ConfigError, match="are of other utterances, by their ids"):
+    with pytest.raises(ConfigError, match="have the ids of other utterances"):
         Trainer(config)
 
 
@@ -244,11 +244,11 @@ def test_targets_of_another_length_are_left_out(
     )
     wrong = Utterance(first.id, first.audio_filepath, first.text, (first.duration or 0.0) + 1)
     config = with_teacher(taught, write_random_targets(tmp_path / "wrong", [wrong]), 1.0)
-    with pytest.raises(ConfigError, match="have another length than their utterance"):
+    with pytest.raises(ConfigError, match="differ in length from their utterances"):
         Trainer(config)
     train(with_teacher(taught, write_random_targets(tmp_path / "some", [wrong, second]), 1.0))
     assert (
-        "a teacher's targets for 1 of 48 utterances (6 vectors); 1 left out, of another length than their utterance"
+        "a teacher's targets for 1 of 48 utterances (6 vectors); 1 skipped, since their length differs from the utterance's"
         in capfd.readouterr().err
     )
 

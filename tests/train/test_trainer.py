@@ -236,7 +236,7 @@ def test_texts_that_a_models_pieces_cannot_write_are_left_out(
     manifest.write_text("\n".join(map(json.dumps, lines[:3])), encoding="utf-8")
     assert [e.utterance.text for e in Trainer(config).data.examples] == ["LOW MID"]
     said = capfd.readouterr().err
-    assert "train-1: the model's pieces cannot write 5 l o w é of 'low é5': write texts as it does" in said
+    assert "train-1: the model's pieces cannot write 5 l o w é of 'low é5': normalise the texts" in said
     assert "train-2: the model's pieces cannot write g h i of 'High'" in said
 
     manifest.write_text("\n".join(map(json.dumps, lines[1:3])), encoding="utf-8")
@@ -277,7 +277,9 @@ def test_a_folder_with_what_no_run_made_is_refused_as_it_is(tone_config: Config,
     for name in ("model", "best"):
         shutil.copytree(tiny_folder, folder / name)
     before = contents(folder)
-    with pytest.raises(UsageError, match=rf"^{folder}: holds best, model, config\.yaml, tokenizer\.model, and no run's .*output=DIR$"):
+    with pytest.raises(
+        UsageError, match=rf"^{folder}: holds best, model, config\.yaml, tokenizer\.model but no config.yaml of a run: .*output=DIR$"
+    ):
         Trainer(tone_config, restart)
     assert contents(folder) == before
 
@@ -391,7 +393,7 @@ def test_a_listener_is_taken_over_for_other_pieces(tone_config: Config, fused_fo
     for part in ("frontend", "listener"):
         for name, tensor in getattr(after.network, part).state_dict().items():
             assert torch.allclose(tensor, getattr(before.network, part).state_dict()[name], atol=1e-3), (part, name)
-    assert f"`{fused_folder}` (its listener), and what that was trained on" in after.card
+    assert f"`{fused_folder}` (its listener), and its training data" in after.card
 
 
 @pytest.mark.parametrize("still", [3, 2])

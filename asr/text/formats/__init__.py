@@ -1,9 +1,10 @@
-"""Formats of texts: the one table by which `asr score` and `asr manifest from` read references, hypotheses and transcripts.
+"""Formats of texts: the table by which `asr score` and `asr manifest from` read references, hypotheses and transcripts.
 
->>> detect("talk A anna 0.00 2.50 <O> go on\\n", ["text"])
-'stm'
->>> [record["text"] for _, record in read_records("talk A anna 0.00 2.50 <O> go on\\n", "stm")]
-['go on']
+Example:
+    >>> detect("talk A anna 0.00 2.50 <O> go on\\n", ["text"])
+    'stm'
+    >>> [record["text"] for _, record in read_records("talk A anna 0.00 2.50 <O> go on\\n", "stm")]
+    ['go on']
 """
 
 from __future__ import annotations
@@ -25,18 +26,22 @@ __all__ = ["FORMATS", "ROLES", "Format", "FormatProblem", "UnclearFormat", "dete
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is read, and how its utterances are named."""
+    """A format.
+
+    Attributes:
+        read: reads a file's content. The second argument names further columns; only tables use it.
+        endings: usual endings of the files.
+        names_keys: whether the file names the key or column of each text.
+        has_times: whether entries are segments or words of recordings, with their times.
+        names_utterances: whether entries name their utterance or recording. Otherwise the file belongs to one recording, or its lines
+            are known by their numbers.
+    """
 
     read: Callable[[str, Collection[str]], Records]
-    """of a file's content; names of columns that are known beside the usual ones matter to tables alone"""
     endings: tuple[str, ...] = ()
-    """of files that usually have it"""
     names_keys: bool = False
-    """the file says under which key or in which column each text stands"""
     has_times: bool = False
-    """entries are segments or words of recordings, with their times"""
     names_utterances: bool = True
-    """entries name their utterance or recording; else the file is of one recording, or its lines are numbered"""
 
 
 def _without_columns(read: Callable[[str], Records]) -> Callable[[str, Collection[str]], Records]:
@@ -70,5 +75,17 @@ FORMATS: dict[str, Format] = {
 
 
 def read_records(content: str, form: str, keys: Collection[str] = ()) -> Records:
-    """The entries of a file in a format of `FORMATS`; `keys` are further names of columns. Raises FormatProblem."""
+    """Read a file.
+
+    Args:
+        content: the file's text.
+        form: a name of `FORMATS`.
+        keys: names of columns beside the usual ones.
+
+    Yields:
+        The records, in the file's order.
+
+    Raises:
+        FormatProblem: a line does not have the format.
+    """
     return FORMATS[form].read(content, keys)

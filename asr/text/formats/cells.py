@@ -1,8 +1,8 @@
-"""Cells of tables, read so that one broken line costs only itself.
+"""Cells of tables, read so that a broken line costs only itself.
 
-Tables are of two kinds. Where cells are parted by `,` or `;`, quotation marks enclose what holds a delimiter or a line end (RFC 4180).
-Where they are parted by tabs or `|`, a line is a row, and quotation marks are mostly part of the text (Common Voice, LJSpeech): only a
-cell that is enclosed in them, with all that it holds doubled, is taken out of them.
+In tables separated by `,` or `;`, quotation marks enclose cells that hold a delimiter or a line end (RFC 4180). In tables separated by
+tabs or `|`, each line is a row, and quotation marks are mostly part of the text (Common Voice, LJSpeech). There, quotation marks are
+removed only if they enclose the whole cell and all inside are doubled.
 """
 
 from __future__ import annotations
@@ -12,13 +12,21 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-MOST_LINES = 20  # of one row: a quotation mark that has not closed by then was not meant to open
+MOST_LINES = 20  # of one row; a quotation mark still open by then is part of the text
 
 _ENCLOSED = re.compile(r'"((?:[^"]|"")*)"')
 
 
 def rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """(line that it begins on, cells) of each row that is not blank; what is wrong with it where it is none."""
+    """Split lines into rows.
+
+    Args:
+        lines: line numbers and lines.
+        delimiter: the character between cells.
+
+    Yields:
+        For each row that is not blank, the number of its first line, and its cells or a problem.
+    """
     return _quoted_rows(lines, delimiter) if delimiter in ",;" else _plain_rows(lines, delimiter)
 
 
@@ -47,7 +55,7 @@ def _quoted_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[t
         while found is None and len(more) + 1 < MOST_LINES and (following := take()) is not None:
             more.append(following)
             found = _cells([text, *(line for _, line in more)], delimiter)
-        if more and not isinstance(found, list):  # not one row after all: the lines behind it are rows of their own
+        if more and not isinstance(found, list):  # not one row: the following lines are rows of their own
             given_back.extendleft(reversed(more))
             found = None
         if found is None:
@@ -57,7 +65,7 @@ def _quoted_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[t
 
 
 def _cells(lines: list[str], delimiter: str) -> list[str] | str | None:
-    """Cells of one row; None where a quotation mark is open at its end, a string where the row is wrong."""
+    """Return the cells of one row; None if a quotation mark is open at its end, a string if the row is wrong."""
     try:
         return next(csv.reader(["\n".join(lines)], delimiter=delimiter, strict=True), [])
     except csv.Error as e:

@@ -4,7 +4,7 @@
     file,text,speaker                                     any of the usual names (`ROLES`), in any order
     a1.wav<tab>HELLO WORLD                                no header: an id or a recording, then its text
     LJ001-0001|Printing, in 1836|Printing, in eighteen…   no header, LJSpeech: the id first, the text last
-    start<tab>end<tab>text                                Whisper's: one recording, times in milliseconds
+    start<tab>end<tab>text                                Whisper: one recording, times in milliseconds
 
 Columns are separated by one of `DELIMITERS`. A table without a header has the columns `id` and `text`, and numbers for those between.
 """
@@ -29,8 +29,9 @@ ROLES: dict[str, tuple[str, ...]] = {
     "duration": ("duration",),
     "offset": ("offset",),
     "lang": ("lang", "language", "locale"),
+    "track": ("track",),
 }  # fmt: skip
-"""names of columns and JSON keys by their role; of several in one file, the first in this order is taken"""
+"""names of columns and JSON keys by role; of several in a file, the first in this order is used"""
 
 DELIMITERS = "\t,;|"
 WHISPER = ["start", "end", "text"]
@@ -39,7 +40,7 @@ _NAME = re.compile(r"[^\W\d][\w.-]*(?: [\w.-]+)?")
 
 @dataclass(frozen=True)
 class Columns:
-    """How the rows of a table are split, and the names of their columns."""
+    """Columns of a table: the delimiter, the names, and whether the first line gives them."""
 
     delimiter: str
     names: list[str]
@@ -47,15 +48,23 @@ class Columns:
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:
-    """The cells of a line, without the white space around them."""
+    """Split a line into cells, without the white space around them."""
     _, cells = next(rows(iter([(1, line)]), delimiter), (1, [line]))
     return [cell.strip() for cell in cells] if isinstance(cells, list) else line.split(delimiter)
 
 
 def best_delimiter(first: str, known: Collection[str], ending: str = "") -> str:
-    """The delimiter which gives the most columns of the first line a `known` name.
+    """Choose the delimiter that gives the most columns of the first line a known name.
 
-    Of equals `|` comes first, as LJSpeech has no header, then the one of the file's ending, then the one with the most columns.
+    Among equals, `|` is preferred (LJSpeech has no header), then the delimiter of the file's ending, then the one with the most columns.
+
+    Args:
+        first: the first line.
+        known: names of columns.
+        ending: ending of the file's name, such as `.csv`.
+
+    Returns:
+        One of `DELIMITERS`.
     """
     usual = {".tsv": "\t", ".csv": ",;"}.get(ending, "")
 
@@ -68,23 +77,33 @@ def best_delimiter(first: str, known: Collection[str], ending: str = "") -> str:
 
 
 def header_of(line: str, delimiter: str, known: Collection[str]) -> list[str] | None:
-    """The lower-case names of the columns if this line is a header: two or more different names, one of them `known`."""
+    """Return the lower-case names of the columns if a line is a header: two or more different names, one of them `known`; else None."""
     cells = [cell.lower() for cell in cells_of(line, delimiter)]
     different = len(set(cells)) == len(cells) > 1
     return cells if different and any(cell in known for cell in cells) else None
 
 
 def looks_like_names(cells: Iterable[str]) -> bool:
-    """Whether all cells could name a column; a header may leave one empty.
+    """Whether all cells could name a column. A header may leave cells empty.
 
-    >>> looks_like_names(["utt_id", "Audio File"]), looks_like_names(["well", "that's it"])
-    (True, False)
+    Example:
+        >>> looks_like_names(["utt_id", "Audio File"]), looks_like_names(["well", "that's it"])
+        (True, False)
     """
     return all(not cell or _NAME.fullmatch(cell) for cell in cells)
 
 
 def columns_of(first: str, delimiters: str, known: Collection[str]) -> Columns:
-    """The columns of a table whose first line this is; `known` are names of columns."""
+    """Find the columns of a table.
+
+    Args:
+        first: the first line.
+        delimiters: possible delimiters.
+        known: names of columns.
+
+    Returns:
+        The columns. Without a header they are `id`, `text`, and numbers for those between.
+    """
     for delimiter in delimiters:
         if names := header_of(first, delimiter, known):
             return Columns(delimiter, names, True)
@@ -96,7 +115,19 @@ def columns_of(first: str, delimiters: str, known: Collection[str]) -> Columns:
 
 
 def read_rows(content: str, delimiters: str, known: Collection[str]) -> Iterator[Record]:
-    """Records of a table. Raises FormatProblem."""
+    """Read the rows of a table.
+
+    Args:
+        content: the file's text.
+        delimiters: possible delimiters.
+        known: names of columns.
+
+    Yields:
+        A record for each row.
+
+    Raises:
+        FormatProblem: a row has another number of columns, or impossible times.
+    """
     lines = split_lines(content)
     start = next((i for i, line in enumerate(lines) if line.strip()), 0)
     columns = columns_of(lines[start] if lines else "", delimiters, known)
@@ -108,7 +139,7 @@ def read_rows(content: str, delimiters: str, known: Collection[str]) -> Iterator
         if isinstance(cells, str):
             raise FormatProblem(number, cells)
         if not columns.has_header and len(cells) == 1 and _is_bare_id(cells[0]):
-            cells = [*cells, *[""] * (len(names) - 1)]  # an editor removed the delimiter behind which there is no text
+            cells = [*cells, *[""] * (len(names) - 1)]  # an editor removed the delimiter before an empty text
         if len(cells) != len(names):
             raise FormatProblem(number, _miscounted(cells, columns))
         record: dict[str, str | float] = dict(zip(names, (cell.strip() for cell in cells), strict=True))
@@ -133,7 +164,7 @@ def _miscounted(cells: Sequence[str], columns: Columns) -> str:
 
 
 def _in_seconds(record: dict[str, str | float], number: int) -> dict[str, str | float]:
-    """Whisper's milliseconds as offset and duration."""
+    """Convert Whisper's milliseconds to offset and duration."""
     try:
         start, end = (int(record[key]) / 1000 for key in ("start", "end"))
     except ValueError:
@@ -144,7 +175,16 @@ def _in_seconds(record: dict[str, str | float], number: int) -> dict[str, str | 
 
 
 def table_columns(lines: Sequence[str], keys: Collection[str], ending: str) -> Columns | None:
-    """The columns of lines that are a table with commas or semicolons and a header, or None."""
+    """Find the columns of a table separated by commas or semicolons.
+
+    Args:
+        lines: lines that are not blank.
+        keys: names that a column of texts may have.
+        ending: ending of the file's name.
+
+    Returns:
+        The columns; None if the first line is no header.
+    """
     known = {*keys, *ROLES["id"], *ROLES["audio"]}
     for delimiter in ",;":
         names = header_of(lines[0], delimiter, known)

@@ -1,11 +1,11 @@
-"""The format of a file, from its content, the ending of its name, and the ids of the references.
+"""Detection of the format of a file, by its content, the ending of its name, and the ids of the references.
 
-Ids in front of the words are the hardest to tell from words: taking the one for the other gives a wrong error rate that nobody notices.
-So a file is `kaldi` only where no transcript could begin its lines so, or where the words are ids of the references. Where lines may
-begin with either, `UnclearFormat` asks for the format.
+Ids in front of the words are the hardest to tell from words, and taking one for the other gives a wrong error rate that nobody notices.
+So a file is `kaldi` only where no transcript could begin its lines so, or where the first words are ids of the references. Where lines
+may begin with either, `UnclearFormat` asks for the format.
 
-One line that differs from the others must not turn a whole file into plain lines: most lines decide, and the reader then names the odd
-one. Where lines would be plain, none may begin or end with an id of the references.
+One odd line must not turn a whole file into plain lines: the majority of the lines decides, and the reader reports the odd one. Plain
+lines may not begin or end with an id of the references, nor all begin with a number or a speaker.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from asr.text.formats.record import FormatProblem, is_recording, shorten, spelli
 from asr.text.formats.subtitles import has_cues
 from asr.text.lines import split_trn
 
-LOOKED_AT = 1_000_000  # characters at the beginning that decide on the format
+LOOKED_AT = 1_000_000  # characters at the beginning that decide the format
 
-_MAY_BE_ID = re.compile(r"(?=.*\d)(?=.*[^\d.,])\S{2,}|\d{4,}")  # B52, COVID-19, 1984, and all of the next two; not 5, 1,000 or the
+_MAY_BE_ID = re.compile(r"(?=.*\d)(?=.*[^\d.,])\S{2,}|\d{4,}")  # B52, COVID-19, 1984, and all of `_IS_ID`; not 5, 1,000 or the
 _IS_ID = re.compile(
     r"""
       (?=.*\d)\S*_\S*                    # p225_001, sw02001-A_000098-001156
@@ -36,10 +36,12 @@ _IS_ID = re.compile(
     re.VERBOSE,
 )
 _NUMBERED_NAME = re.compile(r"([^\W\d_]{3,}-?)\d+")  # utt1, anna-2
-_SIGN = re.compile(r"[^\w\s]{1,3}|-?\d+\.\d+")  # between an id and its words: a dash, or a score
+_SIGN = re.compile(r"[^\w\s]{1,3}|-?\d+\.\d+")  # a dash or a score between an id and its words
 _ARROW = re.compile(r"[\[(]?[\d:.,]*\ds?\s*[-=–—]+>\s*\d")  # [00:00.000 --> 00:04.000] as Whisper prints it
 _CLOCK = re.compile(r"[\[(<]?(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?(?!\d)")
 _EDGE = "()[]{}<>|:;,\"'=*#"  # signs around an id
+_NUMBERED = re.compile(r"(\D{0,12})(0|[1-9]\d{0,8})[.):\]]?\s+\S.*")
+_SPEAKER = re.compile(r"[\[(<]?(?:unknown )?(?:speaker|spk)[ _-]?[a-z\d]{0,3}(?:[\])>:]|\s+\d+:\d\d).*", re.IGNORECASE)
 
 REFUSED: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("a TextGrid of Praat's", re.compile(r'\s*File type = "ooTextFile"'), "save its tier of words as text, or convert it to SRT"),
@@ -62,11 +64,15 @@ REFUSED: tuple[tuple[str, re.Pattern[str], str], ...] = (
         "give its input",
     ),
 )
-"""formats that are known and not read: name, beginning of the file, advice"""
+"""known formats that are not read: name, pattern of the file's beginning, advice"""
 
 
 class UnclearFormat(ValueError):
-    """The lines could be of two formats. The message says why."""
+    """The lines could be of two formats; the message says why.
+
+    Attributes:
+        choices: names of the two formats.
+    """
 
     def __init__(self, problem: str, choices: tuple[str, str]):
         super().__init__(problem)
@@ -74,20 +80,24 @@ class UnclearFormat(ValueError):
 
 
 def detect(content: str, keys: Collection[str], known_ids: Collection[str] | None = None, ending: str = "") -> str:
-    """The name of the format of a file.
+    """Detect the format of a file.
 
     Args:
-        content: The file's text, or the beginning of it.
-        keys: Names that a column of texts may have.
-        known_ids: Ids of the references when hypotheses are read, empty if the references have none; None for references.
-        ending: The ending of the file's name, in lower case, such as `.stm`.
+        content: the file's text, or its beginning.
+        keys: names that a column of texts may have.
+        known_ids: ids of the references when hypotheses are read, empty if the references have none; None for references.
+        ending: ending of the file's name in lower case, such as `.stm`.
+
+    Returns:
+        A name of `FORMATS`.
 
     Raises:
-        UnclearFormat: The lines may begin with ids or with words (B52, 1984), or the first may be a header.
-        FormatProblem: A format that is not read, or a line without the id that the others have.
+        UnclearFormat: the lines may begin with ids or with words (B52, 1984), or the first line may be a header.
+        FormatProblem: the format is not read, or a line lacks the id that the others have.
 
-    >>> detect("HELLO WORLD (anna-a1)\\n", ["text"])
-    'trn'
+    Example:
+        >>> detect("HELLO WORLD (anna-a1)\\n", ["text"])
+        'trn'
     """
     content = _beginning(content)
     if marked := _marked(content, ending):
@@ -100,19 +110,30 @@ def detect(content: str, keys: Collection[str], known_ids: Collection[str] | Non
 
 
 def detect_times(content: str, ending: str) -> str | None:
-    """The name of the format of the text of one recording if it is JSON or has times, else None. Raises FormatProblem."""
+    """Detect the format of a text that belongs to one recording.
+
+    Args:
+        content: the file's text.
+        ending: ending of the file's name in lower case.
+
+    Returns:
+        A name of `FORMATS` if the text is JSON or has times; else None.
+
+    Raises:
+        FormatProblem: the format is not read.
+    """
     content = _beginning(content)
     lines = [line for line in split_lines(content) if line.strip()]
     return _marked(content, ending) or (_timed(lines, ending) if lines else None)
 
 
 def _beginning(content: str) -> str:
-    """As many whole lines as decide on the format, or all of one line."""
+    """Return as many whole lines as decide the format, or a single line whole."""
     return content if len(content) <= LOOKED_AT else content[: content.rfind("\n", 0, LOOKED_AT) + 1] or content
 
 
 def _marked(content: str, ending: str) -> str | None:
-    """The format of a file that begins with a mark, has the times of subtitles, or has the ending of a format with a strict syntax."""
+    """Detect a format by its first characters, by the times of subtitles, or by the ending of a format with a strict syntax."""
     for name, beginning, advice in REFUSED:
         if beginning.match(content):
             raise FormatProblem(1, f"{name}, which is not read: {advice}")
@@ -130,7 +151,7 @@ def _marked(content: str, ending: str) -> str | None:
 
 
 def _timed(lines: Sequence[str], ending: str) -> str | None:
-    """The format of lines with times."""
+    """Detect a format of lines with times."""
     entries = [line for line in lines if not line.startswith(COMMENT)]
     stm, ctm = share_stm(entries), share_ctm(entries)
     if max(stm, ctm) > 0.5:
@@ -141,7 +162,7 @@ def _timed(lines: Sequence[str], ending: str) -> str | None:
 
 
 def _columns_or_ends(lines: Sequence[str], keys: Collection[str], known: Collection[str], ending: str) -> str | None:
-    """The format of lines that have columns, or ids at their ends; None where they have none."""
+    """Detect a format of lines with columns, or with ids at their ends; None for other lines."""
     if found := _trn_or_sphinx([line for line in lines if not line.startswith(COMMENT)], known, ending):
         return found
     if _is_tsv(lines, ending):
@@ -157,7 +178,7 @@ def _columns_or_ends(lines: Sequence[str], keys: Collection[str], known: Collect
 
 
 def _trn_or_sphinx(entries: Sequence[str], known: Collection[str], ending: str) -> str | None:
-    """Whether all lines end in an id, or most do in one that is no word such as (laughter)."""
+    """Detect lines that all end with an id, or that mostly end with one that cannot be a word such as (laughter)."""
     scored = sum(bool(split_sphinx(line)) for line in entries)
     if 2 * scored > len(entries):
         return "sphinx"
@@ -168,14 +189,14 @@ def _trn_or_sphinx(entries: Sequence[str], known: Collection[str], ending: str) 
 
 
 def _is_tsv(lines: Sequence[str], ending: str) -> bool:
-    """Whether most lines have a tab; a recording alone may have lost the one at its end."""
+    """Whether most lines have a tab. A recording without a text may have lost the tab at its end."""
     tabs = sum("\t" in line for line in lines)
     alone = sum("\t" not in line and len(line.split()) == 1 and is_recording(line.strip()) for line in lines)
     return (tabs > 0 and 2 * (tabs + alone) > len(lines)) or ending == ".tsv"
 
 
 def _has_bars(lines: Sequence[str], keys: Collection[str], known: Collection[str]) -> bool:
-    """Whether a header or ids are separated from the texts by bars."""
+    """Whether bars separate a header, or ids and texts."""
     if header_of(lines[0], "|", {*keys, *ROLES["id"], *ROLES["audio"]}):
         return True
     first = [cells[0].strip() for line in lines if len(cells := line.split("|", 1)) > 1]
@@ -187,7 +208,7 @@ def _has_bars(lines: Sequence[str], keys: Collection[str], known: Collection[str
 
 
 def _is_csv(lines: Sequence[str], keys: Collection[str], known: Collection[str], ending: str) -> bool:
-    """Whether there is a header, or an id of the references or a recording before the first comma of most lines."""
+    """Whether there is a header, or most lines have an id of the references or a recording before the first comma."""
     if header := table_columns(lines, keys, ending):
         named = sum(name in keys for name in header.names), sum(name in (*ROLES["id"], *ROLES["audio"]) for name in header.names)
         regular = 2 * sum(line.count(header.delimiter) + 1 == len(header.names) for line in lines) > len(lines)
@@ -208,7 +229,7 @@ def _is_known(name: str, known: Collection[str]) -> bool:
 
 
 def _kaldi_or_lines(placed: Sequence[tuple[int, str]], known_ids: Collection[str] | None) -> str:
-    """Whether an id stands in front of the words of the numbered lines."""
+    """Tell lines that begin with an id from lines that do not. Lines are given with their numbers."""
     known = known_ids or ()
     numbers, lines = [number for number, _ in placed], [line for _, line in placed]
     first = [line.split(maxsplit=1)[0] for line in lines]
@@ -232,6 +253,7 @@ def _kaldi_or_lines(placed: Sequence[tuple[int, str]], known_ids: Collection[str
     if has_words and unique and (all(sure) or (may_be_ids and "" not in names and min(names.values()) > 1)):
         _check_second(placed)
         return "kaldi"
+    _check_no_labels(placed)
     if may_be_ids and known_ids is None:
         raise UnclearFormat(f'its lines may begin with ids or with words ("{first[0]}")', ("kaldi", "lines"))
     _check_no_ids(placed, known)
@@ -239,7 +261,7 @@ def _kaldi_or_lines(placed: Sequence[tuple[int, str]], known_ids: Collection[str
 
 
 def _check_ids(numbers: Sequence[int], first: Sequence[str], known: Collection[str]) -> None:
-    """Raises FormatProblem for a line whose first word cannot be an id, where all that are known have digits."""
+    """Raise FormatProblem for a line whose first word cannot be an id, if all known ids have digits."""
     have_digits = all(re.search(r"\d", word) for word in first if _is_known(word, known))
     for number, word in zip(numbers, first, strict=True):
         if have_digits and not re.search(r"\d", word):
@@ -247,14 +269,14 @@ def _check_ids(numbers: Sequence[int], first: Sequence[str], known: Collection[s
 
 
 def _check_second(placed: Sequence[tuple[int, str]]) -> None:
-    """Raises FormatProblem where a sign or a score stands between the id and the words of every line."""
+    """Raise FormatProblem if a sign or a score stands between the id and the words of every line."""
     second = [words[1] for _, line in placed if len(words := line.split(maxsplit=2)) > 1]
     if len(second) > 1 and all(map(_SIGN.fullmatch, second)) and (len(set(second)) == 1 or any(map(str.isalnum, "".join(second)))):
         raise FormatProblem(placed[0][0], f'"{second[0]}" between the id and the words: remove it from every line')
 
 
 def _check_first_column(lines: Sequence[str], delimiter: str, keys: Collection[str]) -> None:
-    """Raises FormatProblem where the first column of a table without a header holds sentences."""
+    """Raise FormatProblem if the first column of a table without a header holds sentences."""
     if header_of(lines[0], delimiter, {*keys, *ROLES["id"], *ROLES["audio"]}):
         return
     first = [line.split(delimiter, 1)[0].strip() for line in lines if delimiter in line]
@@ -264,7 +286,7 @@ def _check_first_column(lines: Sequence[str], delimiter: str, keys: Collection[s
 
 
 def _check_no_times(placed: Sequence[tuple[int, str]]) -> None:
-    """Raises FormatProblem where plain lines begin with times: they would be counted as words."""
+    """Raise FormatProblem if plain lines begin with times, which would be counted as words."""
     arrows = [number for number, line in placed if _ARROW.match(line.lstrip())]
     clocks = [number for number, line in placed if _CLOCK.match(line.lstrip())]
     if arrows or 4 * len(clocks) >= max(len(placed), 5):
@@ -274,7 +296,7 @@ def _check_no_times(placed: Sequence[tuple[int, str]]) -> None:
 
 
 def _check_no_ids(placed: Sequence[tuple[int, str]], known: Collection[str]) -> None:
-    """Raises FormatProblem where plain lines hold ids of the references: they would be counted as words."""
+    """Raise FormatProblem if plain lines hold ids of the references, which would be counted as words."""
     found = [(number, name) for number, line in placed if (name := _id_in(line, known))]
     names = {name for _, name in found}
     sure = [name for name in names if _MAY_BE_ID.fullmatch(name)]
@@ -283,8 +305,23 @@ def _check_no_ids(placed: Sequence[tuple[int, str]], known: Collection[str]) -> 
         raise FormatProblem(number, f'an id of the references ("{name}") beside the words, in no known format: expected `{name} THE WORDS`')
 
 
+def _check_no_labels(placed: Sequence[tuple[int, str]]) -> None:
+    """Raise FormatProblem if plain lines are numbered or name speakers, which would be counted as words."""
+    spoken = [(number, line) for number, line in placed if _SPEAKER.fullmatch(line.strip())]
+    if 3 * len(spoken) > len(placed):
+        number, line = spoken[0]
+        raise FormatProblem(number, f'a speaker beside the words ("{shorten(line.strip(), 30)}"): remove it from every line, or give STM')
+    found = [match for _, line in placed if (match := _NUMBERED.fullmatch(line.strip()))]
+    if len(found) < max(3, len(placed)):
+        return
+    first = int(found[0][2])
+    if first < 2 and len({match[1] for match in found}) == 1 and all(int(match[2]) == first + i for i, match in enumerate(found)):
+        number, line = placed[0]
+        raise FormatProblem(number, f'its lines are numbered ("{shorten(line.strip(), 30)}"): remove the numbers')
+
+
 def _id_in(line: str, known: Collection[str]) -> str | None:
-    """An id of the references at an edge of a line, or one that can be no word inside it."""
+    """Find an id of the references at an edge of a line, or one inside it that cannot be a word."""
     words = re.split(r"[\s|,;:()\[\]=]+", line.strip().strip(_EDGE)) if known else ()
     inside = [word for word in words[1:-1] if _MAY_BE_ID.fullmatch(word.strip(_EDGE))]
     for word in (words[0], words[-1], *inside) if words else ():

@@ -1,8 +1,8 @@
-"""Labels with times: Audacity's tracks, HTK's `.lab` and `.mlf`, TIMIT's `.TXT` and `.WRD`.
+"""Labels with times: Audacity's label tracks, HTK's `.lab` and `.mlf`, TIMIT's `.TXT` and `.WRD`.
 
-    0.416000<tab>4.321000<tab>hello world      Audacity: start and end (s); a segment of one recording each
-    0 12300000 hello -62.5                     HTK: start and end (100 ns), a word, and its score if any; words of one recording
-    0 46797 She had your dark suit             TIMIT: first and last sample; a sentence (.TXT) or a word (.WRD) of one recording
+    0.416000<tab>4.321000<tab>hello world      Audacity: start and end (s) of a segment of one recording
+    0 12300000 hello -62.5                     HTK: start and end (100 ns), a word, and perhaps its score
+    0 46797 She had your dark suit             TIMIT: first and last sample; a sentence (.TXT) or a word (.WRD)
     #!MLF!#                                    HTK's master label file: the labels of many recordings
     "*/s1/a1.lab"
     0 12300000 hello
@@ -34,19 +34,19 @@ _PHONES = frozenset(
     pau pcl q r s sh sil sp spn t tcl th uh uw ux v w y z zh""".split()  # noqa: SIM905
 )
 _SILENCE = frozenset(("sil", "sp", "pau", "h#", "<s>", "</s>", "!enter", "!exit", "sent-start", "sent-end", "!null"))
-_SHORTEST = 100  # from a label's start to its end: samples, or 100 ns; so numerals in texts are no labels
-_FEWEST = 4  # labels that are all phones
+_SHORTEST = 100  # length of a label (samples, or units of 100 ns); numerals in texts are closer together
+_FEWEST = 4  # labels from which on phones are recognised
 
 
 def is_track(lines: Sequence[str]) -> bool:
-    """Whether most lines are labels of Audacity's, whose times have a decimal sign."""
+    """Whether most lines are labels as Audacity writes them, whose times have a decimal sign."""
     found = [match for line in lines if (match := _TRACK.fullmatch(line))]
     points = any(not match[place].isdecimal() for match in found for place in (1, 2))
     return points and 2 * len(found) > sum(not _SPECTRUM.fullmatch(line) for line in lines)
 
 
 def is_labels(lines: Sequence[str], ending: str) -> bool:
-    """Whether most lines begin with the two times of a label; without an ending that says so, all and in order of time."""
+    """Whether most lines begin with the two times of a label. Without an ending of labels, all must, in order of time."""
     found = [match for line in lines if (match := _LABEL.fullmatch(line)) and int(match[1]) <= int(match[2])]
     if ending in LABEL_ENDINGS:
         return 2 * len(found) > len(lines)
@@ -56,7 +56,7 @@ def is_labels(lines: Sequence[str], ending: str) -> bool:
 
 
 def read_track(content: str) -> Records:
-    """Segments of an Audacity label track. Raises FormatProblem."""
+    """Read the segments of an Audacity label track. Raises FormatProblem for a line that is no label."""
     for number, line in enumerate(split_lines(content), start=1):
         if not line.strip() or _SPECTRUM.fullmatch(line):
             continue
@@ -70,7 +70,7 @@ def read_track(content: str) -> Records:
 
 
 def read_labels(content: str) -> Records:
-    """The words of HTK's and TIMIT's labels as one text of the recording. Raises FormatProblem."""
+    """Read labels of HTK or TIMIT as one text. Raises FormatProblem for a line that is no label, and for phones."""
     lines = [(number, line) for number, line in enumerate(split_lines(content), start=1) if line.strip()]
     labels = [(number, _label(line, number, timed=True)) for number, line in lines]
     if labels:
@@ -78,7 +78,7 @@ def read_labels(content: str) -> Records:
 
 
 def read_mlf(content: str) -> Records:
-    """The words of each recording in a master label file. Raises FormatProblem."""
+    """Read a master label file as one text for each recording. Raises FormatProblem for a fault of syntax, and for phones."""
     labels: list[tuple[int, str]] = []
     name, began = "", 0
     for number, line in enumerate(split_lines(content), start=1):
@@ -95,15 +95,15 @@ def read_mlf(content: str) -> Records:
         elif line == "///":
             raise FormatProblem(number, "///: alternatives are not supported: keep the first")
         elif line[0] == line[-1] == '"' and line.lower().endswith(('.lab"', '.rec"')):
-            raise FormatProblem(number, f'another label file begins, and the "." behind the labels of {name} is missing')
+            raise FormatProblem(number, f'another label file begins, and the "." after the labels of {name} is missing')
         else:
             labels.append((number, _label(line, number, timed=False)))
     if name:
-        raise FormatProblem(began, f'the "." behind the labels of {name} is missing')
+        raise FormatProblem(began, f'the "." after the labels of {name} is missing')
 
 
 def _label(line: str, number: int, timed: bool) -> str:
-    """The words of a label, without times and scores."""
+    """Return the words of a label, without times and scores."""
     found = _LABEL.fullmatch(line)
     if timed and not found:
         raise FormatProblem(number, "not a label, expected a start, an end and a word")

@@ -1,7 +1,7 @@
 """Segments and words with times: sclite's STM and CTM.
 
-talk A anna 0.00 2.50 <O,F> go on          STM: recording, channel, speaker, start and end (s), labels if any, words
-talk A 0.10 0.30 go 0.98                   CTM: recording, channel, start and duration (s), word, confidence if any
+talk A anna 0.00 2.50 <O,F> go on          STM: recording, channel, speaker, start and end (s), perhaps labels, words
+talk A 0.10 0.30 go 0.98                   CTM: recording, channel, start and duration (s), word, perhaps its confidence
 ;; a comment
 """
 
@@ -25,12 +25,12 @@ _SPOKEN = ("lex", "na", "fp", "frag", "un-lex", "for-lex")  # NIST's types of CT
 
 
 def share_stm(lines: Sequence[str]) -> float:
-    """The share of lines that are STM; 0 where no line has a time with a decimal point, as numerals may be words."""
+    """Return the share of lines that are STM; 0 if no time has a decimal point, since whole numbers may be words."""
     return _share(lines, [found for line in lines if (found := _STM.fullmatch(line)) and float(found[4]) <= float(found[5])], (4, 5))
 
 
 def share_ctm(lines: Sequence[str]) -> float:
-    """The share of lines that are CTM, with the same exception."""
+    """Return the share of lines that are CTM; 0 if no time has a decimal point, since whole numbers may be words."""
     marked = [line for line in lines if not _CTM_ALTERNATIVE.fullmatch(line)]
     return _share(marked, [found for line in marked if (found := _CTM.fullmatch(line))], (3, 4))
 
@@ -41,7 +41,7 @@ def _share(lines: Sequence[str], found: Sequence[re.Match[str]], times: tuple[in
 
 
 def read_stm(content: str) -> Records:
-    """Segments, in the file's order. Raises FormatProblem."""
+    """Read the segments of an STM file. Raises FormatProblem for a line that is not STM."""
     for number, line in _entries(content):
         found = _STM.fullmatch(line)
         if not found:
@@ -56,7 +56,7 @@ def read_stm(content: str) -> Records:
 
 
 def read_ctm(content: str) -> Records:
-    """Words, in the file's order. Raises FormatProblem."""
+    """Read the words of a CTM file. Raises FormatProblem for a line that is not CTM, and for alternatives."""
     for number, line in _entries(content):
         if alternative := _CTM_ALTERNATIVE.fullmatch(line):
             raise FormatProblem(number, f"{alternative[1]}: alternatives are not supported: write the words in one reading")

@@ -1,8 +1,8 @@
-"""One utterance a line, with its id in front or behind.
+"""One utterance per line, with its id before or after the words.
 
-HELLO WORLD (anna-a1)                      trn, sclite's; lines that begin with ;; are comments
-HELLO WORLD (a1 -7716)                     sphinx, the hypotheses of Sphinx and PocketSphinx: id and score
-84-121123-0000 HELLO WORLD                 kaldi, the file `text`; the id may be a path: clips/a1.wav HELLO WORLD
+HELLO WORLD (anna-a1)                      trn (sclite); lines that begin with ;; are comments
+HELLO WORLD (a1 -7716)                     sphinx (Sphinx, PocketSphinx): id and score
+84-121123-0000 HELLO WORLD                 kaldi (the file `text`); the id may be a path: clips/a1.wav HELLO WORLD
 HELLO WORLD                                lines, without ids
 """
 
@@ -19,10 +19,11 @@ _SENTENCE = re.compile(r"^<s>(?!\S)|(?<!\S)</s>$")
 
 
 def split_sphinx(line: str) -> tuple[str, str] | None:
-    """The words and the id of a line of Sphinx's; None for another line.
+    """Split a line of Sphinx into words and id; None for another line.
 
-    >>> split_sphinx("HELLO WORLD (a1 -7716)")
-    ('HELLO WORLD', 'a1')
+    Example:
+        >>> split_sphinx("HELLO WORLD (a1 -7716)")
+        ('HELLO WORLD', 'a1')
     """
     words, opening, rest = line.rstrip().rpartition("(")
     inside = rest.removesuffix(")").split()
@@ -32,7 +33,7 @@ def split_sphinx(line: str) -> tuple[str, str] | None:
 
 
 def read_trn(content: str) -> Records:
-    """Raises FormatProblem."""
+    """Read sclite's trn. Raises FormatProblem for a line without an id."""
     for number, line in enumerate(split_lines(content), start=1):
         if not line.strip() or line.startswith(COMMENT):
             continue
@@ -43,7 +44,7 @@ def read_trn(content: str) -> Records:
 
 
 def read_sphinx(content: str) -> Records:
-    """Raises FormatProblem."""
+    """Read hypotheses of Sphinx. Raises FormatProblem for a line without an id."""
     for number, line in enumerate(split_lines(content), start=1):
         if not line.strip():
             continue
@@ -54,7 +55,7 @@ def read_sphinx(content: str) -> Records:
 
 
 def read_kaldi(content: str) -> Records:
-    """The id is the first word of a line, whatever it is."""
+    """Read Kaldi's `text`. The id is the first word of a line, whatever it is."""
     for number, line in enumerate(split_lines(content), start=1):
         name, *words = line.split(maxsplit=1) or [""]
         if name:
@@ -62,6 +63,6 @@ def read_kaldi(content: str) -> Records:
 
 
 def read_lines(content: str) -> Records:
-    """Blank lines are empty texts."""
+    """Read plain lines. Blank lines are empty texts."""
     for number, line in enumerate(split_lines(content), start=1):
         yield number, {TEXT: line}

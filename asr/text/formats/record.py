@@ -1,4 +1,4 @@
-"""Records: the entries of a text file, each a dictionary and the line that it starts on."""
+"""Records: the entries of a text file, each a dictionary with the line that it starts on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Records: TypeAlias = Iterator[Record]
 
 ID, TEXT = "id", "text"
 RECORDING, CHANNEL, SPEAKER, OFFSET, DURATION, END = "recording", "channel", "speaker", "offset", "duration", "end"
-"""keys of formats that name none themselves; times in seconds, absent where the file gives none; `end` only as the file has it"""
+"""keys of formats that name none themselves; times in seconds, absent if the file gives none; `end` only if it is more exact, or infinite"""
 IGNORED = "ignored"
 """true for a segment that is excluded from scoring"""
 
@@ -26,7 +26,11 @@ AUDIO_ENDINGS = frozenset(
 
 
 class FormatProblem(ValueError):
-    """A line that does not have its format."""
+    """A line that does not have the format of its file.
+
+    Attributes:
+        line: its number, 1 for the first.
+    """
 
     def __init__(self, line: int, problem: str):
         super().__init__(problem)
@@ -34,26 +38,28 @@ class FormatProblem(ValueError):
 
 
 def split_lines(content: str) -> list[str]:
-    """Lines, split at line ends alone: a text may hold any other white space."""
+    """Split a text at line ends only; texts may hold other white space."""
     lines = content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines[:-1] if lines[-1] == "" else lines
 
 
 def is_recording(name: str) -> bool:
-    """Whether a name ends as audio files do.
+    """Whether a name has an ending of audio files.
 
-    >>> is_recording("clips/a1.WAV"), is_recording("a.m.")
-    (True, False)
+    Example:
+        >>> is_recording("clips/a1.WAV"), is_recording("a.m.")
+        (True, False)
     """
     return PurePosixPath(name).suffix.lower() in AUDIO_ENDINGS
 
 
-@functools.lru_cache(maxsize=1 << 12)  # entries of one recording mostly follow each other
+@functools.lru_cache(maxsize=1 << 12)  # entries of a recording mostly follow each other
 def spellings(name: str) -> tuple[str, ...]:
-    """Forms of a name that ids may have: unchanged, and without its folders or its ending.
+    """Return a name as ids may spell it: unchanged, and without its folders or its ending.
 
-    >>> spellings("clips/a1.wav")
-    ('clips/a1.wav', 'clips/a1', 'a1.wav', 'a1')
+    Example:
+        >>> spellings("clips/a1.wav")
+        ('clips/a1.wav', 'clips/a1', 'a1.wav', 'a1')
     """
     path = PurePosixPath(name.replace("\\", "/"))
     bare = str(path.with_suffix("")) if is_recording(name) else str(path)
@@ -61,23 +67,25 @@ def spellings(name: str) -> tuple[str, ...]:
 
 
 def recording_name(name: str) -> str:
-    """The name of a recording, without its folders and its ending, composed.
+    """Return the name of a recording without its folders and its ending, in composed form (NFC).
 
-    >>> recording_name("audio/talk.wav")
-    'talk'
+    Example:
+        >>> recording_name("audio/talk.wav")
+        'talk'
     """
     return unicode_form("NFC", spellings(name)[-1])
 
 
 def segment_id(recording: str, channel: str, start: float | None) -> str:
-    """An id as manifests give it, with the channel where there is one.
+    """Build the id of a segment, as manifests do, with the channel if there is one.
 
-    >>> segment_id("talk", "A", 2.5)
-    'talk-A-2.50'
+    Example:
+        >>> segment_id("talk", "A", 2.5)
+        'talk-A-2.50'
     """
     return "-".join(part for part in (recording, channel, "" if start is None else f"{start:.2f}") if part)
 
 
 def shorten(value: str, size: int = 40) -> str:
-    """A value as an error message shows it."""
+    """Shorten a value for an error message."""
     return value if len(value) <= size else value[: size - 1] + "…"

@@ -1,4 +1,4 @@
-"""Subtitles: SubRip (SRT) and WebVTT. Each cue is a segment of one recording, which the file does not name.
+"""Subtitles: SubRip (SRT) and WebVTT. Each cue is a segment of a recording that the file does not name.
 
     12                                         WEBVTT
     00:00:05,000 --> 00:00:06,250
@@ -6,8 +6,9 @@
                                                00:05.000 --> 00:06.250 align:start
                                                <v Anna>FOO &amp; <00:05.500><c>BAR</c>
 
-Tags, style blocks, comments, cue numbers and identifiers are no words. pysubs2, srt and webvtt-py pass over lines that they cannot read;
-here such a line is an error, since its times would be counted as words or its words be lost.
+Tags, style blocks, comments, cue numbers and identifiers are no words. A cue whose times cannot be read is an error that names its line,
+since otherwise its times would be counted as words, or its words be lost. So no library reads the files: webvtt-py 0.6.0 skips such a cue
+in VTT and counts its times as text in SRT, and srt 3.5.3 raises an error that names a character, not a line.
 """
 
 from __future__ import annotations
@@ -28,24 +29,24 @@ _BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s.*)?")
 
 
 def has_cues(lines: Sequence[str]) -> bool:
-    """Whether a line holds the times of a cue."""
+    """Whether any line holds the times of a cue."""
     return any("-->" in line and _TIMES.fullmatch(line) for line in lines)
 
 
 def read_srt(content: str) -> Records:
-    """Cues of SubRip. Raises FormatProblem."""
+    """Read the cues of a SubRip file. Raises FormatProblem for text before the first cue, and for times that cannot be read."""
     lines = split_lines(content)
     times = [i for i, line in enumerate(lines) if "-->" in line and _TIMES.fullmatch(line)]
     starts = [i - 1 if i and lines[i - 1].strip().isdecimal() else i for i in times]
     for i, line in enumerate(lines[: starts[0]] if starts else lines):
         if line.strip():
-            raise FormatProblem(i + 1, "text in front of the first cue, expected a number and `00:00:01,000 --> 00:00:02,500`")
+            raise FormatProblem(i + 1, "text before the first cue, expected a number and `00:00:01,000 --> 00:00:02,500`")
     for i, end in zip(times, [*starts[1:], len(lines)], strict=False):
         yield _cue(lines, i, end, escaped=False)
 
 
 def read_vtt(content: str) -> Records:
-    """Cues of WebVTT. Raises FormatProblem."""
+    """Read the cues of a WebVTT file. Raises FormatProblem for text that is no cue, and for times that cannot be read."""
     lines = split_lines(content)
     i = 0
     if lines and lines[0].startswith("WEBVTT"):

@@ -8,8 +8,8 @@ import pytest
 
 from asr.config import Config
 from asr.errors import ConfigError
-from asr.train import loading
-from asr.train.loading import loading_processes
+from asr.train import device
+from asr.train.device import loading_processes
 
 GB = 1e9
 
@@ -18,9 +18,9 @@ GB = 1e9
 def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """16 cores, a GPU, 8 GB of shared memory."""
     has = SimpleNamespace(cores=16, gpu=True, shared=8 * GB)
-    monkeypatch.setattr(loading.os, "sched_getaffinity", lambda _: set(range(has.cores)))
-    monkeypatch.setattr(loading.torch.cuda, "is_available", lambda: has.gpu)
-    monkeypatch.setattr(loading.shutil, "disk_usage", lambda _: SimpleNamespace(free=has.shared))
+    monkeypatch.setattr(device.os, "sched_getaffinity", lambda _: set(range(has.cores)))
+    monkeypatch.setattr(device.torch.cuda, "is_available", lambda: has.gpu)
+    monkeypatch.setattr(device.shutil, "disk_usage", lambda _: SimpleNamespace(free=has.shared))
     return has
 
 

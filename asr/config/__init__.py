@@ -1,0 +1,54 @@
+"""Every setting of the system: typed, with its unit and default.
+
+A recipe is a `Config` (recogniser) or an `LMRecipe` (language model). A model folder keeps the part that describes the model
+(`ModelFolderConfig`, `LMFolderConfig`). `asr.config_file` reads and writes them as YAML.
+"""
+
+from asr.config.decode import DecodeConfig
+from asr.config.language_model import LanguageModelConfig, LMFolderConfig, LMRecipe, LMTrainConfig, TextConfig
+from asr.config.model import (
+    AttentionConfig,
+    FinalStateConfig,
+    ListenerConfig,
+    LocationConfig,
+    LSTMSpellerConfig,
+    ModelConfig,
+    MultiHeadConfig,
+    PyramidConfig,
+    SpellerConfig,
+    TokenizerConfig,
+)
+from asr.config.recipe import Config, ModelFolderConfig
+from asr.config.section import EMBEDDED, Block, Section
+from asr.config.speech import AugmentConfig, FrontendConfig, SegmentConfig
+from asr.config.train import DataConfig, OptimizerConfig, TrainConfig
+
+__all__ = [
+    "EMBEDDED",
+    "AttentionConfig",
+    "AugmentConfig",
+    "Block",
+    "Config",
+    "DataConfig",
+    "DecodeConfig",
+    "FinalStateConfig",
+    "FrontendConfig",
+    "LMFolderConfig",
+    "LMRecipe",
+    "LMTrainConfig",
+    "LSTMSpellerConfig",
+    "LanguageModelConfig",
+    "ListenerConfig",
+    "LocationConfig",
+    "ModelConfig",
+    "ModelFolderConfig",
+    "MultiHeadConfig",
+    "OptimizerConfig",
+    "PyramidConfig",
+    "Section",
+    "SegmentConfig",
+    "SpellerConfig",
+    "TextConfig",
+    "TokenizerConfig",
+    "TrainConfig",
+]

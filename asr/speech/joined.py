@@ -1,0 +1,301 @@
+"""The recordings in a file: several, where files were joined byte by byte, as `cat` does.
+
+Most decoders stop at the end of the first recording, without an error. So the end of a recording is found by the structure of its
+container, without decoding. If another recording begins there, it is read as well (linked.py). ADTS, AC-3, MPEG streams and MP3 without
+a Xing or Info header have no beginning to be found: FFmpeg reads on through them.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from typing import BinaryIO, NamedTuple
+
+from asr.speech.file_part import FilePart, Link
+from asr.speech.headers import MOST_CHUNKS, W64_CHUNK, Bytes, after_flac_head, after_id3, chunks, sound_bytes
+from asr.speech.ogg import ogg_links
+
+MOST_LINKS = 100_000
+MOST_BOXES = 1_000_000  # boxes or blocks walked through in one recording
+SEARCH = 1 << 20  # bytes read at once
+LONGEST_MAGIC = 80  # bytes that a beginning is recognised by
+MOST_UNREAD = 4_096  # bytes behind the end of a recording that are no sound worth a report
+
+EBML = b"\x1a\x45\xdf\xa3"
+ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+AMR = re.compile(rb"#!AMR(?:-WB)?\n")
+# The header of a frame of layer III, its checksum and side information, and the tag that states the length.
+MP3 = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa\xfb][^\xff].(?:..)?(?:.{9}|.{17}|.{32})(?:Xing|Info)\0\0\0[\1-\x0f]", re.DOTALL)
+WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{1,50}\x42\x82.{1,8}(?:matroska|webm)", re.DOTALL)
+
+_CHUNK_NAME = re.compile(rb"[\w .&-]{4}")
+_TAG = re.compile(rb"TAG|APETAGEX|ID3[\2-\4]|LYRICSBEGIN|3DI")
+
+
+class Recordings(NamedTuple):
+    """What `find_recordings` found."""
+
+    links: list[Link]
+    """the recordings in order, at least one, without tags behind them"""
+    unread: int = 0
+    """bytes behind the last one that belong to no recording; 0 for padding and tags"""
+
+
+def find_recordings(file: BinaryIO) -> Recordings:
+    """Find the recordings in a file.
+
+    Args:
+        file: the open file; its position moves.
+
+    Returns:
+        The recordings. There is one if the format is not known or its end is unknown.
+    """
+    size = file.seek(0, 2)
+    if ogg := ogg_links(file):
+        return Recordings(ogg)
+    links: list[Link] = []
+    begin = 0
+    for _ in range(MOST_LINKS):
+        length = _length(FilePart(file, begin, size), size - begin)
+        if length is None or begin + length >= size:
+            break
+        links.append(Link(begin, begin + length))
+        begin = _after_tags(file, begin + length)
+        if not _begins(file, begin):
+            return Recordings(links, size - begin if _is_unknown(file, begin, size) else 0)
+    return Recordings([*links, Link(begin, size)])
+
+
+def _begins(file: Bytes, at: int) -> bool:
+    """Whether a recording begins at byte `at`, with or without a tag."""
+    part = FilePart(file, at)
+    part.seek(after_id3(part))
+    head = part.read(LONGEST_MAGIC)
+    return any(magic.match(head) for magic, _ in CONTAINERS)
+
+
+def _after_tags(file: Bytes, at: int) -> int:
+    """Return the first byte behind the APE and ID3v1 tags that begin at byte `at`."""
+    while True:
+        file.seek(at)
+        head = file.read(16)
+        if head.startswith(b"APETAGEX") and len(head) == 16:
+            at += 32 + int.from_bytes(head[12:], "little")
+        elif head.startswith(b"TAG"):
+            at += 128
+        else:
+            return at
+
+
+def _is_unknown(file: Bytes, at: int, size: int) -> bool:
+    """Whether bytes behind the end of a recording are anything but a few, padding or a tag."""
+    if size - at <= MOST_UNREAD:
+        return False
+    while at < size:
+        file.seek(at)
+        data = file.read(min(SEARCH, size - at))
+        if rest := data.lstrip(b"\0"):
+            return not _TAG.match(rest)
+        at += len(data)
+    return False
+
+
+def _length(part: FilePart, size: int) -> int | None:
+    """Return the bytes of the recording at the start of a part of `size` bytes; None if it is unknown."""
+    start = after_id3(part)
+    part.seek(start)
+    head = part.read(LONGEST_MAGIC)
+    for magic, length in CONTAINERS:
+        if magic.match(head):
+            return length(part, start, size)
+    return None
+
+
+# ---------------------------------------------------------------- the end of each container
+#
+# Functions of (part, first byte behind tags, its size); they return None where the end cannot be told or is beyond the file.
+
+
+def _end_of_chunks(part: FilePart, at: int, form: str, align: int, size: int) -> int | None:
+    """The end of the chunks from byte `at` on, if the one of the sound states its length."""
+    sound = sound_bytes(part)
+    if sound is None or sum(sound) > size:
+        return None
+    for name, begin, length in chunks(part, at, form, align):
+        if not _CHUNK_NAME.fullmatch(name) or length < 0 or (begin > sum(sound) and begin + length > size):
+            return at  # a tag, or something else that is no chunk
+        if begin <= sound[0] < sum(sound) < begin + length:  # RF64 writes a placeholder, and the length in another chunk
+            return sum(sound)
+        at = begin + length
+        if length % align and not _begins(part, at):  # some writers leave out the padding
+            at += -length % align
+        if _begins(part, at):
+            return at
+    return at if at <= size else None
+
+
+def _end_of_wav(part: FilePart, start: int, size: int) -> int | None:
+    part.seek(start)
+    return _end_of_chunks(part, start + 12, f"{'>' if part.read(4) == b'RIFX' else '<'}4sI", 2, size)
+
+
+def _end_of_aiff(part: FilePart, start: int, size: int) -> int | None:
+    return _end_of_chunks(part, start + 12, ">4sI", 2, size)
+
+
+def _end_of_w64(part: FilePart, start: int, size: int) -> int | None:
+    return _end_of_chunks(part, start + 40, W64_CHUNK, 8, size)
+
+
+def _end_of_caf(part: FilePart, start: int, size: int) -> int | None:
+    return _end_of_chunks(part, start + 8, ">4sQ", 1, size)
+
+
+def _end_of_sound(part: FilePart, start: int, size: int) -> int | None:
+    """AU and SPHERE: the header, then sound of a stated length."""
+    found = sound_bytes(part)
+    return None if found is None or sum(found) > size else sum(found)
+
+
+def _end_before(magic: re.Pattern[bytes]) -> Callable[[FilePart, int, int], int]:
+    """A function that searches for the beginning of the next recording."""
+    return lambda part, start, size: _find(part, start + 1, magic, size)
+
+
+def _end_of_flac(part: FilePart, start: int, size: int) -> int:
+    # The magic and the head of the block that always comes first: 34 bytes, the last one of the metadata or not.
+    return _find(part, after_flac_head(part, start) or size, re.compile(rb"fLaC[\0\x80]\0\0\x22"), size)
+
+
+def _find(part: FilePart, at: int, pattern: re.Pattern[bytes], size: int) -> int:
+    """Return the first place of `pattern` from byte `at` on; `size` where there is none."""
+    while at < size:
+        part.seek(at)
+        data = part.read(SEARCH)
+        if found := pattern.search(data):
+            return at + found.start()
+        at += max(1, len(data) - LONGEST_MAGIC) if len(data) == SEARCH else len(data)
+        if not data:
+            break
+    return size
+
+
+def _end_of_boxes(part: FilePart, start: int, size: int) -> int | None:
+    """MP4 and MOV: boxes up to a second `ftyp`."""
+    at = start
+    for _ in range(MOST_BOXES):
+        part.seek(at)
+        head = part.read(16)
+        if len(head) < 8 or not re.fullmatch(rb"[\w \xa9-]{4}", head[4:8]):
+            return None
+        if head[4:8] == b"ftyp" and at > start:
+            return at
+        length = int.from_bytes(head[:4], "big")
+        if length == 1 and len(head) == 16:
+            length = int.from_bytes(head[8:], "big")
+        if length < 8:
+            return None
+        at += length
+        if at >= size:
+            return None
+    return None
+
+
+def _end_of_ebml(part: FilePart, start: int, size: int) -> int | None:
+    """Matroska and WebM: top-level elements up to the next header. A segment of unknown length (a live stream) is searched for it."""
+    at = start
+    for _ in range(MOST_LINKS):
+        if at > start and _begins(part, at):
+            return at
+        part.seek(at)
+        head = part.read(16)
+        if len(head) < 5:
+            return None
+        name = _vint_length(head[0])
+        length = _vint_length(head[name]) if 0 < name <= 4 else 0
+        if not length or name + length > len(head):
+            return None
+        stated = int.from_bytes(head[name : name + length], "big") & ((1 << 7 * length) - 1)
+        if stated == (1 << 7 * length) - 1:
+            return _find(part, at + name + length, WEBM, size)
+        at += name + length + stated
+        if at >= size:
+            return None
+    return None
+
+
+def _vint_length(first: int) -> int:
+    """Bytes of an EBML number, from its first; 0 where it is none."""
+    return 9 - first.bit_length() if first else 0
+
+
+def _end_of_asf(part: FilePart, start: int, size: int) -> int | None:
+    """WMA: objects up to the next header."""
+    at = start
+    for _ in range(MOST_CHUNKS):
+        part.seek(at)
+        head = part.read(24)
+        if len(head) < 24:
+            return None
+        if head[:16] == ASF and at > start:
+            return at
+        length = int.from_bytes(head[16:], "little")
+        at += length
+        if length < 24 or at >= size:
+            return None
+    return None
+
+
+def _end_of_wavpack(part: FilePart, start: int, size: int) -> int | None:
+    """WavPack: blocks up to one that starts again at the first sample."""
+    at, furthest = start, 0
+    for _ in range(MOST_BOXES):
+        part.seek(at)
+        head = part.read(32)
+        if len(head) < 32 or head[:4] != b"wvpk":
+            return at
+        length, index, samples = (int.from_bytes(head[i : i + 4], "little") for i in (4, 16, 20))
+        is_first = bool(head[25] & 8)  # of the blocks of its samples: others have more channels
+        if index == 0 and furthest and samples and is_first:
+            return at
+        furthest = max(furthest, index + samples)
+        at += 8 + length
+        if at >= size:
+            return None
+    return None
+
+
+def _end_of_tta(part: FilePart, start: int, size: int) -> int | None:
+    """TTA: a table with the bytes of each frame."""
+    part.seek(start)
+    head = part.read(22)
+    if len(head) < 22:
+        return None
+    rate, samples = struct.unpack("<II", head[10:18])
+    if not rate:
+        return None
+    frames = -(-samples // max(1, 256 * rate // 245))
+    if frames * 4 > size:
+        return None
+    table = part.read(4 * frames + 4)
+    end = start + 22 + len(table) + sum(struct.unpack(f"<{frames}I", table[: 4 * frames])) if len(table) == 4 * frames + 4 else size + 1
+    return end if end <= size else None
+
+
+CONTAINERS: tuple[tuple[re.Pattern[bytes], Callable[[FilePart, int, int], int | None]], ...] = (
+    (re.compile(rb"(?:RIFF|RIFX|RF64|BW64)....WAVE", re.DOTALL), _end_of_wav),
+    (re.compile(rb"FORM....AIF[FC]", re.DOTALL), _end_of_aiff),
+    (re.compile(rb"riff\x2e\x91\xcf\x11", re.DOTALL), _end_of_w64),
+    (re.compile(rb"caff\0[\1\2]\0\0"), _end_of_caf),
+    (re.compile(rb"\.snd\0|NIST_1A\n"), _end_of_sound),
+    (re.compile(rb"fLaC[\0\x80]\0\0\x22"), _end_of_flac),
+    (re.compile(rb"....ftyp", re.DOTALL), _end_of_boxes),
+    (WEBM, _end_of_ebml),
+    (re.compile(re.escape(ASF)), _end_of_asf),
+    (re.compile(rb"wvpk"), _end_of_wavpack),
+    (re.compile(rb"TTA1[\1\2\3]\0"), _end_of_tta),
+    (AMR, _end_before(AMR)),
+    (MP3, _end_before(MP3)),
+)
+"""beginnings of recordings, and how the end of each is found"""
