@@ -1,12 +1,12 @@
 """Listen, Attend and Spell: a sequence-to-sequence speech recogniser.
 
     >>> import asr
-    >>> model = asr.load_model()                             # the embedded English model
+    >>> model = asr.load_model()                             # the bundled English model
     >>> transcript = model.transcribe("recording.flac")
     >>> print(transcript.text, [(word.text, word.start) for word in transcript.words])
     >>> asr.score.evaluate(references, hypotheses).systems[0].words.rate
 
-Names are imported when they are first used, so that `import asr` and `asr --help` are quick.
+Names are imported on first use, so that `import asr` and `asr --help` are quick.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from asr.dependencies import naming_dependencies
 
-_HOMES = {
+_MODULES = {
     "AsrError": "asr.errors",
     "Config": "asr.config",
     "DecodeConfig": "asr.config",
@@ -65,8 +65,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PACKAGES or name in _HOMES:
+    if name in _PACKAGES or name in _MODULES:
         with naming_dependencies():
-            module = import_module(_HOMES.get(name, f"asr.{name}"))
+            module = import_module(_MODULES.get(name, f"asr.{name}"))
         return module if name in _PACKAGES else getattr(module, name)
     raise AttributeError(f"module 'asr' has no attribute {name!r}")

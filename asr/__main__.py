@@ -1,4 +1,4 @@
-"""The entry point of `asr` and of `python -m asr`, which launchers of several processes need: `torchrun … -m asr train …`."""
+"""The entry point of `asr` and of `python -m asr`, for launchers of several processes: `torchrun … -m asr train …`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from asr.errors import DependencyError
 
 
 def main() -> None:
-    """Run the command line. Nothing but the standard library is imported before a missing package can be named."""
-    quiet = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if quiet:  # Ctrl-C during the imports ends the process, without a traceback
+    """Run the command line. Other packages are imported where a missing one is reported."""
+    default_handler = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if default_handler:  # Ctrl-C during the imports ends the process without a traceback
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         with naming_dependencies():
@@ -20,7 +20,7 @@ def main() -> None:
     except DependencyError as e:
         print(f"error: {e}", file=sys.stderr)
         raise SystemExit(e.exit_code) from None
-    if quiet:
+    if default_handler:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     command_line()
 

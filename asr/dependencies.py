@@ -1,8 +1,8 @@
-"""Say in one line which dependency is missing or does not load, why, and the command that mends it.
+"""Report in one line which dependency is missing or does not load, the reason, and the command that repairs the installation.
 
-Compiled packages fail while they are imported, each with an exception of its own (`torchaudio` raises OSError beside a torch that it was not
-built for, RuntimeError beside one of another CUDA version). What they have in common is a traceback that passes through the body of a module
-of another package.
+Compiled packages fail on import with various exceptions: `torchaudio` raises OSError beside a torch that it was not built for, and
+RuntimeError beside one with another CUDA version. Their tracebacks have in common that they pass through the body of a module of another
+package.
 """
 
 from __future__ import annotations
@@ -15,16 +15,21 @@ from contextlib import contextmanager
 
 from asr.errors import DependencyError
 
-TESTED_PAIR = ("torch==2.14.1", "torchaudio==2.11.0")  # as in pyproject.toml, which a run from source cannot ask
-DISTRIBUTIONS = {"yaml": "pyyaml", "multipart": "python-multipart", "google": "protobuf", "PIL": "pillow"}  # named unlike their modules
+TESTED_PAIR = ("torch==2.14.1", "torchaudio==2.11.0")  # as in pyproject.toml, which a run from source cannot read
+DISTRIBUTIONS = {
+    "yaml": "pyyaml",
+    "multipart": "python-multipart",
+    "google": "protobuf",
+    "PIL": "pillow",
+}  # distributions with other names than their modules
 
 
 @contextmanager
 def naming_dependencies() -> Iterator[None]:
-    """Turn the failure to import a dependency into one line.
+    """Replace the exception of a failed import in the block by an error of one line. Other exceptions pass.
 
     Raises:
-        DependencyError: in place of the exception of an import that failed. Other exceptions pass.
+        DependencyError: the import of a dependency failed.
     """
     try:
         yield
@@ -35,13 +40,13 @@ def naming_dependencies() -> Iterator[None]:
 
 
 def import_problem(error: BaseException) -> str | None:
-    """Explain an exception that was raised while a dependency was imported.
+    """Explain an exception that was raised by the import of a dependency.
 
     Args:
         error: any exception, with its traceback.
 
     Returns:
-        One line with the package, its version, the reason and a command; None where `error` has nothing to do with a dependency.
+        One line with the package, its version, the reason and a command; None if no import of a dependency failed.
     """
     package = _package(error)
     if package is None:
@@ -63,7 +68,7 @@ def import_problem(error: BaseException) -> str | None:
 
 
 def _package(error: BaseException) -> str | None:
-    """The top-level package whose import failed."""
+    """Return the top-level package whose import failed, or None."""
     package: str | None = None
     if isinstance(error, ImportError) and error.name:
         package = error.name.partition(".")[0]
@@ -71,7 +76,7 @@ def _package(error: BaseException) -> str | None:
     trace = error.__traceback__
     while trace is not None:
         frame = trace.tb_frame
-        if frame.f_code.co_name == "<module>":  # the body of a module, which runs when it is imported
+        if frame.f_code.co_name == "<module>":  # the body of a module runs on import
             package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         trace = trace.tb_next
     return None if package in (None, "asr", "__main__") or _version(DISTRIBUTIONS.get(package, package)) is None else package
@@ -85,7 +90,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the deepest cause, without the folders of its files."""
+    """Return the first line of the deepest cause, without folders of files."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -93,7 +98,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _command(distribution: str) -> str:
-    """The command that installs a version that las-asr was tested with."""
+    """Return the command that installs a version that las-asr was tested with."""
     if distribution in ("torch", "torchaudio"):
         cpu = (_version("torch") or "").endswith("+cpu")  # PyTorch's CPU builds come from an index of their own
         return " ".join(["uv pip install --torch-backend=cpu" if cpu else "pip install", *TESTED_PAIR])
@@ -105,15 +110,15 @@ def _command(distribution: str) -> str:
 
 
 def _requirement(distribution: str) -> tuple[str, str | None]:
-    """What las-asr asks for (`av<20,>=17.1`) and, if one has to be named, the extra that it belongs to."""
+    """Return the requirement of las-asr for a distribution, such as `av<20,>=17.1`, and the extra that it belongs to, if any."""
     try:
         requirements = importlib.metadata.requires("las-asr") or []
     except importlib.metadata.PackageNotFoundError:  # a run from source
         requirements = []
     for requirement in requirements:
-        wanted, _, marker = requirement.partition(";")
-        name = re.match(r"[A-Za-z0-9._-]+", wanted)
+        specifier, _, marker = requirement.partition(";")
+        name = re.match(r"[A-Za-z0-9._-]+", specifier)
         if name and re.sub(r"[._]", "-", name[0]).lower() == distribution.lower():
             extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
-            return wanted.strip(), extra[1] if extra else None
+            return specifier.strip(), extra[1] if extra else None
     return distribution, None

@@ -1,19 +1,19 @@
-"""Errors that a person can act on: one line that names the file or key at fault and what to do.
+"""Exceptions with exit codes. A message is one line that names the file or key at fault, and the remedy.
 
-The command line prints these without a traceback; a library user catches `AsrError`.
+The command line prints them without a traceback. Users of the library catch `AsrError`.
 """
 
 from __future__ import annotations
 
 
 class AsrError(Exception):
-    """A failure whose message is written for the person who runs the tool. Exit code 1."""
+    """An expected failure, with a message for the user. Exit code 1."""
 
     exit_code = 1
 
 
 class UsageError(AsrError):
-    """The request itself is wrong: a bad option, an unknown key, a file that is not there. Exit code 2."""
+    """Wrong usage: a bad option, an unknown key, a file that does not exist. Exit code 2."""
 
     exit_code = 2
 
@@ -23,13 +23,14 @@ class ConfigError(UsageError):
 
 
 class AudioError(AsrError):
-    """A recording that cannot be read or is of no use."""
+    """A recording that cannot be read or used."""
 
 
 class ManifestError(AsrError):
-    """A manifest with lines that cannot be used.
+    """A manifest with lines that cannot be used. The message has one line for each problem.
 
-    `problems` holds one `file:line: key: what is wrong` string a problem; the message shows them all.
+    Attributes:
+        problems: one `file:line: key: problem` string for each problem.
     """
 
     def __init__(self, problems: list[str]):
@@ -38,7 +39,7 @@ class ManifestError(AsrError):
 
 
 class DependencyError(AsrError, ImportError):
-    """A package that is missing, or that does not load beside the others."""
+    """A package that is not installed, or does not load with the installed versions of others."""
 
 
 class ModelError(AsrError):

@@ -1,4 +1,4 @@
-"""Atomic writes: a reader, a crash or a full disk never leaves half a file or half a folder under its name."""
+"""Atomic writes: no reader, crash or full disk leaves a partial file or folder under its name."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ from typing import BinaryIO
 
 from asr.errors import UsageError
 
-HOST = re.sub(r"[^A-Za-z0-9_-]", "_", platform.node())[:40] or "host"  # in temporary names, for folders that several machines share
+HOST = re.sub(r"[^A-Za-z0-9_-]", "_", platform.node())[:40] or "host"  # in temporary names, as several machines can share a folder
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]+)-(?P<pid>[0-9]+)\.(?P<kind>partial|old)")
-LONGEST_NAME = 150  # bytes of a name that are repeated in a temporary name, which has 255 bytes at most
-ABANDONED_SECONDS = 24 * 3600.0  # age from which a temporary of another machine is taken for one of a dead process
-RENAME_SECONDS = 1.0  # ample time for the second rename of a folder's replacement to follow the first
+LONGEST_NAME = 150  # bytes; a longer name is hashed in its temporary name, which has at most 255 bytes
+ABANDONED_SECONDS = 24 * 3600.0  # age at which a temporary of another machine is considered abandoned
+RENAME_SECONDS = 1.0  # longest time between the two renames that replace a folder
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a whole file, or, if anything goes wrong, leave what was there before.
+    """Write a file, or leave the existing file unchanged if the write fails.
 
-    Raises OSError with the file's name.
+    Args:
+        path: the file. Its folders are created.
+        content: text, which is written as UTF-8, or bytes.
+
+    Raises:
+        OSError: the file cannot be written; it names the file.
     """
     with atomic_file(path) as f:
         f.write(content.encode("utf-8") if isinstance(content, str) else content)
@@ -35,10 +40,18 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write piece by piece, which takes the name `path` only once the block has ended without an error.
+    """Open a file that takes its name only at the end of the block, if there is no error.
 
-    Where `path` is a symbolic link, the file it names is written and the link stays. A device or a pipe is written to as it is. Raises
-    OSError with the file's name.
+    The target of a symbolic link is replaced, and the link stays. Devices and pipes are written to directly.
+
+    Args:
+        path: the file. Its folders are created.
+
+    Yields:
+        The open file.
+
+    Raises:
+        OSError: the file cannot be written; it names the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if _is_special(path):
@@ -60,68 +73,90 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: Path) -> None:
-    """Check that `atomic_file` could write `path`, as far as possible without writing or creating anything.
+    """Check whether `atomic_file` can write a file, without writing or creating anything.
 
-    Raises OSError with the file's name.
+    Args:
+        path: the file. It and its folders need not exist.
+
+    Raises:
+        OSError: the file cannot be written; it names the file.
     """
-    place = path
-    if not _is_special(path):  # a new file takes its name: it is the folder that must let it
+    written = path
+    if not _is_special(path):  # a new file takes the name: the folder must be writable
         folder = Path(os.path.realpath(path)).parent
-        place = next(there for there in (folder, *folder.parents) if there.exists())
-        if not place.is_dir():
+        written = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        if not written.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     elif path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not os.access(place, os.W_OK):
+    if not os.access(written, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Whether writing `one` would write over `other`, by whatever names and links; neither needs to be there."""
+    """Return whether two paths name one file, also by links or in another case. The files need not exist."""
     if os.path.realpath(one) == os.path.realpath(other):
         return True
     try:
-        return one.samefile(other)  # A.json and a.json may be one file, or a file have two names
+        return one.samefile(other)  # A.json and a.json, or two hard links, can be one file
     except OSError:
         return False
 
 
 def overwritten(outputs: Iterable[Path], inputs: Iterable[Path]) -> list[Path]:
-    """Those of the `outputs` that are one of the `inputs`, by whatever names and links; files that are not there yet are none."""
-    there = {path: found for path in outputs if (found := _identity(path))}
-    known = {_identity(path) for path in inputs} if there else set()  # a look at 100,000 recordings takes a second
-    return [path for path, found in there.items() if found in known]
+    """Return the existing outputs that are one of the inputs, also by links or in another case."""
+    existing = {path: identity for path in outputs if (identity := _identity(path))}
+    read = {_identity(path) for path in inputs} if existing else set()  # 100,000 recordings take a second
+    return [path for path, identity in existing.items() if identity in read]
 
 
 def refuse_inputs(option: str, outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raise UsageError, naming the option, where one of the `outputs` is one of the `inputs`, by whatever names and links."""
+    """Check that no output replaces an input.
+
+    Args:
+        option: the option of the outputs, for the message.
+        outputs: files to write.
+        inputs: files that are read.
+
+    Raises:
+        UsageError: an output is one of the inputs, also by links or in another case.
+    """
     for file in overwritten(outputs, inputs):
         raise UsageError(f"{option} {file}: would overwrite an input of this command: name another file")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Of the file, not of its name: links to it, and a name in another case where case does not count, have the same."""
+    """Return a key that all names of a file have in common; None if it does not exist."""
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the name `path` only once the block has ended without an error.
+    """Create a folder that takes its name only at the end of the block, if there is no error.
 
-    A folder of that name is replaced. Where `path` is a symbolic link, the folder it names is replaced. A folder cannot be replaced in one
-    step: the old one is renamed first, and comes back if the new one cannot take its name. A kill between the two renames leaves the old
-    one under its temporary name, from which `recover_folder` restores it. Raises OSError with the folder's name.
+    An existing folder, or the target of a symbolic link, is replaced. A folder cannot be replaced in one step: the old one is renamed first,
+    and restored if the new one cannot take its name. A kill between the two renames leaves the old folder under a temporary name, from
+    which `recover_folder` restores it.
+
+    Args:
+        path: the folder. Its parents are created.
+
+    Yields:
+        The folder to fill, under a temporary name.
+
+    Raises:
+        OSError: the folder cannot be written; it names the folder.
     """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     partial, old = _temporary(target, "partial"), _temporary(target, "old")
     recover_folder(target)
-    for left in (partial, old):  # of an earlier process with the same number
-        _remove(left)
+    for leftover in (partial, old):  # of an earlier process with the same id
+        _remove(leftover)
     partial.mkdir()
     try:
         yield partial
@@ -143,27 +178,31 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def recover_folder(path: Path) -> None:
-    """Restore the folder `path` if a process was killed while `atomic_folder` replaced it. Otherwise change nothing."""
+    """Restore a folder that a killed process was replacing. If the folder exists, do nothing."""
     target = Path(os.path.realpath(path))
     if target.exists() or not target.parent.is_dir():
         return
-    left = sorted(target.parent.glob(f".{glob.escape(_short(target.name))}.*.old"), key=_changed)
-    if not left:
+    leftovers = sorted(target.parent.glob(f".{glob.escape(_short(target.name))}.*.old"), key=_changed)
+    if not leftovers:
         return
     end = time.monotonic() + RENAME_SECONDS
-    while not _is_abandoned(left[-1]) and time.monotonic() < end:  # a living process is between its two renames
+    while not _is_abandoned(leftovers[-1]) and time.monotonic() < end:  # a running process is between its two renames
         time.sleep(0.02)
         if target.exists():
             return
-    with contextlib.suppress(OSError):  # another reader was quicker
-        os.replace(left[-1], target)
+    with contextlib.suppress(OSError):  # another reader was faster
+        os.replace(leftovers[-1], target)
 
 
 def clean_folder(folder: Path, names: str) -> None:
-    """Remove temporary files and folders that killed processes left in a folder, of the targets whose names match the pattern `names`.
+    """Remove temporary files and folders of killed processes.
 
-    Targets that a process was replacing when it was killed are restored first. Temporaries of processes that run on this machine stay,
-    and so do those of other machines for a day.
+    Folders that a killed process was replacing are restored first. Temporaries of running processes on this machine, and those of other
+    machines that are younger than a day, are kept.
+
+    Args:
+        folder: the folder to clean.
+        names: regular expression for the names of the files whose temporaries are removed.
     """
     if not folder.is_dir():
         return
@@ -173,13 +212,13 @@ def clean_folder(folder: Path, names: str) -> None:
             continue
         if parts["kind"] == "old":
             recover_folder(folder / parts["name"])
-        own = parts["host"] == HOST and int(parts["pid"]) == os.getpid()  # of an earlier process with the same number
+        own = parts["host"] == HOST and int(parts["pid"]) == os.getpid()  # of an earlier process with the same id
         if own or _is_abandoned(path):
             _remove(path)
 
 
 def _temporary(target: Path, kind: str) -> Path:
-    """A name beside the target that belongs to this process."""
+    """Return a name beside the target that belongs to this process."""
     return target.with_name(f".{_short(target.name)}.{HOST}-{os.getpid()}.{kind}")
 
 
@@ -188,15 +227,15 @@ def _short(name: str) -> str:
 
 
 def _is_abandoned(temporary: Path) -> bool:
-    """Whether the process that made a temporary is dead, as far as this machine can see."""
+    """Return whether the process of a temporary is dead, as far as this machine can determine."""
     parts = TEMPORARY.fullmatch(temporary.name)
-    if parts is None or parts["host"] != HOST or os.name == "nt":  # where signal 0 is not a question
+    if parts is None or parts["host"] != HOST or os.name == "nt":  # on Windows, signal 0 is no query
         return time.time() - _changed(temporary) > ABANDONED_SECONDS
     try:
         os.kill(int(parts["pid"]), 0)
     except ProcessLookupError:
         return True
-    except (OSError, OverflowError):  # another user's
+    except (OSError, OverflowError):  # a process of another user
         return False
     return False
 
@@ -211,7 +250,7 @@ def _remove(path: Path) -> None:
 
 
 def _changed(path: Path) -> float:
-    """When a file or folder was last changed (s since 1970); now if it is gone."""
+    """Return the time of the last change of a file or folder (s since 1970), or the current time if it does not exist."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -219,17 +258,17 @@ def _changed(path: Path) -> float:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether something is there that a file cannot take the place of: a device, a pipe, a folder."""
+    """Return whether a path is a device, a pipe or a folder, which a file cannot replace."""
     return path.exists() and not path.is_file()
 
 
 @contextlib.contextmanager
 def _named(path: Path, partial: Path) -> Iterator[None]:
-    """An error about the file that is written for the moment becomes one about `path`."""
+    """Make errors of the temporary file name `path` instead."""
     try:
         yield
     except OSError as e:
-        if e.filename not in (None, str(partial)):  # of another file, that the block reads
+        if e.filename not in (None, str(partial)):  # of another file
             raise
         raise OSError(e.errno, os.strerror(e.errno or 0), str(path)) from e
 
@@ -240,7 +279,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Make a rename last through a power cut, where the system can (Windows cannot)."""
+    """Make a rename durable, if the system can (Windows cannot)."""
     with contextlib.suppress(OSError, AttributeError):
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -11,7 +11,11 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class NotJsonError(ValueError):
-    """Text that is not JSON, and why. `line` is that of the value's beginning."""
+    """Text that is not JSON.
+
+    Attributes:
+        line: the line on which the value starts.
+    """
 
     def __init__(self, line: int, problem: str):
         super().__init__(f"not JSON: {problem}")
@@ -19,7 +23,19 @@ class NotJsonError(ValueError):
 
 
 def decode_json(text: str | bytes, line: int = 1) -> Any:
-    """The value that a text is, which stands on `line` of its file. Raises NotJsonError, and UnicodeDecodeError for bytes that are no text."""
+    """Decode a JSON value.
+
+    Args:
+        text: the value, as text or UTF-8.
+        line: the line of the file on which it starts.
+
+    Returns:
+        The value.
+
+    Raises:
+        NotJsonError: the text is not JSON, is nested too deeply, or has a number that is too long.
+        UnicodeDecodeError: the bytes are not UTF-8.
+    """
     try:
         return json.loads(text)
     except UnicodeDecodeError:
@@ -29,7 +45,17 @@ def decode_json(text: str | bytes, line: int = 1) -> Any:
 
 
 def array_elements(text: str) -> Iterator[tuple[int, Any]]:
-    """The elements of the array that a text is, one by one, with the lines that they start on. Raises NotJsonError at the first bad one."""
+    """Decode the elements of a JSON array one by one.
+
+    Args:
+        text: the array.
+
+    Yields:
+        The line on which an element starts, and the element.
+
+    Raises:
+        NotJsonError: an element is not JSON, the array is incomplete, or text follows it.
+    """
     decoder, line, counted = json.JSONDecoder(), 1, 0
     at = _after_space(text, text.index("[") + 1)
     closed = text.startswith("]", at)
@@ -53,8 +79,8 @@ def array_elements(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _after_space(text: str, at: int) -> int:
-    """Where the white space that begins at `at` is over."""
-    return _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches anywhere
+    """Return the end of the white space that starts at `at`."""
+    return _SPACE.match(text, at).end()  # type: ignore[union-attr]  # the pattern matches everywhere
 
 
 def _problem(e: Exception, line: int | None = None) -> str:
@@ -62,4 +88,4 @@ def _problem(e: Exception, line: int | None = None) -> str:
         return e.msg if line in (None, e.lineno) else f"{e.msg} in line {e.lineno}"
     if isinstance(e, RecursionError):
         return "nested too deeply"
-    return "a number is too long"  # Python reads no whole number of more than 4,300 digits
+    return "a number is too long"  # Python reads integers of at most 4,300 digits

@@ -1,7 +1,7 @@
-"""YAML as configs are written: text, numbers, lists and mappings of a person's size, with errors of one line.
+"""YAML for configs: text, numbers, lists and mappings of limited size, with errors of one line.
 
-PyYAML's safe loader runs no code, but it lets a few lines grow to gigabytes (aliases), takes the last of two equal keys without a word, and
-fails with a traceback on deep nesting and on tags such as `!!bool maybe`.
+PyYAML's safe loader runs no code. But aliases can expand a few lines to gigabytes, the last of two equal keys silently wins, and deep nesting
+and tags such as `!!bool maybe` end in tracebacks.
 """
 
 from __future__ import annotations
@@ -13,17 +13,21 @@ import yaml
 from yaml.constructor import ConstructorError
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-MOST_CHARACTERS = 200_000  # of a file
-MOST_VALUES = 100_000  # of a document whose aliases are written out
-DEEPEST = 50  # levels
+MOST_CHARACTERS = 200_000  # in a file
+MOST_VALUES = 100_000  # in a document with expanded aliases
+DEEPEST = 50  # levels of nesting
 LONGEST_NUMBER = 100  # characters
 
-_TAGS = "tag:yaml.org,2002:"  # which !! stands for
+_TAGS = "tag:yaml.org,2002:"  # `!!` in a document
 _TEXT, _NUMBERS = f"{_TAGS}str", (f"{_TAGS}int", f"{_TAGS}float")
 
 
 class NotYamlError(ValueError):
-    """Text that cannot be used as YAML, and why, with the line (1 for the first)."""
+    """Text that is not YAML, or exceeds the limits.
+
+    Attributes:
+        line: the line of the problem, 1 for the first.
+    """
 
     def __init__(self, line: int, problem: str):
         super().__init__(f"not YAML: {problem}")
@@ -31,13 +35,29 @@ class NotYamlError(ValueError):
 
 
 def read_yaml(path: Path) -> tuple[Any, Node | None]:
-    """`decode_yaml` of a UTF-8 file. Raises what it raises, OSError and UnicodeDecodeError."""
+    """Read a UTF-8 file.
+
+    Returns:
+        As `decode_yaml`.
+
+    Raises:
+        NotYamlError: the file is not YAML, or exceeds the limits.
+        OSError: the file cannot be read.
+        UnicodeDecodeError: the file is not UTF-8.
+    """
     with open(path, encoding="utf-8-sig") as f:
         return decode_yaml(f.read(MOST_CHARACTERS + 1))
 
 
 def decode_yaml(text: str) -> tuple[Any, Node | None]:
-    """The value of a document, and its node, which knows the lines; None and None of an empty one. Raises NotYamlError."""
+    """Decode a document.
+
+    Returns:
+        Its value, and its node, which has the line numbers. Both are None if the document is empty.
+
+    Raises:
+        NotYamlError: the text is not YAML, or exceeds the limits.
+    """
     if len(text) > MOST_CHARACTERS:
         raise NotYamlError(1, f"more than {MOST_CHARACTERS:,} characters, which no config needs")
     try:
@@ -52,12 +72,12 @@ def decode_yaml(text: str) -> tuple[Any, Node | None]:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, without what no config needs."""
+    """The safe loader with limits on size, depth, numbers and tags."""
 
     def __init__(self, text: str):
         super().__init__(text)
         self._depth = 0
-        self._sizes: dict[int, int] = {}  # values in a node, by its id, aliases written out
+        self._sizes: dict[int, int] = {}  # values in a node with expanded aliases, by the id of the node
 
     def compose_node(self, parent: Node | None, index: Any) -> Any:
         event: Any = self.peek_event()
@@ -71,25 +91,25 @@ class _Loader(yaml.SafeLoader):
         self._depth -= 1
         if id(node) not in self._sizes:
             if anchor is not None:
-                raise ConstructorError(None, None, f"the alias *{_short(anchor)} stands inside what it names", start)
+                raise ConstructorError(None, None, f"the alias *{_short(anchor)} is inside the node that it names", start)
             self._sizes[id(node)] = self._checked(node)
         if self._sizes[id(node)] > MOST_VALUES:
-            raise ConstructorError(None, None, f"more than {MOST_VALUES:,} values, aliases written out", start)
+            raise ConstructorError(None, None, f"more than {MOST_VALUES:,} values with expanded aliases", start)
         return node
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except (ValueError, ArithmeticError) as e:  # a date that no calendar has, a number that is none
+        except (ValueError, ArithmeticError) as e:  # an impossible date or number
             raise ConstructorError(None, None, f"{_short(str(node.value))} cannot be read: {e}", node.start_mark) from None
 
     def _checked(self, node: Node) -> int:
-        """The number of values in a node. Raises ConstructorError for a key that comes twice, a number that is none, half a character."""
+        """Return the number of values in a node. Raises ConstructorError for a repeated key, a long number, a NUL or a surrogate."""
         if isinstance(node, ScalarNode):
             if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
                 raise ConstructorError(None, None, f"a number of more than {LONGEST_NUMBER} characters", node.start_mark)
             if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in node.value):
-                raise ConstructorError(None, None, "a NUL or half a character in a text", node.start_mark)
+                raise ConstructorError(None, None, "a NUL or a surrogate in a text", node.start_mark)
             return 1
         if not isinstance(node, MappingNode):
             return 1 + sum(self._sizes[id(child)] for child in node.value)
@@ -97,7 +117,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, ScalarNode):
                 if (key.tag, key.value) in lines:
-                    problem = f"the key {_short(key.value)} stands in line {lines[key.tag, key.value] + 1} already"
+                    problem = f"the key {_short(key.value)} is already in line {lines[key.tag, key.value] + 1}"
                     raise ConstructorError(None, None, problem, key.start_mark)
                 lines[key.tag, key.value] = key.start_mark.line
         return 1 + sum(self._sizes[id(child)] for pair in node.value for child in pair)

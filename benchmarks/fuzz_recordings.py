@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import AudioError
 
 RATE = 16_000
@@ -80,7 +80,7 @@ MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (spot, zeros
 ONE_SPOT = (spot, zeros)
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000, help="Mutated recordings.")

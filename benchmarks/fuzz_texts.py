@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import AsrError
 from asr.prepare.conversion import convert
 from asr.prepare.source import open_source
@@ -186,7 +186,7 @@ def read_everywhere(path: Path, folder: Path, answer: Connection) -> None:
     answer.send(("memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=300)

@@ -20,8 +20,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from asr.cli.console import speaks_plainly
 from asr.config import EMBEDDED
+from asr.console import one_line_errors
 from asr.decode.hotwords import WEIGHT, Hotwords, load_hotwords
 from asr.decode.recognize import best_texts, recognize
 from asr.errors import UsageError
@@ -63,7 +63,7 @@ def row(utterances: list[Utterance], texts: list[str], rare: set[str], favoured:
     return [f"{found} of {said}", str(invented), *rates]
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True)

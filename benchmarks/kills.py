@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import AsrError
 from asr.train.log import read_log
 
@@ -191,7 +191,7 @@ def disturbed_run(recipe: Path, run: Path, dice: random.Random, left: Counter[st
             return
 
 
-@speaks_plainly
+@one_line_errors
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200, help="SIGKILLs to send (default: 200)")

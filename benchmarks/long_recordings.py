@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.decode.utterances import Recognized, recognize_utterances
 from asr.files import write_atomically
 from asr.score.alignment import align
@@ -205,7 +205,7 @@ def alone(model: Transcriber, utterances: Sequence[Utterance]) -> list[str]:
     return texts
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True)

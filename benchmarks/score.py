@@ -29,7 +29,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import AsrError
 
 VOCABULARY = 20_000
@@ -74,7 +74,7 @@ def run(command: Sequence[str]) -> tuple[float, float, str]:
     return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, printed
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, default=100_000)

@@ -42,9 +42,12 @@ import numpy as np
 import soundfile
 
 import asr
-from asr.cli.console import speaks_plainly
-from asr.cli.search import SearchOptions
+from asr.config import EMBEDDED
+from asr.console import one_line_errors
+from asr.decode.profiles import in_profile
 from asr.errors import AsrError, UsageError
+from asr.memory import limit_kernel_cache
+from asr.model.checkpoint import load_model
 from asr.speech.audio import load_audio, probe
 from asr.speech.manifest import Utterance, read_manifest
 from asr.transcribe import Transcriber
@@ -180,7 +183,7 @@ def figure(what: str, value: str, wanted: str = "") -> None:
     print(f"{what:<44} {value:<26} {wanted}", flush=True)
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path)
@@ -188,7 +191,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0, help="of load")
     parser.add_argument("--requests", type=int, default=2000, help="over which memory is watched")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--profile", default="balanced", help="of the search, offline and in the server")
+    parser.add_argument(
+        "--profile", choices=["fast", "balanced", "accurate"], default="balanced", help="of the search, offline and in the server"
+    )
     parser.add_argument("--lengths", type=float, nargs=2, default=(5.0, 15.0), help="of the shortest and the longest recording (s)")
     asked = parser.parse_args()
 
@@ -200,7 +205,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         shortest, longest = asked.lengths
         paths = recordings(asked.manifest, shortest, longest, Path(folder))
-        transcriber = SearchOptions(profile=asked.profile, device="cpu").transcriber()
+        limit_kernel_cache()
+        transcriber = Transcriber(in_profile(load_model(EMBEDDED), asked.profile), nbest=1)
         transcriber.transcribe(paths[0])
         clips, offline_speed = offline(transcriber, paths, asked.seconds / 4)
     del transcriber

@@ -35,14 +35,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import httpx
 import numpy as np
 
-from asr.cli.console import speaks_plainly
-from asr.cli.search import SearchOptions
+from asr.config import EMBEDDED
+from asr.console import one_line_errors
+from asr.decode.profiles import Profile, in_profile
 from asr.errors import AsrError
+from asr.memory import limit_kernel_cache
+from asr.model.checkpoint import load_model
+from asr.transcribe import Transcriber
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 PATHS = ("/v1/audio/transcriptions", "/page/transcription")
@@ -283,8 +286,9 @@ def server(folder: Path, *options: str) -> Iterator[Running]:
         process.wait()
 
 
-def clips(profile: Literal["fast", "balanced", "accurate"]) -> list[Clip]:
-    model = SearchOptions(profile=profile, precision="fp32", device="cpu").transcriber()
+def clips(profile: Profile) -> list[Clip]:
+    limit_kernel_cache()
+    model = Transcriber(in_profile(load_model(EMBEDDED), profile, "fp32"), nbest=1)
     return [Clip(path.read_bytes(), model.transcribe(path).text) for path in sorted(EXAMPLES.glob("*.flac"))]
 
 
@@ -306,7 +310,7 @@ async def watch(running: Running, seen: list[tuple[float, int]]) -> None:
         await asyncio.sleep(5)
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600.0, help="with all clients")

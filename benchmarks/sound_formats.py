@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import AudioError
 from asr.files import atomic_file
 from asr.speech.audio import load_audio, stream_audio
@@ -89,7 +89,7 @@ CASES = [
 ]
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", type=Path, metavar="FILE", help="Replace the table in this file.")

@@ -40,8 +40,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from asr.cli.console import speaks_plainly
 from asr.config import EMBEDDED, AugmentConfig
+from asr.console import one_line_errors
 from asr.decode import ctc, recognize
 from asr.model.attention import Memory
 from asr.model.checkpoint import TrainedModel
@@ -179,7 +179,7 @@ def train(model: TrainedModel, examples: list[Example], batch_seconds: float, st
     return {**watch.seconds, "heard": audio}
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=EMBEDDED)

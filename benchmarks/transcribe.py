@@ -23,23 +23,32 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import AsrError
+
+if TYPE_CHECKING:
+    from asr.decode.profiles import Profile
 
 Listener = Callable[[Sequence[str]], list[str]]
 """paths -> texts"""
 
 
-def ours(profile: str) -> Listener:
-    from asr.cli.search import SearchOptions
+def ours(profile: Profile) -> Listener:
+    from asr.config import EMBEDDED
+    from asr.decode.profiles import in_profile
+    from asr.memory import limit_kernel_cache
+    from asr.model.checkpoint import load_model
     from asr.speech.manifest import Utterance
+    from asr.transcribe import Transcriber
     from asr.transcript import Transcript
 
-    transcriber = SearchOptions(profile=profile, device="cpu").transcriber()  # type: ignore[arg-type]
+    limit_kernel_cache()
+    transcriber = Transcriber(in_profile(load_model(EMBEDDED), profile), nbest=1)
 
     def listen(paths: Sequence[str]) -> list[str]:
         found = transcriber.transcribe_many([Utterance(path, Path(path)) for path in paths])
@@ -107,7 +116,7 @@ def work(name: str, paths: Sequence[str], first: str, rounds: int) -> dict[str, 
     return {"start": start, "seconds": statistics.median(seconds), "memory": memory, "texts": texts}
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True, help="whole recordings with their text")

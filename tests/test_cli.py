@@ -152,7 +152,7 @@ def test_speech_that_is_held_back_is_told(strict: Path, tmp_path: Path) -> None:
     assert record["segments"] == []
     assert [one["text"] for one in record["held_back"]] == well.stdout.splitlines()
     note = (
-        "note: 1 of 1 stretches of speech are held back, for the CTC head does not bear their words out: --json has them under held_back; "
+        "note: 1 of 1 segments of speech are held back, as the CTC head has no evidence of their words: --json has them under held_back; "
         "decode.invented_below in the model's config.yaml is the bound"
     )
     assert (result.stderr.splitlines(), result.exit_code) == ([note], 0)
@@ -161,7 +161,7 @@ def test_speech_that_is_held_back_is_told(strict: Path, tmp_path: Path) -> None:
     assert first.endswith("  1 held back")
     assert second.endswith(" held back")
     assert total == "2 transcribed"
-    assert re.match(r"note: (\d) of \1 stretches", last)
+    assert re.match(r"note: (\d) of \1 segments", last)
 
 
 def test_json_holds_words_and_readings(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""Every program of recipes/ and benchmarks/ ends in one line where it cannot go on."""
+"""Every program of recipes/ and benchmarks/ ends an expected failure in one line, and depends on the library alone."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import errno
 import os
 import sys
@@ -41,3 +42,19 @@ def test_ends_in_one_line(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
             program.main()
         assert stopped.value.code == code
         assert capsys.readouterr().err == f"{line}\n"
+
+
+LIBRARY = sorted(path for path in (ROOT / "asr").rglob("*.py") if path.parent != ROOT / "asr" / "cli")
+
+
+def imports(path: Path) -> list[str]:
+    """Names of all modules that a file imports, in whatever function."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return plain + [f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+
+
+def test_nothing_imports_a_command() -> None:
+    """The command line is the top: `asr.__main__` alone imports it."""
+    found = {str(path.relative_to(ROOT)) for path in (*SCRIPTS, *LIBRARY) for name in imports(path) if f"{name}.".startswith("asr.cli.")}
+    assert found == {"asr/__main__.py"}

@@ -15,7 +15,7 @@ import pytest
 from rich.markdown import Markdown
 from rich.table import Table
 
-from asr.terminal import SafeConsole, harmless, print_result
+from asr.terminal import SafeConsole, escape_controls, print_result
 
 EVIL = "\x1b]0;owned\x07 \x9b31m \x1b[2J \r \x08 \u202edlrow [red]x[/] [/nothing] [link=http://a.example]y[/link] :smile:"
 SEEN = (
@@ -40,7 +40,7 @@ def table() -> Table:
 
 
 def test_a_terminal_is_shown_every_character() -> None:
-    for text in (written(True, EVIL), written(True, table()), written(True, Markdown(harmless(EVIL)))):
+    for text in (written(True, EVIL), written(True, table()), written(True, Markdown(escape_controls(EVIL)))):
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", OWN_CODES.sub("", text))
         assert "\\u001b]0;owned\\u0007 \\u009b31m" in text
     assert written(True, EVIL) == SEEN + "\n"
@@ -61,7 +61,7 @@ def test_a_status_takes_no_markup() -> None:
 
 
 def test_tabs_and_line_ends_stay() -> None:
-    assert harmless("a\tb\nü 東京 \u200d👍🏽") == "a\tb\nü 東京 \u200d👍🏽"
+    assert escape_controls("a\tb\nü 東京 \u200d👍🏽") == "a\tb\nü 東京 \u200d👍🏽"
 
 
 def test_a_file_gets_the_text_as_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,3 +113,23 @@ def test_commands_in_a_terminal(tmp_path: Path, command: str) -> None:
     assert "\\u001b]0;owned\\u0007" in text
     assert not re.search("\x1b\\]|\x07|\u202e", text)
     assert "Traceback" not in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("transcribe", "--EVIL"),
+        ("manifest", "stats", "m.json", "EVIL"),
+        ("transcribe", "a", "--profile", "EVIL"),
+        ("EVIL",),
+        ("prepare", "EVIL"),
+        ("--EVIL",),
+    ],
+)
+def test_usage_errors_in_a_terminal(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    evil = "\x1b]0;owned\x07\u202e"
+    text = in_terminal(*(argument.replace("EVIL", evil) for argument in arguments), folder=tmp_path)
+    assert "owned" in text
+    assert not re.search("\x1b\\]|\x07|\u202e", text)
+    assert "Error" in text

@@ -25,6 +25,7 @@ from asr.model.lm import LanguageModel
 from asr.prepare.librispeech import prepare_librispeech
 from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
+from asr.speech.manifest import read_manifest
 from asr.transcribe import Transcriber
 from asr.transcript import HeldBack, Transcript
 
@@ -221,8 +222,8 @@ def test_segments_end_with_the_recording(transcriber: Transcriber, clips: list[a
 
 def test_dev_clean_is_understood_as_the_card_says(dev_clean: Path, transcriber: Transcriber, tmp_path: Path) -> None:
     """Every twelfth utterance of the part of dev-clean at hand; its interval is some 5 points wide, either way."""
-    [subset] = prepare_librispeech(dev_clean, tmp_path, ["dev-clean"])
-    utterances = subset.utterances[::12]
+    [part] = prepare_librispeech(dev_clean, tmp_path, ["dev-clean"]).parts
+    utterances = read_manifest(part.manifest)[::12]
     texts = [""] * len(utterances)
     for i, result in recognize_utterances(transcriber.model, utterances, transcriber.decode, 120.0):
         assert isinstance(result, Recognized)

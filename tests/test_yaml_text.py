@@ -14,15 +14,15 @@ from asr.yaml_text import MOST_CHARACTERS, NotYamlError, decode_yaml
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
 BAD = {
-    "alias bomb": (BOMB, 5, "more than 100,000 values, aliases written out"),
-    "merged bomb": (BOMB + "b: &b {x: *a11}\nc: {<<: *b}\n", 5, "more than 100,000 values, aliases written out"),
-    "alias in itself": ("a: &a\n- *a\n", 2, "the alias *a stands inside what it names"),
+    "alias bomb": (BOMB, 5, "more than 100,000 values with expanded aliases"),
+    "merged bomb": (BOMB + "b: &b {x: *a11}\nc: {<<: *b}\n", 5, "more than 100,000 values with expanded aliases"),
+    "alias in itself": ("a: &a\n- *a\n", 2, "the alias *a is inside the node that it names"),
     "deep lists": ("[" * 50_000, 1, "nested deeper than 50 levels"),
     "deep mappings": ("{a: " * 50_000, 1, "nested deeper than 50 levels"),
     "deep blocks": ("- " * 50_000, 1, "nested deeper than 50 levels"),
     "long": ("a: " + "b" * MOST_CHARACTERS, 1, "more than 200,000 characters, which no config needs"),
-    "twice": ("model:\n  a: 1\n  b: 2\n  a: 3\n", 4, "the key a stands in line 2 already"),
-    "twice in a line": ("{a: 1, a: 1}", 1, "the key a stands in line 1 already"),
+    "twice": ("model:\n  a: 1\n  b: 2\n  a: 3\n", 4, "the key a is already in line 2"),
+    "twice in a line": ("{a: 1, a: 1}", 1, "the key a is already in line 1"),
     "Python": ("a: !!python/object/apply:os.getcwd []", 1, "the tag !!python/object/apply:os.getcwd is not allowed"),
     "tag that fits nothing": ("a: !!bool maybe", 1, "the tag !!bool is not allowed"),
     "time that is none": ("a: !!timestamp soon", 1, "the tag !!timestamp is not allowed"),
@@ -32,8 +32,8 @@ BAD = {
     "no number": ("a: 0x_", 1, "0x_ cannot be read: invalid literal"),
     "no date": ("a: 2024-13-45", 1, "2024-13-45 cannot be read: month must be in"),
     "list as key": ("? [a]\n: 1", 1, "found unhashable key"),
-    "NUL": ('a: "b\\0"', 1, "a NUL or half a character in a text"),
-    "half a character": ('a: "\\ud800"', 1, "a NUL or half a character in a text"),
+    "NUL": ('a: "b\\0"', 1, "a NUL or a surrogate in a text"),
+    "half a character": ('a: "\\ud800"', 1, "a NUL or a surrogate in a text"),
     "control character": ("a: 1\nb: \x1b[31m", 2, "the character U+001B is not allowed"),
     "several documents": ("a: 1\n---\nb: 2", 2, "but found another document"),
 }

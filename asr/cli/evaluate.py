@@ -1,4 +1,4 @@
-"""`asr evaluate`: how good a model is on a manifest."""
+"""`asr evaluate`: transcribe a manifest and measure the error rate of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
 from asr.cli.score import (
     ByOption,
     FailAboveOption,
@@ -20,6 +19,7 @@ from asr.cli.score import (
     write_report_files,
 )
 from asr.cli.search import SearchOptions, takes_search_options
+from asr.console import err, one_line_errors, out, print_error, print_note, progress_bar
 from asr.errors import AudioError, UsageError
 from asr.files import check_writable, refuse_inputs
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from asr.score.evaluation import Evaluation
     from asr.speech.manifest import Utterance
 
-PICTURES = 8  # of where the model looked, in the page of `asr evaluate`: of the worst utterances; each some 30 kB
+PICTURES = 8  # worst utterances whose attention the report shows; a picture has about 30 kB
 
 
-@speaks_plainly
+@one_line_errors
 @takes_search_options
 def evaluate(
     *,
-    manifest: Annotated[Path, typer.Option(help="Utterances with their reference `text`.", show_default=False)],
-    output: Annotated[Path | None, typer.Option(help="Write the manifest with `pred_text` added here.", show_default=False)] = None,
+    manifest: Annotated[Path, typer.Option(help="Manifest with the reference `text` of each utterance.", show_default=False)],
+    output: Annotated[Path | None, typer.Option(help="Write the manifest with `pred_text` added to this file.", show_default=False)] = None,
     search: SearchOptions,
     report: ReportOption = None,
     by: ByOption = None,
@@ -54,10 +54,10 @@ def evaluate(
 ) -> None:
     """Transcribe a manifest and measure the word error rate.
 
-    The texts are those that `asr transcribe` writes: speech is found in each utterance, and words without evidence are held back.
-    References and hypotheses are compared unchanged, unless a normaliser is named. A recording that cannot be read counts as
-    wholly deleted, and is reported. `asr score` measures any other system's output the same way. The HTML report shows the
-    attention of the eight worst utterances.
+    The texts are those of `asr transcribe`: speech is detected in each utterance, and words without evidence are held back. References
+    and hypotheses are compared unchanged, unless a normaliser is named. The words of a recording that cannot be read count as deleted.
+    `asr score` measures the output of any other system in the same way. The HTML report shows the attention of the eight worst
+    utterances.
 
       asr evaluate --model runs/an4/model --manifest data/an4/test.json
       asr evaluate --manifest dev.json --beam-size 1 --output hypotheses.json
@@ -91,39 +91,39 @@ def evaluate(
         for i, result in transcribe_utterances(model, utterances, decode, search.batch_seconds, hotwords, track):
             if isinstance(result, AudioError):
                 failed += 1
-                complain(f"{utterances[i].source}: {result}")
+                print_error(f"{utterances[i].source}: {result}")
             else:
                 texts[i], lengths[i] = result.text, lengths[i] or result.seconds
                 seconds += result.seconds
                 for note in result.notes:
-                    err.print(f"note: {utterances[i].source}: {utterances[i].audio_filepath}: {note}", markup=False)
+                    print_note(f"note: {utterances[i].source}: {utterances[i].audio_filepath}: {note}")
             advance(1)
     took = time.perf_counter() - began
     language = f"LM weight {decode.lm_weight:g}" + (
         f" (less {decode.internal_lm:g} of the speller's own)" if decode.lm_weight and decode.internal_lm else ""
     )
-    how = f"beam {decode.beam}, CTC weight {decode.ctc_weight:g}, {language}, length bonus {decode.length_bonus:g}"
+    search_settings = f"beam {decode.beam}, CTC weight {decode.ctc_weight:g}, {language}, length bonus {decode.length_bonus:g}"
     ids = [u.id for u in utterances]
     timed = [{**known, "duration": length} for known, length in zip(details, lengths, strict=True)]
     references = texts_in_order(ids, [u.text for u in utterances], timed, file=str(manifest))
     hypotheses = texts_in_order(ids, texts, name=str(search.model) if search.model else "the embedded model")
     title = title or str(manifest)
-    found = measure(references, hypotheses, by=by or (), normalizer=change, title=title, settings=how)
+    found = measure(references, hypotheses, by=by or (), normalizer=change, title=title, settings=search_settings)
     try:
-        print_evaluation(found, f"{title} · {how}", by or [])
+        print_evaluation(found, f"{title} · {search_settings}", by or [])
         out.print(f"{seconds / 60:.1f} min of speech in {took:.1f} s: {seconds / took:.0f}× real time")
-    finally:  # the figures come first, that a full disk may not cost them; and `| head`, which closes the output, costs no file
+    finally:  # after the figures, which a full disk must not lose; and although `| head` may have closed the output
         if output:
             _write_hypotheses(output, utterances, [text or "" for text in texts])
         write_report_files(found, report, _draw_worst(found, model, utterances, track) if report and writes_page(report) else {})
     if failed:
-        complain(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
+        print_error(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
     if is_above(found, fail_above) or failed:
         raise typer.Exit(1)
 
 
 def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utterance], track: int | None) -> dict[str, str]:
-    """Pictures of where the model looked, by the utterance's id."""
+    """Draw the attention of the worst utterances. Return the pictures as data URLs, by id."""
     import torch
 
     from asr.decode.attention import attention_picture_url
@@ -132,7 +132,7 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
     rate = model.config.model.frontend.sample_rate
     rows = {name: i for i, name in enumerate(found.ids)}
     pictures = {}
-    with err.status("drawing where the model looked …"):
+    with err.status("drawing the attention …"):
         for name in found.systems[0].worst[:PICTURES]:
             text, utterance = found.hypotheses[0][rows[name]], utterances[rows[name]]
             if not text:
@@ -140,7 +140,7 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
             try:
                 samples = load_audio(utterance.audio_filepath, rate, utterance.offset, utterance.duration, track=utterance.track or track)
                 picture = attention_picture_url(model, torch.from_numpy(samples), text)
-            except AudioError:  # it was complained about when it was to be transcribed
+            except AudioError:  # already reported
                 continue
             if picture:
                 pictures[name] = picture
@@ -148,7 +148,7 @@ def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utteran
 
 
 def _check_output(path: Path | None, inputs: Iterable[Path]) -> None:
-    """Raise UsageError where the hypotheses could not be written, or would replace an input, before hours are spent on them."""
+    """Check that the hypotheses can be written, and replace no input. Raises UsageError."""
     if path is None:
         return
     refuse_inputs("--output", [path], inputs)
@@ -166,4 +166,4 @@ def _write_hypotheses(path: Path, utterances: list[Utterance], texts: list[str])
     from asr.speech.manifest import write_manifest
 
     write_manifest(path, [replace(u, extra={**u.extra, "pred_text": text}) for u, text in zip(utterances, texts, strict=True)])
-    err.print(f"hypotheses written to {path}", markup=False)
+    print_note(f"hypotheses written to {path}")

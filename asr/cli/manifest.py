@@ -1,4 +1,4 @@
-"""`asr manifest`: manifests looked at; made and parted in `manifest_from.py` and `manifest_split.py`."""
+"""`asr manifest`: check and count manifests. `manifest_from.py` makes them and `manifest_split.py` splits them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from asr.cli.console import err, out, speaks_plainly
 from asr.cli.manifest_from import manifest_from
 from asr.cli.manifest_split import manifest_split
-from asr.terminal import print_result
+from asr.cli.summary import print_table
+from asr.console import err, one_line_errors, print_line
+from asr.terminal import one_line, print_result
 
-app = typer.Typer(help="Make and look at manifests: files that list utterances, one JSON object a line.", no_args_is_help=True)
+app = typer.Typer(help="Make, split and check manifests: files that list utterances, one JSON object a line.", no_args_is_help=True)
 app.command("from")(manifest_from)
 app.command("split")(manifest_split)
 ManifestArgument = Annotated[Path, typer.Argument(help="A manifest (.json or .jsonl).", show_default=False)]
 
 
 @app.command("check")
-@speaks_plainly
+@one_line_errors
 def check(
     file: ManifestArgument,
-    headers_only: Annotated[bool, typer.Option("--headers-only", help="Read the headers of recordings, and decode nothing.")] = False,
+    headers_only: Annotated[bool, typer.Option("--headers-only", help="Read only the headers of the recordings.")] = False,
 ) -> None:
-    """Find every line of a manifest that cannot be used, and say why.
+    """Report every line of a manifest that cannot be used.
 
-    Recordings are decoded, so damaged and truncated ones are found, and lengths and places in them are checked. --headers-only
-    takes a hundredth of the time, and finds no damage behind the headers. The exit code is 1 where anything is wrong.
+    Recordings are decoded, so that damage is found, and offsets and durations are checked. --headers-only is a hundred times faster,
+    and finds no damage after the headers. The exit code is 1 if there is a problem.
 
       asr manifest check data/an4/train.json
     """
@@ -37,32 +37,29 @@ def check(
     with err.status(f"checking {file} …"):
         report = check_manifest(file, headers_only)
     for problem in report.problems:
-        print_result(problem)
+        print_result(one_line(problem))
     for note in report.notes:
-        print_result(f"{note} (still used)")
+        print_result(one_line(f"{note} (still used)"))
     used = f", {len(report.notes)} with a little sound missing" if report.notes else ""
-    out.print(f"{file}: {report.utterances} utterances, {report.hours:.2f} h, {len(report.problems)} problems{used}", markup=False)
+    print_line(f"{file}: {report.utterances} utterances, {report.hours:.2f} h, {len(report.problems)} problems{used}")
     if report.problems:
         raise typer.Exit(1)
 
 
 @app.command("stats")
-@speaks_plainly
+@one_line_errors
 def stats(file: ManifestArgument) -> None:
-    """Count a manifest: utterances, hours, speakers, words, lengths.
+    """Count the utterances, hours, speakers and words of a manifest.
 
-    Lengths that the manifest does not give are read from the recordings' headers. The last lines count the utterances by their
-    length.
+    Durations that the manifest lacks are read from the headers of the recordings. The last lines are a histogram of the durations, with
+    the number of utterances in each interval.
 
       asr manifest stats data/an4/train.json
     """
-    from asr.speech.manifest import manifest_stats as measure
+    from asr.speech.manifest import manifest_stats
 
     with err.status(f"reading {file} …"):
-        stats = measure(file)
-    table = Table(title=str(file), title_justify="left", title_style="", show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
+        stats = manifest_stats(file)
     rows = {
         "utterances": f"{stats.utterances}",
         "hours": f"{stats.hours:.2f}",
@@ -75,9 +72,7 @@ def stats(file: ManifestArgument) -> None:
         "seconds, mean": f"{stats.mean_seconds:.2f}",
         "seconds, longest": f"{stats.max_seconds:.2f}",
     }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    out.print(table)
+    print_table(str(file), (), list(rows.items()))
     most = max((count for _, _, count in stats.histogram), default=0)
     for low, high, count in stats.histogram:
-        out.print(f"{low:6.1f} to {high:5.1f} s  {'█' * round(40 * count / most) if most else ''} {count}", markup=False)
+        print_line(f"{low:6.1f} to {high:5.1f} s  {'█' * round(40 * count / most) if most else ''} {count}")

@@ -1,24 +1,22 @@
-"""`asr manifest from`: a manifest out of recordings and texts of one's own."""
+"""`asr manifest from`: a manifest of the user's own recordings and texts."""
 
 from __future__ import annotations
 
-import shlex
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from asr.cli.console import complain, err, out, progress_bar, speaks_plainly
+from asr.cli.summary import print_prepared
+from asr.console import one_line_errors, progress_bar
 from asr.errors import UsageError
 from asr.files import refuse_inputs
 
-if TYPE_CHECKING:
-    from asr.prepare.conversion import Converted
-
 
 class Format(str, Enum):
+    """Values of --format."""
+
     auto = "auto"
     kaldi = "kaldi"
     table = "table"
@@ -27,25 +25,27 @@ class Format(str, Enum):
     texts = "texts"
 
 
-@speaks_plainly
+@one_line_errors
 def manifest_from(
     source: Annotated[Path, typer.Argument(help="A folder, a table, a file of texts, or a cut set.", show_default=False)],
     output: Annotated[Path, typer.Option(help="The manifest to write.", show_default=False, metavar="FILE.json")],
-    format: Annotated[Format, typer.Option(help="The layout of the source; auto looks at it.")] = Format.auto,
+    format: Annotated[Format, typer.Option(help="Read the source in this layout; auto detects it.")] = Format.auto,
     columns: Annotated[
         str,
         typer.Option(
-            help="A table's columns: audio=clip,text=said; numbers where it has no header.", show_default=False, metavar="ROLE=NAME,…"
+            help="Read these columns of a table: audio=clip,text=said; numbers if it has no header.",
+            show_default=False,
+            metavar="ROLE=NAME,…",
         ),
     ] = "",
-    audio_folder: Annotated[Path | None, typer.Option(help="Look for recordings here first.", show_default=False)] = None,
+    audio_folder: Annotated[Path | None, typer.Option(help="Look for recordings in this folder first.", show_default=False)] = None,
     normalize: Annotated[
-        str, typer.Option(help="Done to the texts: none, librispeech, whisper-en, or a YAML file.", metavar="NAME|FILE")
+        str, typer.Option(help="Normalise the texts: none, librispeech, whisper-en, or a YAML file.", metavar="NAME|FILE")
     ] = "none",
     speaker_from: Annotated[
         str | None,
         typer.Option(
-            help="The speaker is the recording's folder, or what a regular expression finds in its path.",
+            help="Take the speaker from the recording's folder, or from its path by a regular expression.",
             show_default=False,
             metavar="folder|REGEX",
         ),
@@ -53,19 +53,19 @@ def manifest_from(
 ) -> None:
     """Make a manifest from recordings and texts, in any of five layouts.
 
-    kaldi: a folder with wav.scp, text, and if need be segments, utt2spk. Commands in wav.scp are never run; a file that one only
-    decodes is taken.
+    kaldi: a folder with wav.scp, text, and optionally segments and utt2spk. Commands in wav.scp are never run. If a command only decodes
+    a file, that file is used.
 
-    table: CSV or TSV with a header, such as Common Voice's (its clips/ beside it), or LJSpeech's metadata.csv.
+    table: CSV or TSV with a header, such as Common Voice's (with clips/ beside it), or LJSpeech's metadata.csv.
 
-    pairs: a folder of recordings, each with a .txt, .lab, .srt, .vtt or .stm of its name beside it, in subfolders as well.
+    pairs: a folder of recordings, also in subfolders, each with a .txt, .lab, .srt, .vtt or .stm of the same name beside it.
 
     texts: a file of texts with ids or times: metadata.jsonl, STM, CTM, SRT, VTT, Audacity's labels, trn, MLF, Whisper's JSON or TSV.
     Each segment becomes an utterance.
 
     lhotse: cuts.jsonl or cuts.jsonl.gz; each supervision becomes an utterance.
 
-    The header of every recording is read. What is missing, damaged or without text is left out, and told in FILE.problems.txt.
+    The header of every recording is read. Entries that are missing, damaged or without text are left out and listed in FILE.problems.txt.
 
       asr manifest from cv/validated.tsv --output data/cv.json --normalize librispeech
       asr manifest from kaldi/data/train --output data/train.json
@@ -78,47 +78,9 @@ def manifest_from(
 
     normalizer = load_normalizer(normalize)
     refuse_inputs("--output", [output], [source])
-    if output.suffix.lower() not in (".json", ".jsonl") and not output.is_dir():  # files of the source have other endings
+    if output.suffix.lower() not in (".json", ".jsonl") and not output.is_dir():  # so that no file of the source is overwritten
         raise UsageError(f"--output {output}: expected a file name that ends in .json or .jsonl")
     if audio_folder and not audio_folder.is_dir():
         raise UsageError(f"--audio-folder {audio_folder}: no such folder")
-    layout, listing = open_source(source, None if format is Format.auto else format.value, parse_columns(columns), audio_folder)
-    done = convert(listing, output, normalizer, speaker_from, progress_bar)
-    err.print(f"read as {layout}", *done.notes, sep="; ", markup=False)
-    if done.digits_lost:
-        err.print(
-            f"{done.digits_lost:,} texts lost digits to {normalize}, and so words that are said: spell numbers out first", markup=False
-        )
-    if done.nameless:
-        err.print(
-            f"warning: --speaker-from {speaker_from!r} finds no speaker in {done.nameless:,} of {done.utterances:,} paths, "
-            f"such as {done.first_nameless}",
-            markup=False,
-        )
-    for problem in done.first_problems:
-        err.print(f"left out: {problem}", markup=False)
-    if done.problems:
-        err.print(f"{done.problems:,} left out in all; {done.problems_file} lists them", markup=False)
-    if not done.utterances:
-        complain(f"{source}: nothing can be used, {output} is not written")
-        raise typer.Exit(1)
-    _print_counts(done)
-    by = "speaker" if len(done.speakers) > 2 else "utterance"
-    out.print(f"next: asr manifest split {shlex.quote(str(output))} --by {by}", markup=False)
-    if done.problems:
-        raise typer.Exit(1)
-
-
-def _print_counts(done: Converted) -> None:
-    table = Table(title=str(done.manifest), title_justify="left", title_style="", show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    for name, value in {
-        "utterances": f"{done.utterances:,}",
-        "hours": f"{done.seconds / 3600:.2f}",
-        "speakers": f"{len(done.speakers):,}",
-        "words": f"{done.words:,}",
-        "different characters": f"{len(done.characters):,}",
-    }.items():
-        table.add_row(name, value)
-    out.print(table)
+    _, listing = open_source(source, None if format is Format.auto else format.value, parse_columns(columns), audio_folder)
+    print_prepared(convert(listing, output, normalizer, speaker_from, progress_bar), source)

@@ -8,34 +8,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from asr.cli.console import err, out, speaks_plainly
+from asr.cli.summary import print_table
+from asr.console import err, one_line_errors, print_line, print_note
 
 if TYPE_CHECKING:
     from asr.prepare.splitting import Split
 
-LARGE_HOURS = 50  # from which on a large model from nothing is the one to begin with
+LARGE_HOURS = 50  # from this size, the suggested recipe trains from scratch
 FEWEST_PIECES = 128
-EMBEDDED_WRITES = frozenset(string.ascii_uppercase + "' ")  # what the embedded model does
+BUNDLED_CHARACTERS = frozenset(string.ascii_uppercase + "' ")  # the output of the bundled model
 
 
-@speaks_plainly
+@one_line_errors
 def manifest_split(
     file: Annotated[Path, typer.Argument(help="A manifest (.json or .jsonl).", show_default=False)],
-    by: Annotated[str, typer.Option(help="What stays together: speaker, any other key, or utterance.", metavar="KEY")] = "speaker",
-    dev: Annotated[str, typer.Option(help="Share of the hours, hours (1.5h), or a number of utterances (200).", metavar="SIZE")] = "5%",
-    test: Annotated[str, typer.Option(help="The same for test; 0 for none.", metavar="SIZE")] = "5%",
-    seed: Annotated[int, typer.Option(help="Another seed, another choice.")] = 1,
-    output: Annotated[Path | None, typer.Option(help="A folder for the parts.", show_default="beside the manifest")] = None,
+    by: Annotated[
+        str, typer.Option(help="Keep utterances of one speaker, or of another key, together; utterance for none.", metavar="KEY")
+    ] = "speaker",
+    dev: Annotated[
+        str, typer.Option(help="Size of dev: a share of the hours, hours (1.5h), or a number of utterances (200).", metavar="SIZE")
+    ] = "5%",
+    test: Annotated[str, typer.Option(help="Size of test, in the same way; 0 for none.", metavar="SIZE")] = "5%",
+    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 1,
+    output: Annotated[Path | None, typer.Option(help="Write the parts into this folder.", show_default="beside the manifest")] = None,
     disjoint_texts: Annotated[
-        bool, typer.Option("--disjoint-texts", help="Leave sentences out of train that dev or test have too (read prompts).")
+        bool, typer.Option("--disjoint-texts", help="Leave utterances out of train whose sentence is also in dev or test.")
     ] = False,
 ) -> None:
-    """Part a manifest into train, dev and test that share no speaker.
+    """Split a manifest into train, dev and test that share no speaker.
 
-    Writes FILE.train.json, FILE.dev.json and FILE.test.json. The choice depends on the speakers' names, how much each says, and
-    the seed, not on the order of the lines; the test part stays the same whatever is asked for dev.
+    Writes FILE.train.json, FILE.dev.json and FILE.test.json. The choice depends on the speakers' names and hours and on the seed, not
+    on the order of the lines. The test part does not depend on the size of dev.
 
       asr manifest split data/cv.json --by speaker --dev 5% --test 5%
       asr manifest split data/cv.json --dev 200 --test 0 --disjoint-texts
@@ -46,39 +50,41 @@ def manifest_split(
     with err.status(f"splitting {file} …"):
         split = split_manifest(file, *sizes, by, seed, output, disjoint_texts)
     if split.without_key:
-        err.print(f"warning: {split.without_key:,} utterances have no {by}: each of them was placed on its own", markup=False)
+        print_note(f"warning: {split.without_key:,} utterances have no {by}: each is a group of its own")
     _print_parts(split)
     if disjoint_texts:
-        out.print(f"{split.repeated_texts:,} utterances left out of train: their sentences are in dev or test", markup=False)
+        print_line(f"{split.repeated_texts:,} utterances left out of train: their sentences are in dev or test")
     _print_next(split, file)
 
 
 def _print_parts(split: Split) -> None:
-    table = Table()
-    for name in ("part", "utterances", "hours", "share", "speakers", "words"):
-        table.add_column(name, justify="left" if name == "part" else "right", no_wrap=True)
-    whole = sum(part.milliseconds for part in split.parts)
+    total = sum(part.milliseconds for part in split.parts)
+    rows = []
     for part in split.parts:
-        hours, share = part.milliseconds / 3_600_000, 100 * part.milliseconds / max(1, whole)
-        table.add_row(
-            part.name, f"{part.utterances:,}", f"{hours:.2f}", f"{share:.1f} %", f"{len(part.speakers):,}", f"{part.words:,}"
-        )  # fmt: skip
-    out.print(table)
+        share = 100 * part.milliseconds / max(1, total)
+        rows.append(
+            (part.name, f"{part.utterances:,}", f"{part.hours:.2f}", f"{share:.1f} %", f"{len(part.speakers):,}", f"{part.words:,}")
+        )
+    print_table("", ("part", "utterances", "hours", "share", "speakers", "words"), rows)
     for part in split.parts:
-        out.print(str(part.path), markup=False)
+        print_line(str(part.manifest))
 
 
 def _print_next(split: Split, file: Path) -> None:
-    paths = {part.name: str(part.path) for part in split.parts}
-    if "dev" not in paths:
+    """Print the command that trains on the parts.
+
+    A small corpus continues from the bundled model, or, if its texts need other characters, from the listener alone with new pieces.
+    """
+    manifests = {part.name: str(part.manifest) for part in split.parts}
+    if "dev" not in manifests:
         return
-    hours, letters = split.parts[0].milliseconds / 3_600_000, split.parts[0].characters
-    if hours >= LARGE_HOURS:
+    train = split.parts[0]
+    if train.hours >= LARGE_HOURS:
         recipe = ["recipes/librispeech/100.yaml", "tokenizer.model=null"]
-    else:  # the embedded model trained on; where it does not write such texts, its listener alone, with pieces for more than the letters
+    else:
         recipe = ["recipes/finetune/las.yaml"]
-        if not letters <= EMBEDDED_WRITES:
-            pieces = max(FEWEST_PIECES, 2 * len(letters))
+        if not train.characters <= BUNDLED_CHARACTERS:
+            pieces = max(FEWEST_PIECES, 2 * len(train.characters))
             recipe += ["train.start_with=listener", f"tokenizer.vocab_size={pieces}", "train.epochs=40", "train.learning_rate=1e-3"]
-    words = [*recipe, f"data.train=[{paths['train']}]", f"data.dev=[{paths['dev']}]", f"output=runs/{file.stem}"]
-    out.print("next: asr train " + " ".join(map(shlex.quote, words)), markup=False)
+    words = [*recipe, f"data.train=[{manifests['train']}]", f"data.dev=[{manifests['dev']}]", f"output=runs/{file.stem}"]
+    print_line("next: asr train " + " ".join(map(shlex.quote, words)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.console import complain, err, out, speaks_plainly
+from asr.console import err, one_line_errors, out, print_error, print_line, print_note
 
 if TYPE_CHECKING:
     from asr.score.evaluation import Evaluation
@@ -36,7 +36,7 @@ FormatOption = Annotated[
 KeyOption = Annotated[str | None, typer.Option(help="Read the text from this key or column.", show_default="text, pred_text, …")]
 
 
-@speaks_plainly
+@one_line_errors
 def score(
     reference: Annotated[Path, typer.Argument(help="Reference transcripts; - for standard input.", show_default=False)],
     hypotheses: Annotated[
@@ -90,7 +90,7 @@ def score(
             names=name or (),
             by=by or (),
             normalizer=change,
-            alignment=alignment,  # type: ignore[arg-type]  # looked at there
+            alignment=alignment,  # type: ignore[arg-type]  # checked there
             missing=missing,  # type: ignore[arg-type]
             level=level,
             samples=samples,
@@ -98,7 +98,7 @@ def score(
             title=title,
         )
     try:
-        out.print(formats_line(found), markup=False)
+        print_line(formats_line(found))
         print_evaluation(found, title or str(reference), by or [], missing)
     finally:  # `| head` closes the output, but must not cost the report
         write_report_files(found, report)
@@ -107,31 +107,34 @@ def score(
 
 
 def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str = "delete") -> None:
+    """Print notes, error rates, comparisons, the error rates of groups, and the most frequent errors."""
     from asr.report.terminal import comparison_lines, error_lines, error_table, group_table, interval_lines, matching_notes
 
     for note in matching_notes(found, missing):
-        err.print(note, markup=False)
+        print_note(note)
     out.print(error_table(found, title))
     for line in (*interval_lines(found), *comparison_lines(found)):
-        out.print(line, markup=False)
+        print_line(line)
     for key in by:
         out.print(group_table(found, key))
     for system in found.systems:
         for line in error_lines(system, named=len(found.systems) > 1):
-            out.print(line, markup=False)
+            print_line(line)
 
 
 def write_report_files(found: Evaluation, path: Path | None, pictures: dict[str, str] | None = None) -> None:
+    """Write the report, if `path` is given, with pictures of the attention as data URLs by id."""
     from asr.report.files import write_report
 
     if path is not None:
         with err.status(f"writing {path} …"):
             files = write_report(found, path, pictures)
-        err.print(f"report written to {', '.join(map(str, files))}", markup=False)
+        print_note(f"report written to {', '.join(map(str, files))}")
 
 
 def is_above(found: Evaluation, percent: float | None) -> bool:
+    """Return whether the WER of a system is above --fail-above, and report each such system."""
     above = [s for s in found.systems if percent is not None and 100 * s.words.rate > percent]
     for system in above:
-        complain(f"{system.name}: WER is {100 * system.words.rate:.2f} %, above {percent:g} %")
+        print_error(f"{system.name}: WER is {100 * system.words.rate:.2f} %, above {percent:g} %")
     return bool(above)

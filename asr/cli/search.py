@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_
 
 import typer
 
-from asr.cli.console import err
+from asr.console import err
 from asr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class SearchOptions:
 
             from asr.config import EMBEDDED
             from asr.config_file import with_settings
-            from asr.decode.precision import computes_int8, in_precision
+            from asr.decode.precision import in_precision
+            from asr.decode.profiles import profile_precision
             from asr.decode.recognize import check_search
             from asr.memory import limit_kernel_cache
             from asr.model.checkpoint import load_model
@@ -117,8 +118,7 @@ class SearchOptions:
             model = load_model(self.model or EMBEDDED, device)
             if self.language_model is not None:
                 model = model.with_lm(None if self.language_model == "none" else Path(self.language_model))
-            use_int8 = self.profile == "fast" and computes_int8(device)
-            model = in_precision(model, self.precision or ("int8" if use_int8 else "fp32"))
+            model = in_precision(model, self.precision or profile_precision(self.profile, device))
         if self.lm_weight and model.lm is None:
             raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")
         decode = self._search(model.search)
@@ -151,17 +151,14 @@ class SearchOptions:
 
     def _search(self, own: DecodeConfig) -> DecodeConfig:
         """Change the model's own search by the profile, and then by explicit options."""
-        changes: dict[str, float] = {}
-        named = self.language_model not in (None, "none")  # one that is named is used in any profile
-        if self.profile == "fast" and not named:
-            changes["lm_weight"] = 0.0
-        if self.profile != "balanced":
-            changes["beam"] = 1 if self.profile == "fast" else 2 * own.beam
+        from asr.decode.profiles import profile_search
+
         explicit = {"beam": self.beam_size, "ctc_weight": self.ctc_weight, "lm_weight": self.lm_weight, "length_bonus": self.length_bonus}
-        changes |= {key: value for key, value in explicit.items() if value is not None}
+        changes = {key: value for key, value in explicit.items() if value is not None}
         if not all(map(math.isfinite, (*changes.values(), self.batch_seconds))):
             raise UsageError("--ctc-weight, --lm-weight, --length-bonus and --batch-seconds must be finite numbers")
-        return own.model_copy(update=changes)
+        named = self.language_model not in (None, "none")  # one that is named is used in any profile
+        return profile_search(own, self.profile, keep_lm=named).model_copy(update=changes)
 
     def _hotwords(self, model: TrainedModel) -> Hotwords | None:
         from asr.decode.hotwords import WEIGHT, load_hotwords

@@ -1,4 +1,4 @@
-"""`asr serve`: the model as a service."""
+"""`asr serve`: serve a model over HTTP."""
 
 from __future__ import annotations
 
@@ -9,44 +9,47 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.console import err, speaks_plainly
 from asr.cli.search import SearchOptions, takes_search_options
+from asr.console import err, one_line_errors, print_note
 from asr.errors import UsageError
 
 
-@speaks_plainly
+@one_line_errors
 @takes_search_options
 def serve(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 for any free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Listen at this address; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Listen at this port; 0 for any free one.")] = 8000,
     api_key: Annotated[
         str | None, typer.Option(envvar="ASR_API_KEY", help="Require this key in each request for a transcript.", show_default=False)
     ] = None,
-    max_upload: Annotated[int, typer.Option(min=1, help="Largest request (MiB).")] = 100,
-    max_seconds: Annotated[float, typer.Option(min=1, help="Longest recording (s).")] = 7200.0,
-    max_requests: Annotated[int, typer.Option(min=1, max=1000, help="Most recordings in recognition; further requests get 429.")] = 64,
-    max_requests_per_client: Annotated[int, typer.Option(min=1, max=1000, help="Most of them from one address.")] = 32,
-    timeout: Annotated[float, typer.Option(min=1, help="Longest time to an answer (s).")] = 600.0,
+    max_upload: Annotated[int, typer.Option(min=1, help="Reject larger requests (MiB).")] = 100,
+    max_seconds: Annotated[float, typer.Option(min=1, help="Reject longer recordings (s).")] = 7200.0,
+    max_requests: Annotated[
+        int, typer.Option(min=1, max=1000, help="Recognise at most this many recordings at a time; further requests get 429.")
+    ] = 64,
+    max_requests_per_client: Annotated[int, typer.Option(min=1, max=1000, help="Recognise at most this many from one address.")] = 32,
+    timeout: Annotated[float, typer.Option(min=1, help="Stop a request after this time (s).")] = 600.0,
     allowed_host: Annotated[
-        list[str] | None, typer.Option(help="Accept this name in the Host header, too; repeatable.", metavar="NAME", show_default=False)
+        list[str] | None,
+        typer.Option(help="Accept this name in the Host header, too; repeat for more.", metavar="NAME", show_default=False),
     ] = None,
     allowed_origin: Annotated[
         list[str] | None,
-        typer.Option(help="Let pages of this site use the server; repeatable.", metavar="https://SITE", show_default=False),
+        typer.Option(help="Let pages of this site use the server; repeat for more.", metavar="https://SITE", show_default=False),
     ] = None,
     trusted_proxy: Annotated[
         list[str] | None,
         typer.Option(
-            help="Take the client's address from X-Forwarded-For of this proxy; repeatable.", metavar="ADDRESS", show_default=False
+            help="Take the client's address from X-Forwarded-For of this proxy; repeat for more.", metavar="ADDRESS", show_default=False
         ),
     ] = None,
     search: SearchOptions,
 ) -> None:
     """Serve the model over HTTP: OpenAI's audio API at /v1, a page at /, documentation at /docs.
 
-    Requests that come together are recognised together. /healthz, /readyz and /metrics serve operators. Prints `listening on URL` and
-    `ready` to standard error. SIGTERM or Ctrl-C: finish the requests under way, then stop. Needs pip install 'las-asr\\[serve]'.
+    Concurrent requests are recognised in one batch. /healthz, /readyz and /metrics are for operators. Prints `listening on URL` and
+    `ready` to standard error. SIGTERM or Ctrl-C finishes the running requests, then stops. Needs pip install 'las-asr\\[serve]'.
 
     Without a key, pages of other sites are refused: see --allowed-host and --allowed-origin.
 
@@ -56,11 +59,11 @@ def serve(
       curl -F file=@talk.mp3 -F response_format=text http://localhost:8000/v1/audio/transcriptions
     """
     if api_key is None and "ASR_API_KEY" in os.environ:
-        raise UsageError("ASR_API_KEY is set and empty: give it a key, or unset it to serve whoever asks")
+        raise UsageError("ASR_API_KEY is set and empty: give it a key, or unset it to serve without a key")
     if not (math.isfinite(timeout) and math.isfinite(max_seconds)):
         raise UsageError("--timeout and --max-seconds must be finite numbers")
     if api_key is not None and not (api_key.strip() and api_key.isascii() and api_key.isprintable()):
-        raise UsageError("--api-key must be of ASCII characters, one at least, for it is sent in a header")
+        raise UsageError("--api-key: expected one or more printable ASCII characters, as it is sent in a header")
     for name in allowed_host or ():
         _check_host(name)
     for origin in allowed_origin or ():
@@ -92,22 +95,18 @@ def serve(
         timeout_seconds=timeout,
         batch_seconds=search.batch_seconds,
     )
-    run(search.transcriber, settings, port, _announce, str(search.model or "las-asr (embedded)"))
-
-
-def _announce(line: str) -> None:
-    err.print(line, markup=False)
+    run(search.transcriber, settings, port, print_note, str(search.model or "las-asr (embedded)"))
 
 
 def _check_host(name: str) -> None:
     if not name or any(c in name for c in "/ @?#") or (":" in name and name.count(":") < 2):
-        raise UsageError(f"--allowed-host {name}: expected a name or address alone, without scheme and port: asr.example.com")
+        raise UsageError(f"--allowed-host {name}: expected a name or address without scheme and port: asr.example.com")
 
 
 def _check_origin(origin: str) -> None:
     scheme, _, site = origin.partition("://")
     if origin not in ("*", "null") and (scheme not in ("http", "https") or not site or any(c in site for c in "/ @?#")):
-        raise UsageError(f"--allowed-origin {origin}: expected scheme, name and perhaps port, nothing after: https://asr.example.com")
+        raise UsageError(f"--allowed-origin {origin}: expected scheme and name, with an optional port: https://asr.example.com")
 
 
 def _check_proxy(proxy: str) -> None:

@@ -1,4 +1,4 @@
-"""`asr train` and `asr info`: models made and looked at."""
+"""`asr train` and `asr info`: train models and describe them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.console import err, out, speaks_plainly
+from asr.console import err, one_line_errors, out, print_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
     from asr.train.trainer import Trainer
 
 
-@speaks_plainly
+@one_line_errors
 def train(
-    config: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Changes to it.", show_default=False)] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, deleting the run in the output folder.")] = False,
+    config: Annotated[Path, typer.Argument(help="The recipe (YAML).", show_default=False)],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Override keys of the recipe.", show_default=False)
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Delete the run in the output folder and start again.")] = False,
 ) -> None:
-    """Train a recogniser or a language model by a recipe, or go on with a run that was stopped.
+    """Train a recogniser or a language model, or resume a run that was stopped.
 
-    Everything lands in the folder `output`: checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, which
-    `asr transcribe --model` takes. Ctrl-C leaves a checkpoint, and the same command resumes from there. A second Ctrl-C stops at once.
+    The folder `output` receives checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, for `asr transcribe --model`.
+    Ctrl-C writes a checkpoint, from which the same command resumes. A second Ctrl-C stops at once.
 
       asr train recipes/an4/las.yaml
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
-      asr train recipes/finetune/las.yaml                                       the embedded model, trained on
+      asr train recipes/finetune/las.yaml                                       fine-tune the bundled model
       asr train recipes/librispeech/lm.yaml                                     a language model
       accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
       torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
@@ -63,8 +65,10 @@ def _train(recipe: Path, overrides: list[str] | None, restart: bool) -> None:
 
 
 def _run(trainer: Trainer | LMTrainer) -> Path:
-    """Train to the end, or to where all processes are asked to stop. There they take leave of each other: one that merely exits may
-    abort over the connection. One that fails leaves alone and at once."""
+    """Train until the end or an interruption, and then end the process group: a process that only exits may abort the others.
+
+    A process that fails exits at once.
+    """
     from asr.train.session import Interrupted
 
     try:
@@ -76,14 +80,14 @@ def _run(trainer: Trainer | LMTrainer) -> Path:
     return folder
 
 
-@speaks_plainly
+@one_line_errors
 def info(
-    model: Annotated[Path | None, typer.Argument(help="Model folder; default: the one in the package.", show_default=False)] = None,
+    model: Annotated[Path | None, typer.Argument(help="Model folder; default: the bundled model.", show_default=False)] = None,
 ) -> None:
-    """Show what a model is: its card, its size, its network.
+    """Show the card, the size and the network of a model.
 
-    The size is that of all files in the folder. Parameters of a language model in it are counted apart: they are no part of the
-    recogniser's network.
+    The size is that of all files in the folder. The parameters of the listener, the speller and the CTC head are counted separately,
+    and so are those of a language model.
 
       asr info
       asr info runs/an4/model
@@ -93,23 +97,23 @@ def info(
     from asr.config import EMBEDDED
     from asr.config_file import dump_config
     from asr.model.checkpoint import load_model
-    from asr.terminal import harmless
+    from asr.terminal import escape_controls
 
     folder = model or EMBEDDED
     loaded = load_model(folder)
     parts = {name: _millions(part) for name, part in loaded.network.named_children()}
     if out.is_terminal:
-        out.print(Markdown(harmless(loaded.card)))
+        out.print(Markdown(escape_controls(loaded.card)))
     else:
         print(loaded.card)
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
     shares = ", ".join(f"{name} {millions:.2f} M" for name, millions in parts.items() if millions)
     lm = f", language model {_millions(loaded.lm.network):.2f} M" if loaded.lm else ""
     parameters = f"{sum(parts.values()):.2f} M parameters ({shares}){lm}"
-    out.print(f"{folder}: {size:.1f} MB, {parameters}, {len(loaded.tokenizer)} pieces\n", markup=False, soft_wrap=True)
-    out.print(dump_config(loaded.config), markup=False)
+    print_line(f"{folder}: {size:.1f} MB, {parameters}, {len(loaded.tokenizer)} pieces")
+    out.print(f"\n{dump_config(loaded.config)}")
 
 
 def _millions(network: nn.Module) -> float:
-    """its parameters"""
+    """Return the number of parameters in millions."""
     return sum(p.numel() for p in network.parameters()) / 1e6

@@ -1,4 +1,4 @@
-"""What the user names, and what is to be transcribed: files, folders, globs, manifests, standard input.
+"""Find the recordings that a command line names: files, folders, globs, manifests, pipes, standard input.
 
 >>> from asr.inputs import expand, open_inputs
 >>> with open_inputs(expand(["talks/", "more/*.mp3", "-"])) as recordings:
@@ -7,6 +7,6 @@
 """
 
 from asr.inputs.expand import Recording, expand, input_files, names_one_recording, open_inputs, output_names
-from asr.inputs.standard_input import STANDARD_INPUT
+from asr.inputs.streams import STANDARD_INPUT
 
 __all__ = ["STANDARD_INPUT", "Recording", "expand", "input_files", "names_one_recording", "open_inputs", "output_names"]

@@ -1,18 +1,19 @@
-"""Arguments of a command line to recordings."""
+"""Expand the arguments of a command line to recordings."""
 
 from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.errors import UsageError
 from asr.inputs.names import Name, are_distinct, check_distinct, folders_of
-from asr.inputs.standard_input import NAME as COPY_NAME
-from asr.inputs.standard_input import STANDARD_INPUT, copied_standard_input
+from asr.inputs.streams import NAME as STANDARD_INPUT_NAME
+from asr.inputs.streams import STANDARD_INPUT, copied_pipe, copied_standard_input
 from asr.speech.audio import ENDINGS
 from asr.speech.manifest import Utterance, read_manifest
 
@@ -21,58 +22,81 @@ MANIFEST_ENDINGS = frozenset({".json", ".jsonl"})
 
 @dataclass(frozen=True)
 class Recording:
-    """One thing to transcribe."""
+    """A recording to transcribe.
+
+    Attributes:
+        utterance: its file, and the part of it. The id is that of the manifest, or else the short name.
+        label: its name in messages and in `label<tab>text` lines: the path as the user wrote it, the id in a manifest, or `-`.
+        name: the name of its output files.
+        is_stream: whether it is standard input or a named pipe, which `open_inputs` copies to a file.
+    """
 
     utterance: Utterance
-    """its file, and the part of it; `id` is the manifest's, or else its short name"""
     label: str
-    """its name in messages and in `label<tab>text` lines: the path as it was named, a manifest's id, or `-`"""
     name: Name
-    """of its output files"""
+    is_stream: bool = False
 
     @property
     def place(self) -> str:
-        """where it was named: `label`, or a line of a manifest, as FILE:LINE"""
+        """Where the user named it: FILE:LINE of a manifest, or the label."""
         return self.utterance.source or self.label
-
-    @property
-    def is_standard_input(self) -> bool:
-        return self.utterance.source == STANDARD_INPUT
 
 
 @contextmanager
 def open_inputs(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
-    """The same recordings, with a file for standard input, if it is among them, for as long as the block runs.
+    """Copy the streams among the recordings to files, which are deleted at the end of the block.
 
-    Raises what `copied_standard_input` raises.
+    Args:
+        recordings: the result of `expand`.
+
+    Yields:
+        The same recordings, all with a file that can be decoded.
+
+    Raises:
+        UsageError: a stream is closed, a terminal or empty.
+        AsrError: a stream cannot be read or copied.
     """
-    if not any(r.is_standard_input for r in recordings):
-        yield list(recordings)
-        return
-    with copied_standard_input() as copy:
-        yield [replace(r, utterance=replace(r.utterance, audio_filepath=copy)) if r.is_standard_input else r for r in recordings]
+    with ExitStack() as stack:
+        opened = []
+        for recording in recordings:
+            if recording.is_stream:
+                is_standard_input = recording.utterance.source == STANDARD_INPUT
+                stream = copied_standard_input() if is_standard_input else copied_pipe(recording.utterance.audio_filepath)
+                recording = replace(recording, utterance=replace(recording.utterance, audio_filepath=stack.enter_context(stream)))
+            opened.append(recording)
+        yield opened
 
 
 def expand(arguments: Sequence[str]) -> list[Recording]:
-    """What is named by files, folders, globs that the shell left alone, manifests (.json, .jsonl) and `-`, in that order.
+    """Expand arguments to recordings.
 
-    Folders are searched for `ENDINGS` in all their depth, sorted, without what is hidden. What is named twice is taken once. A file that
-    is not there is kept, for the others are to go on: reading it will say so. `-` has no file yet: `open_inputs` gives it one.
+    Folders are searched for `ENDINGS`, with subfolders, in sorted order, without hidden files. A recording that is named twice is
+    returned once. A file that does not exist is returned, and fails when it is read, so that the others are transcribed.
 
-    Raises UsageError for a folder or glob that gives nothing, an argument that is empty, a manifest that is not there, or no argument at
-    all; ManifestError with the bad lines of the first manifest that has any.
+    Args:
+        arguments: files, folders, globs, manifests (.json, .jsonl), named pipes, and `-` for standard input.
+
+    Returns:
+        The recordings in the order of the arguments. Streams have no file before `open_inputs`.
+
+    Raises:
+        UsageError: there is no argument, an argument is empty, a folder or glob has no recordings, or a manifest does not exist.
+        ManifestError: a manifest has bad lines; the error has all of the first such manifest.
     """
     if not arguments:
         raise UsageError("nothing is named to transcribe: give files, folders, a manifest, or - for standard input")
-    found: dict[tuple[str, int], _Found] = {}
+    inputs: dict[tuple[str, int], _Input] = {}
     for argument in arguments:
-        for one in _named(argument):
-            found.setdefault(one.key, one)
-    return [Recording(replace(one.utterance, id=one.utterance.id or one.name.short), one.label, one.name) for one in found.values()]
+        for found in _expand_argument(argument):
+            inputs.setdefault(found.key, found)
+    return [
+        Recording(replace(found.utterance, id=found.utterance.id or found.name.short), found.label, found.name, found.is_stream)
+        for found in inputs.values()
+    ]
 
 
 def names_one_recording(arguments: Sequence[str]) -> bool:
-    """Whether the only argument is a recording's own name, or `-`: not a folder, a glob or a manifest, however little they hold."""
+    """Return whether there is one argument, and it is a file or `-`: not a folder, glob or manifest, even of one recording."""
     if len(arguments) != 1:
         return False
     [argument] = arguments
@@ -80,9 +104,17 @@ def names_one_recording(arguments: Sequence[str]) -> bool:
 
 
 def output_names(recordings: Sequence[Recording], full: bool = False) -> list[str]:
-    """Names of output files, short or full: paths below the output folder, without a format's ending.
+    """Return the names of the output files.
 
-    Raises UsageError where two recordings have the same.
+    Args:
+        recordings: the recordings.
+        full: whether to use full names instead of short names (see `Name`).
+
+    Returns:
+        Paths below the output folder, without the ending of a format.
+
+    Raises:
+        UsageError: two recordings have the same name.
     """
     full_names = [r.name.full for r in recordings]
     names = full_names if full else [r.name.short for r in recordings]
@@ -96,10 +128,10 @@ def output_names(recordings: Sequence[Recording], full: bool = False) -> list[st
 
 
 def input_files(recordings: Iterable[Recording]) -> set[Path]:
-    """Every file that is read for some recordings: they themselves, manifests, and standard input where that is a file."""
+    """Return the files that are read for recordings: audio, manifests, and standard input, as it can be a file."""
     files = set()
     for recording in recordings:
-        if recording.is_standard_input:
+        if recording.utterance.source == STANDARD_INPUT:
             files.add(Path("/dev/stdin"))
             continue
         files.add(recording.utterance.audio_filepath)
@@ -109,22 +141,28 @@ def input_files(recordings: Iterable[Recording]) -> set[Path]:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Input:
+    """A recording that an argument names.
+
+    Attributes:
+        key: absolute path, and the index in a manifest; equal for recordings that are named twice.
+        utterance: its id is empty outside manifests.
+    """
+
     key: tuple[str, int]
-    """absolute path, and the number within it: the same for what is named twice"""
     utterance: Utterance
-    """its id is empty where a manifest gives none"""
     label: str
     name: Name
+    is_stream: bool = False
 
 
-def _named(argument: str) -> Iterator[_Found]:
-    """What one argument stands for."""
+def _expand_argument(argument: str) -> Iterator[_Input]:
+    """Yield the recordings of one argument."""
     if not argument:
         raise UsageError("an argument is empty: is a variable of the command not set?")
     if argument == STANDARD_INPUT:
         utterance = Utterance("", Path(STANDARD_INPUT), source=STANDARD_INPUT)
-        yield _Found((STANDARD_INPUT, 0), utterance, STANDARD_INPUT, Name((), (), COPY_NAME))
+        yield _Input((STANDARD_INPUT, 0), utterance, STANDARD_INPUT, Name((), (), STANDARD_INPUT_NAME), is_stream=True)
     elif _is_folder(argument):
         recordings = _folder(Path(argument))
         if not recordings:
@@ -132,8 +170,20 @@ def _named(argument: str) -> Iterator[_Found]:
         yield from recordings
     elif _is_glob(argument):
         yield from _glob(argument)
+    elif _is_pipe(argument) and not _is_manifest(argument):
+        path = Path(argument)
+        name = Name(folders_of(path), (), path.stem, path.suffix)
+        yield _Input((str(_absolute(path)), 0), Utterance("", path), argument, name, is_stream=True)
     else:
         yield from _file(argument)
+
+
+def _is_pipe(argument: str) -> bool:
+    """Return whether an argument is a named pipe, such as `<(command)` of a shell, which is /dev/fd/63."""
+    try:
+        return stat.S_ISFIFO(Path(argument).stat().st_mode)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return False
 
 
 def _is_glob(argument: str) -> bool:
@@ -144,40 +194,40 @@ def _is_manifest(argument: str) -> bool:
     return Path(argument).suffix.lower() in MANIFEST_ENDINGS
 
 
-def _glob(pattern: str) -> Iterator[_Found]:
-    """As if the shell had done it, but that a folder among the matches may be without recordings."""
+def _glob(pattern: str) -> Iterator[_Input]:
+    """Yield the recordings of a pattern, as if the shell had expanded it. Folders among the matches may be empty."""
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # the pattern may be absolute
-    found = [one for match in matches for one in (_folder(Path(match)) if _is_folder(match) else _file(match))]
-    if not found:
+    inputs = [found for match in matches for found in (_folder(Path(match)) if _is_folder(match) else _file(match))]
+    if not inputs:
         raise UsageError(f"{pattern}: matches no {'recordings' if matches else 'file'}")
-    yield from found
+    yield from inputs
 
 
-def _file(argument: str) -> Iterator[_Found]:
+def _file(argument: str) -> Iterator[_Input]:
     path = Path(argument)
     whole = _absolute(path)
     if _is_manifest(argument):
         for number, u in enumerate(read_manifest(path)):
-            yield _Found((str(whole), number), u, u.id, Name(folders_of(u.audio_filepath), (), u.id, u.audio_filepath.suffix))
+            yield _Input((str(whole), number), u, u.id, Name(folders_of(u.audio_filepath), (), u.id, u.audio_filepath.suffix))
     else:
-        yield _Found((str(whole), 0), Utterance("", path), argument, Name(folders_of(path), (), path.stem, path.suffix))
+        yield _Input((str(whole), 0), Utterance("", path), argument, Name(folders_of(path), (), path.stem, path.suffix))
 
 
-def _folder(folder: Path) -> list[_Found]:
-    """Recordings below a folder; folders that links lead to are searched as well, each once."""
+def _folder(folder: Path) -> list[_Input]:
+    """Return the recordings below a folder. Links to folders are followed, and each folder is searched once."""
     files: list[Path] = []
     searched = {_identity(folder)}
-    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         unseen: dict[tuple[int, int], str] = {}
         for name in sorted(folders):
-            if not name.startswith(".") and (identity := _identity(Path(place, name))) not in searched:
+            if not name.startswith(".") and (identity := _identity(Path(parent, name))) not in searched:
                 unseen.setdefault(identity, name)
         searched |= unseen.keys()
         folders[:] = unseen.values()
-        files += [Path(place, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS]
+        files += [Path(parent, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS]
     outer = folders_of(folder / "recording")
     return [
-        _Found((str(_absolute(f)), 0), Utterance("", f), str(f), Name(outer, f.relative_to(folder).parts[:-1], f.stem, f.suffix))
+        _Input((str(_absolute(f)), 0), Utterance("", f), str(f), Name(outer, f.relative_to(folder).parts[:-1], f.stem, f.suffix))
         for f in sorted(files, key=lambda file: file.parts)
     ]
 
@@ -191,7 +241,7 @@ def _refuse(error: OSError) -> None:
 
 
 def _absolute(path: Path) -> Path:
-    """Without `..`, links left as they are: a link is a name of its own."""
+    """Return an absolute path without `..`. Links are kept, as a link is a name of its own."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 

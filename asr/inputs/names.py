@@ -1,13 +1,13 @@
-"""Names of output files. Each follows from its own input alone, whatever else is transcribed with it.
+"""Names of output files. A name depends only on its own input, so that a command that is run again finds the same files.
 
 | input | short name | full name |
 |---|---|---|
-| `talks/a.mp3`, by its name or a pattern | `a` | `talks/a.mp3` |
+| `talks/a.mp3`, by name or pattern | `a` | `talks/a.mp3` |
 | the folder `talks/`, with `mon/a.mp3` in it | `mon/a` | `talks/mon/a.mp3` |
 | an utterance `u1` of a manifest, in `talks/a.mp3` | `u1` | `talks/u1.mp3` |
 | standard input | `standard-input` | `standard-input` |
 
-A full path starts at the working folder, or, outside it, at the root. Two inputs of one command with the same name are refused.
+A full name starts at the working folder, or, outside of it, at the root. Two inputs of one command with the same name are an error.
 """
 
 from __future__ import annotations
@@ -22,43 +22,56 @@ from pathlib import Path
 
 from asr.errors import UsageError
 
-LONGEST_BYTES = 200  # of a part of a path; most systems allow 255, and a format's ending and a mark for unfinished files are to come
+LONGEST_BYTES = 200  # of a part of a path: most systems allow 255, and the ending of a format and a temporary mark are added
 UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\]")
 SHOWN = 3  # clashes in an error message
 
 
 @dataclass(frozen=True)
 class Name:
-    """The parts of an output file's name."""
+    """The parts of the name of an output file.
+
+    Attributes:
+        outer: folders, outermost first, that are only part of the full name.
+        inner: folders below the folder that the user named.
+        stem: name of the recording without its ending.
+        ending: ending of the recording, with its dot; only part of the full name.
+    """
 
     outer: tuple[str, ...]
-    """folders of a full name alone, outermost first"""
     inner: tuple[str, ...]
-    """folders below the folder that the user named"""
     stem: str
     ending: str = ""
-    """of the recording, with its dot; of a full name alone"""
 
     @property
     def short(self) -> str:
-        """A relative path below the output folder, `/` between folders, without the ending of a format."""
+        """The path below the output folder, with `/` between folders, without the ending of a format."""
         return _joined(*self.inner, self.stem)
 
     @property
     def full(self) -> str:
-        """As `short`, with the recording's folders and its ending."""
+        """The short name with the recording's folders and its ending."""
         return _joined(*self.outer, *self.inner, self.stem + self.ending)
 
 
 def folders_of(path: Path) -> tuple[str, ...]:
-    """Folders from the working folder to `path`, or from the root where `path` is outside it; links stay as they are."""
+    """Return the folders from the working folder to `path`, or from the root if it is outside. Links are kept."""
     whole = Path(os.path.abspath(path))  # noqa: PTH100
     here = Path.cwd()
     return whole.relative_to(here).parts[:-1] if whole.is_relative_to(here) else whole.parts[1:-1]
 
 
 def check_distinct(names: Sequence[str], labels: Sequence[str], advice: str) -> None:
-    """Raise UsageError if two names are the same, where case does not count; `labels` name the inputs in the message."""
+    """Check that names are distinct, ignoring case.
+
+    Args:
+        names: names of output files.
+        labels: the inputs, for the message.
+        advice: the remedy, for the message.
+
+    Raises:
+        UsageError: two names are equal.
+    """
     first: dict[str, int] = {}
     clashes: list[str] = []
     for i, name in enumerate(names):
@@ -71,12 +84,12 @@ def check_distinct(names: Sequence[str], labels: Sequence[str], advice: str) -> 
 
 
 def are_distinct(names: Sequence[str]) -> bool:
-    """Whether no two names are the same, where case does not count."""
+    """Return whether names are distinct, ignoring case."""
     return len({_key(name) for name in names}) == len(names)
 
 
 def _key(name: str) -> str:
-    """Equal for names that some file systems take for one."""
+    """Return a key that is equal for names that are equal on some file systems."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -85,13 +98,13 @@ def _joined(*parts: str) -> str:
 
 
 def safe_part(part: str) -> str:
-    """A file's or folder's name that stays where it is put: no separators, no `..`, not too long."""
+    """Make a safe name of a file or folder: without separators and `..`, and not too long."""
     part = UNSAFE.sub("_", part)
     if not part.strip(". "):
         part = "_" * max(1, len(part))
     if _bytes(part) <= LONGEST_BYTES:
         return part
-    mark = hashlib.sha256(part.encode("utf-8", "surrogatepass")).hexdigest()[:8]  # keeps long names apart that begin alike
+    mark = hashlib.sha256(part.encode("utf-8", "surrogatepass")).hexdigest()[:8]  # distinguishes long names with the same beginning
     kept = part.encode("utf-8", "ignore")[: LONGEST_BYTES - len(mark) - 1].decode("utf-8", "ignore")
     return f"{kept}-{mark}"
 

@@ -1,14 +1,13 @@
-"""What is given back: a transcript as txt, srt, vtt, tsv and json, on standard output and in files.
+"""Transcripts as txt, srt, vtt, tsv and json, for standard output and files.
 
 >>> from asr.output import write_formats
 >>> write_formats(transcript, Path("out/talk"), ["txt", "srt"])
 [PosixPath('out/talk.txt'), PosixPath('out/talk.srt')]
 """
 
-from asr.output.formats import FORMATS, PRINTED, choose_formats, output_path, unwritten, write_formats
+from asr.output.formats import FORMATS, PRINTED, check_targets, choose_formats, output_path, unwritten, write_formats
 from asr.output.json_form import json_line
 from asr.output.options import OutputOptions
-from asr.output.targets import check_targets
 from asr.output.text import named_line, one_line
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""A transcript to the cues of subtitles: which words stand together, and from when to when.
+"""Split a transcript into the cues of subtitles: their words, start and end.
 
-The best cut of all is found by dynamic programming over the places between words. The usual rules of subtitling (17
-characters a second, 1 to 7 s, a gap of two frames) are the constants.
+Dynamic programming over the positions between words finds the split with the lowest cost. The constants are the usual rules of subtitling:
+17 characters/s, 1 to 7 s, a gap of two frames.
 """
 
 from __future__ import annotations
@@ -10,44 +10,54 @@ import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from asr.output.breaks import break_cost
-from asr.output.lines import lay_out
+from asr.output.line_breaks import break_cost, lay_out
 from asr.output.options import OutputOptions
 from asr.output.text import plain
 from asr.transcript import Segment, Transcript, Word
 
 LONGEST_SECONDS = 7.0
-SHORTEST_SECONDS = 1.0  # where what follows allows it
-READING_SPEED = 17.0  # characters a second, where what follows allows it
-PAUSE_SECONDS = 1.0  # of silence always end a cue
-GAP_MS = 80  # between cues, two frames of video: the eye sees that the text is new
-FLICKER_MS = 500  # a cue stays over a gap that is shorter
-LEAST_MS = 100  # between the starts of two cues, were their words said at one and the same time
+SHORTEST_SECONDS = 1.0  # unless the next cue is earlier
+READING_SPEED = 17.0  # characters/s, unless the next cue is earlier
+PAUSE_SECONDS = 1.0  # a pause that always ends a cue
+GAP_MS = 80  # between cues: two frames of video, so that the eye notices the change
+FLICKER_MS = 500  # a cue is extended over a shorter gap
+LEAST_MS = 100  # between the starts of two cues, even if their words have the same time
 
 CUE_COST = 1.0
 BREAK_COST = 2.0
-EMPTY_COST = 0.5  # of a cue that is all but empty: equal ones are better than one full and one of a word
-HASTE_COST = 3.0  # of a text that takes twice the time to read that there is
-FLASH_COST = 2.0  # of a cue that is gone at once
+EMPTY_COST = 0.5  # of an almost empty cue: two equal cues are better than a full one and a single word
+HASTE_COST = 3.0  # of a text that takes twice the available time to read
+FLASH_COST = 2.0  # of a cue without duration
 
 
 @dataclass(frozen=True)
 class Cue:
-    """A subtitle."""
+    """A subtitle.
+
+    Attributes:
+        start: time at which it appears (ms).
+        end: time at which it disappears (ms).
+        lines: words of each line.
+        mark: text before the first word: `[?] ` if the words are doubtful.
+    """
 
     start: int
-    """milliseconds"""
     end: int
     lines: tuple[tuple[Word, ...], ...]
     mark: str
-    """what stands before the first word: `[?] ` where they are in doubt"""
 
 
 def cut_cues(transcript: Transcript, options: OutputOptions) -> list[Cue]:
-    """Each word in one cue, in order. Cues start later than the one before has ended.
+    """Split a transcript into cues.
 
-    A cue is on screen for at most 7 s; for less than 1 s, or faster to read than 17 characters a second, only where the next cue or the
-    end of the recording does not leave it more. Its lines are of at most `options.line_characters`, unless a single word is longer.
+    A cue lasts at most 7 s. It lasts less than 1 s, or exceeds 17 characters/s, only if the next cue or the end of the recording forces it.
+
+    Args:
+        transcript: the transcript.
+        options: maximum length and number of lines; only a single word can make a line longer.
+
+    Returns:
+        Cues that do not overlap, in order. Each word is in one cue.
     """
     words, marks = _spoken(transcript, options)
     places = _cheapest_cut(words, marks, options, transcript.duration)
@@ -65,7 +75,7 @@ def cut_cues(transcript: Transcript, options: OutputOptions) -> list[Cue]:
 
 
 def _spoken(transcript: Transcript, options: OutputOptions) -> tuple[list[Word], list[str]]:
-    """All words, and the mark of the segment that each is from."""
+    """Return all words, and for each the mark of its segment."""
     words: list[Word] = []
     marks: list[str] = []
     for segment in transcript.segments:
@@ -77,19 +87,19 @@ def _spoken(transcript: Transcript, options: OutputOptions) -> tuple[list[Word],
 
 
 def _evenly(segment: Segment) -> list[Word]:
-    """Words of a model that gives no word times (it has no CTC head): each as long as its letters have it."""
+    """Spread the words of a segment without word times (the model has no CTC head) over its duration, by their letters."""
     texts = plain(segment.text).split()
-    a_letter = (segment.end - segment.start) / max(1, sum(len(text) + 1 for text in texts))
+    letter_seconds = (segment.end - segment.start) / max(1, sum(len(text) + 1 for text in texts))
     words, start = [], segment.start
     for text in texts:
-        end = start + a_letter * (len(text) + 1)
+        end = start + letter_seconds * (len(text) + 1)
         words.append(Word(text, start, end, math.nan))
         start = end
     return words
 
 
 def _end(start: int, said: list[Word], mark: int, following: int | None, duration: int) -> int:
-    """When a cue that starts at `start` goes (ms): when it has been said and can have been read, or a gap before the next."""
+    """Return the end of a cue (ms): when it is spoken and can be read, but at least a gap before the next cue."""
     spoken = round(1000 * said[-1].end)
     characters = mark + sum(len(word.text) + 1 for word in said) - 1
     wanted = max(spoken, start + round(1000 * max(SHORTEST_SECONDS, characters / READING_SPEED)))
@@ -103,16 +113,17 @@ def _end(start: int, said: list[Word], mark: int, following: int | None, duratio
 
 
 def _cheapest_cut(words: list[Word], marks: list[str], options: OutputOptions, duration: float) -> list[tuple[int, int]]:
-    """(first word, word after the last) of each cue: few of them, ended at pauses, none all but empty, time enough to read each.
+    """Return (first word, word after the last) of each cue of the split with the lowest cost.
 
-    Twelve hours have 2 million candidates, so that what each needs is reckoned before.
+    The cost prefers few cues that end at pauses, are not almost empty, and leave time to read. Twelve hours have 2 million candidates, so
+    everything that several candidates need is computed before the loop.
     """
     width, room = options.line_characters, options.lines * options.line_characters
     lengths = [len(word.text) for word in words]
     ends = [*(break_cost(word, following) for word, following in pairwise(words)), 0.0]
     limits = [*(word.start - GAP_MS / 1000 for word in words[1:]), max([duration, *(word.end for word in words[-1:])])]
     apart = [i > 0 and (marks[i] != marks[i - 1] or word.start - words[i - 1].end >= PAUSE_SECONDS) for i, word in enumerate(words)]
-    costs = [0.0] + [math.inf] * len(words)  # of the words before each place
+    costs = [0.0] + [math.inf] * len(words)  # of the best split of the words before each position
     came_from = [0] * (len(words) + 1)
     for first, word in enumerate(words):
         lines, line = 1, len(marks[first]) + lengths[first]
@@ -139,7 +150,13 @@ def _cheapest_cut(words: list[Word], marks: list[str], options: OutputOptions, d
 
 
 def _cue_cost(characters: int, time: float, room: int) -> float:
-    """Of a cue, wherever it ends; `time` is what there is until the next (s), `room` what it can hold (characters)."""
+    """Return the cost of a cue, except for the place where it ends.
+
+    Args:
+        characters: length of its text.
+        time: seconds until the next cue.
+        room: characters that it can hold.
+    """
     cost = CUE_COST
     time = min(max(time, LEAST_MS / 1000), LONGEST_SECONDS)
     if characters < room:

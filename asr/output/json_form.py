@@ -1,28 +1,28 @@
-"""JSON with the keys that OpenAI's Whisper writes, so that scripts made for it read ours.
+"""JSON with the keys of OpenAI's Whisper, so that programs for Whisper's output can read it.
 
 | key | |
 |---|---|
-| `text` | the segments' texts, one after the other |
-| `language` | the model's: its ISO 639 code, such as `en` |
-| `audio_filepath` | what was transcribed; bytes of its name that are no UTF-8 are shown as � (ours) |
-| `duration` | of the recording (s) (ours) |
-| `segments` | stretches of speech, in order: |
+| `text` | the texts of the segments, joined |
+| `language` | language of the model, an ISO 639 code such as `en` |
+| `audio_filepath` | the recording; bytes of its name that are not UTF-8 become � (not in Whisper) |
+| `duration` | of the recording (s) (not in Whisper) |
+| `segments` | segments of speech, in order: |
 | ` id` | 0, 1, 2, … |
-| ` seek` | where the model began to listen: `start` in frames of 10 ms, a whole number |
-| ` start`, ` end` | seconds from the start of the recording, or of the part of it that a manifest names |
-| ` text` | what was said; empty where nothing was understood |
-| ` tokens` | pieces of the model's own vocabulary, without end-of-sentence; they are no ids of Whisper's |
-| ` temperature` | 0.0: nothing is drawn by chance |
-| ` avg_logprob` | log-probability of a token by the speller, the end counted, on average (nats) |
-| ` compression_ratio` | bytes of the text by bytes of its zlib form, as Whisper reckons it: high for loops |
-| ` doubtful` | true where the CTC head does not bear the words out: they may be invented (ours) |
-| ` words` | `word`, `start`, `end` (s) and `probability` (0 to 1); empty where the model gives no word times |
-| ` nbest` | only on request: the n-best list, each entry with `text`, `score`, `attention_score`, `ctc_score`, `lm_score` and `internal_lm_score` (nats; null: no term of the score) (ours) |
-| `held_back` | stretches of speech for which nothing is written, as the CTC head gives the words no credit: `start`, `end` (s) and the `text` (ours) |
+| ` seek` | `start` in frames of 10 ms, an integer |
+| ` start`, ` end` | seconds from the start of the recording, or of the part that a manifest names |
+| ` text` | its text; empty if no words are recognised |
+| ` tokens` | pieces of the model's vocabulary (not Whisper's), without end-of-sentence |
+| ` temperature` | 0.0: nothing is sampled |
+| ` avg_logprob` | mean log-probability of a token by the speller, end-of-sentence included (nats) |
+| ` compression_ratio` | bytes of the text divided by bytes of its zlib form, as in Whisper: high for loops |
+| ` doubtful` | true if the words have little evidence in the CTC head: they may be invented (not in Whisper) |
+| ` words` | `word`, `start`, `end` (s) and `probability` (0 to 1); empty if the model gives no word times |
+| ` nbest` | on request: the n-best list, each entry with `text`, `score`, `attention_score`, `ctc_score`, `lm_score` and `internal_lm_score` (nats; null: not a term of the score) (not in Whisper) |
+| `held_back` | segments of speech that are not written, because their words have no evidence in the CTC head: `start`, `end` (s), `text` (not in Whisper) |
 
-As with Whisper, each word and each text that is not empty begins with a space, so that `"".join(w["word"] for w in words)` is the
-segment's text; `.strip()` takes it away. Those of `nbest` and `held_back` are without. `no_speech_prob` is left out: this model has no such output, for
-where nobody speaks is found out before it listens. Times have three decimals, scores four; a number that is not finite is null.
+As in Whisper, each word and each text that is not empty starts with a space, so that `"".join(w["word"] for w in words)` is the text of the
+segment; `.strip()` removes it. Texts of `nbest` and `held_back` have no space. `no_speech_prob` is left out: speech is detected before the
+recognition, and the model has no such output. Times have three decimals and scores four. A number that is not finite is null.
 """
 
 from __future__ import annotations
@@ -38,16 +38,22 @@ from asr.output.text import plain, writable
 from asr.transcript import HeldBack, Reading, Segment, Transcript, Word
 
 NBEST_SCORES = ("attention", "ctc", "lm", "internal_lm")
-"""terms of the score that each entry of `nbest` has, as NAME_score"""
+"""Terms of the score in each entry of `nbest`, as NAME_score."""
 
 
 def to_json(transcript: Transcript, options: OutputOptions) -> str:
-    """Indented, for a file: a line a word."""
+    """Write indented JSON, for a file, with one line for each word."""
     return _indented(_record(transcript, options.nbest)) + "\n"
 
 
 def json_line(transcript: Transcript, options: OutputOptions | None = None, known: Mapping[str, Any] | None = None) -> str:
-    """On one line, without a line feed. `known` stands before (say, a manifest's `id`) and gives way to keys of ours."""
+    """Write JSON on one line, without a line feed.
+
+    Args:
+        transcript: the transcript.
+        options: options of the format; None for the defaults.
+        known: keys to write first, such as the `id` in a manifest; keys of the transcript take precedence.
+    """
     record = {**(known or {}), **_record(transcript, (options or OutputOptions()).nbest)}
     return writable(_compact(record))
 
@@ -57,7 +63,7 @@ def _compact(value: Any) -> str:
 
 
 def _indented(value: Any, indent: str = "") -> str:
-    """Lists and objects that hold no others stay on a line, for a segment has a hundred tokens."""
+    """Indent JSON, with lists and objects that hold no others on one line: a segment has a hundred tokens."""
     values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if not any(isinstance(one, dict | list) for one in values):
         return _compact(value)
@@ -132,5 +138,5 @@ def _compression_ratio(text: str) -> float:
 
 
 def _number(value: float | None, digits: int) -> float | None:
-    """Rounded; JSON knows no infinity. Adding 0.0 turns -0.0 into 0.0."""
+    """Round a number; None if it is not finite, which JSON cannot represent. Adding 0.0 turns -0.0 into 0.0."""
     return round(float(value), digits) + 0.0 if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What can be chosen about the forms of a transcript."""
+"""Options of the output formats."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ from dataclasses import dataclass
 from asr.errors import UsageError
 
 DOUBT = "[?] "
-MOST_LINES = 3  # of a cue: four hide the picture
+MOST_LINES = 3  # in a cue: four would hide the picture
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """Each format takes what concerns it. Raises UsageError for what cannot be."""
+    """Options of the output formats. Each format uses its own.
+
+    Attributes:
+        nbest: json: number of readings of each segment; 1 for no n-best list.
+        word_times: vtt: whether to write a time stamp before each word of a cue, with which players highlight the current word.
+        line_characters: srt, vtt: maximum characters of a line.
+        lines: srt, vtt: maximum lines of a cue, 1 to 3.
+        mark_doubtful: all but json: whether to write `[?] ` before words with little evidence in the CTC head. json has a key for it.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
 
     nbest: int = 1
-    """json: from 2 on, so many readings of each segment"""
     word_times: bool = False
-    """vtt: a time stamp before each word of a cue, so that players can light up what is being said"""
     line_characters: int = 42
-    """srt, vtt: longest line"""
     lines: int = 2
-    """srt, vtt: most lines of a cue: 1 to 3"""
     mark_doubtful: bool = True
-    """all but json: `[?] ` before words with little evidence in the CTC head; json has a key for it"""
 
     def __post_init__(self) -> None:
         if self.nbest < 1:
@@ -34,4 +40,5 @@ class OutputOptions:
             raise UsageError(f"{self.lines} lines in a subtitle: choose 1 to {MOST_LINES} (usual: 2)")
 
     def mark(self, doubtful: bool) -> str:
+        """Return the mark before a text: `[?] ` if it is doubtful, else nothing."""
         return DOUBT if doubtful and self.mark_doubtful else ""

@@ -1,4 +1,4 @@
-"""Plain text (txt), and a transcript on a single line."""
+"""Plain text (txt), tab-separated values (tsv), and a transcript on a single line."""
 
 from __future__ import annotations
 
@@ -8,37 +8,46 @@ from asr.output.options import OutputOptions
 from asr.transcript import Segment, Transcript
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_txt(transcript: Transcript, options: OutputOptions) -> str:
-    """A line a segment; nothing where nothing was said. `[?] ` stands before a segment that is in doubt."""
+    """Write one line for each segment with text. Doubtful segments start with `[?] `."""
     return "".join(f"{line}\n" for line in _lines(transcript, options))
 
 
+def to_tsv(transcript: Transcript, options: OutputOptions) -> str:
+    """Write `start<tab>end<tab>text` for each segment with text, like Whisper: times in milliseconds, below a heading."""
+    lines = ["start\tend\ttext"]
+    for segment in transcript.segments:
+        if plain(segment.text):
+            lines.append(f"{round(1000 * segment.start)}\t{round(1000 * segment.end)}\t{_marked(segment, options)}")
+    return "\n".join(lines) + "\n"
+
+
 def one_line(transcript: Transcript, options: OutputOptions | None = None) -> str:
-    """All segments on one line, without a line feed; doubtful ones are marked as in `to_txt`."""
+    """Write all segments on one line, without a line feed. Doubtful segments start with `[?] `."""
     return " ".join(_lines(transcript, options or OutputOptions()))
 
 
 def named_line(name: str, transcript: Transcript, options: OutputOptions | None = None) -> str:
-    """`name<tab>text`, one line whatever is in the name."""
+    """Write `name<tab>text` on one line, for any name."""
     return f"{plain(name)}\t{one_line(transcript, options)}"
 
 
 def _lines(transcript: Transcript, options: OutputOptions) -> list[str]:
-    return [marked_text(segment, options) for segment in transcript.segments if plain(segment.text)]
+    return [_marked(segment, options) for segment in transcript.segments if plain(segment.text)]
 
 
-def marked_text(segment: Segment, options: OutputOptions) -> str:
+def _marked(segment: Segment, options: OutputOptions) -> str:
     return options.mark(segment.doubtful) + plain(segment.text)
 
 
 def plain(text: str) -> str:
-    """On one line, without tabs: white space of any kind, and control characters, become single spaces."""
+    """Replace white space and control characters by single spaces."""
     return writable(" ".join(CONTROL.sub(" ", text).split()))
 
 
 def writable(text: str) -> str:
-    """Half characters (bytes of a file name that are no UTF-8) as �: no file or terminal could take them."""
-    return HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Replace surrogates (bytes of a file name that are not UTF-8) by �, so that the text can be encoded."""
+    return SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,4 +1,4 @@
-"""Recordings by the names that other people's lists give them."""
+"""Find recordings by the names in a list."""
 
 from __future__ import annotations
 
@@ -11,22 +11,27 @@ from asr.speech.audio import ENDINGS
 
 
 class AudioFinder:
-    """Looks for recordings in some folders, one after the other, and counts where they were.
+    """Look for recordings in several folders in turn, and count where they are found.
 
     >>> AudioFinder([Path("cv"), Path("cv/clips")]).find("a1.mp3")
     PosixPath('cv/clips/a1.mp3')
     """
 
     def __init__(self, folders: Sequence[Path], add_endings: bool = False):
-        """With `add_endings`, a name that has no ending of a recording is also looked for with each of them."""
+        """Prepare a search.
+
+        Args:
+            folders: where to look, in this order.
+            add_endings: whether to try all endings of recordings for a name without one.
+        """
         self.folders = list(dict.fromkeys(folders))
         self.endings = ["", *sorted(ENDINGS, key=lambda e: (e != ".flac", e))] if add_endings else [""]
         self.found: Counter[Path] = Counter()
-        """recordings by folder; those with an absolute path are not counted"""
+        """Number of recordings found in each folder; absolute paths are not counted."""
         self.missed = 0
 
     def find(self, name: str) -> Path | None:
-        """The recording, or None. Back slashes part folders too, where no file has one in its name."""
+        """Return the path of a recording, or None. If no file has a back slash in its name, back slashes separate folders, too."""
         for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
             endings = [""] if Path(spelling).suffix.lower() in ENDINGS else self.endings
             for folder in self.folders:
@@ -38,21 +43,21 @@ class AudioFinder:
         self.missed += 1
         return None
 
-    def missing(self, name: str) -> str:
-        """What to say of a recording that is not there."""
+    def describe_missing(self, name: str) -> str:
+        """Return the problem of a recording that does not exist."""
         if Path(name).is_absolute():
             return f"{name}: no such recording"
-        return f"{name}: no such recording in {', '.join(map(_shown, self.folders))}"
+        return f"{name}: no such recording in {', '.join(map(_folder_name, self.folders))}"
 
     def notes(self) -> list[str]:
-        """Where relative names were found, and how often where that is in several folders."""
+        """Return a remark on the folders in which recordings with relative names were found."""
         if self.missed and not self.found:
             return ["no recording was found: --audio-folder DIR says where they are"]
-        places = [(_shown(folder), count) for folder, count in self.found.most_common() if count]
+        places = [(_folder_name(folder), count) for folder, count in self.found.most_common() if count]
         if len(places) > 1:
             return ["recordings found in " + ", ".join(f"{folder} ({count:,})" for folder, count in places)]
         return [f"recordings found in {folder}" for folder, _ in places]
 
 
-def _shown(folder: Path) -> str:
+def _folder_name(folder: Path) -> str:
     return "the working directory" if folder == Path() else str(folder)

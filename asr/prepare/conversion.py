@@ -1,4 +1,4 @@
-"""Recordings and texts of one's own, as any source lists them, to a manifest that can be trained on."""
+"""Convert a listing of recordings and texts, whatever its source, to a manifest to train on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,38 +15,32 @@ from pathlib import Path
 from asr.errors import AudioError, UsageError
 from asr.files import atomic_file
 from asr.prepare.listing import Listing
-from asr.prepare.progress import Progress, no_progress
+from asr.prepare.prepared import Part, Prepared, Progress, Table, no_progress
 from asr.speech.audio import AudioInfo, probe
 from asr.speech.manifest import Utterance, part_seconds, write_manifest
+from asr.terminal import one_line
 from asr.text.unicode_form import unicode_form
 
-AT_ONCE = 1024  # utterances whose recordings are looked at together
-SHOWN = 5  # problems that are remembered; all of them are in the file
+AT_ONCE = 1024  # utterances whose headers are read together
+SHOWN = 5  # problems that are returned; the file has all of them
 
 
 @dataclass
-class Converted:
-    """What went into the manifest, and what did not."""
+class _Tally:
+    """Counts of a conversion in progress."""
 
-    manifest: Path
-    problems_file: Path
-    utterances: int = 0
-    seconds: float = 0.0
-    words: int = 0
-    speakers: set[str] = field(default_factory=set)
+    part: Part
+    ids: set[str] = field(default_factory=set)
     nameless: int = 0
-    """utterances in whose path `speaker_from` found no speaker"""
+    """utterances in whose path `speaker_from` finds no speaker"""
     first_nameless: Path | None = None
-    characters: set[str] = field(default_factory=set)
     digits_lost: int = 0
-    """utterances in whose text the normaliser dropped digits: it lacks words that were said"""
+    """utterances whose digits the normaliser drops: the text lacks spoken words"""
     problems: int = 0
     first_problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    """how the source was understood"""
 
 
-class _Nothing(Exception):
+class _NothingUsable(Exception):
     """There is no utterance to write."""
 
 
@@ -55,55 +50,93 @@ def convert(
     normalize: Callable[[str], str] = str,
     speaker_from: str | None = None,
     progress: Progress = no_progress,
-) -> Converted:
-    """Write the utterances that can be used to `manifest`, and why others cannot to MANIFEST.problems.txt beside it.
+) -> Prepared:
+    """Write the usable utterances of a listing to a manifest, and the other entries to MANIFEST.problems.txt beside it.
 
-    The header of every recording is read: its length is the duration where the source gives none, and must cover what it gives.
-    Texts are composed (NFC), so that é is one character wherever it was typed, and `normalize`d; any white space in them becomes one
-    space. `speaker_from` (`folder`, or a regular expression for the path of the recording) gives the speaker instead of the source;
-    paths in which it finds none are counted. Memory holds no more than ids and speakers. Where nothing can be used, no manifest is
-    written.
+    The header of every recording is read. The duration is the recording's where the source has none, and must not exceed it. Texts are
+    composed (NFC) and normalised, and white space becomes single spaces. Memory holds only ids, speakers and characters. If nothing is
+    usable, no manifest is written.
 
-    Raises UsageError for an expression that is bad or finds no speaker at all, and what the source raises when it turns out to be damaged.
+    Args:
+        listing: utterances and problems.
+        manifest: the file to write.
+        normalize: applied to each text.
+        speaker_from: take speakers from the paths of the recordings instead of the source: `folder`, or a regular expression (see
+            `speaker_namer`).
+        progress: shows the progress.
+
+    Returns:
+        The counts of the manifest, the first problems, and notes on the source.
+
+    Raises:
+        UsageError: the regular expression is invalid or matches no path, or the source is damaged.
     """
     if manifest.is_dir():
         raise UsageError(f"--output {manifest}: is a folder: name a file, such as {manifest / 'all.json'}")
     name_speaker = speaker_namer(speaker_from) if speaker_from else None
-    done = Converted(manifest, manifest.with_name(f"{manifest.stem}.problems.txt"))
-    with atomic_file(done.problems_file) as problems_file:
+    tally = _Tally(Part(manifest.stem, manifest))
+    problems_path = manifest.with_name(f"{manifest.stem}.problems.txt")
+    with atomic_file(problems_path) as problems_file:
 
         def usable() -> Iterator[Utterance]:
-            ids: set[str] = set()
             with progress("looking at recordings", listing.total) as advance:
-                for found in _measured(listing.items):
-                    found = _finished(found, normalize, name_speaker, ids, done) if isinstance(found, Utterance) else found
+                for entry in _measured(listing.items):
+                    entry = _finished(entry, normalize, name_speaker, tally) if isinstance(entry, Utterance) else entry
                     advance(1)
-                    if isinstance(found, Utterance):
-                        yield found
+                    if isinstance(entry, Utterance):
+                        yield entry
                         continue
-                    done.problems += 1
-                    done.first_problems += [found] if len(done.first_problems) < SHOWN else []
-                    problems_file.write(f"{found}\n".encode("utf-8", "backslashreplace"))
-            if not done.utterances:
-                raise _Nothing
-            if done.nameless == done.utterances:
-                looked_in = f"finds no speaker in any of {done.nameless:,} paths, such as {done.first_nameless}"
-                raise UsageError(f"--speaker-from {speaker_from!r}: {looked_in}: {manifest} is not written")
+                    tally.problems += 1
+                    tally.first_problems += [entry] if len(tally.first_problems) < SHOWN else []
+                    problems_file.write(f"{one_line(entry)}\n".encode("utf-8", "backslashreplace"))
+            if not tally.part.utterances:
+                raise _NothingUsable
+            if tally.nameless == tally.part.utterances:
+                problem = f"finds no speaker in any of {tally.nameless:,} paths, such as {tally.first_nameless}"
+                raise UsageError(f"--speaker-from {speaker_from!r}: {problem}: {manifest} is not written")
 
         try:
             write_manifest(manifest, usable())
-        except _Nothing:
-            done.first_problems += [] if done.problems else ["the source lists nothing"]
-    if not done.problems:
-        done.problems_file.unlink()  # this one, and that of an earlier run
-    done.notes = listing.notes()
-    return done
+        except _NothingUsable:
+            tally.first_problems += [] if tally.problems else ["the source lists nothing"]
+    if not tally.problems:
+        problems_path.unlink()  # this one, and that of an earlier run
+    part = tally.part
+    by = "speaker" if len(part.speakers) > 2 else "utterance"
+    return Prepared(
+        [part],
+        notes=["; ".join(listing.notes()), *_warnings(tally, speaker_from)],
+        problems=tally.first_problems,
+        left_out=tally.problems,
+        problems_file=problems_path if tally.problems else None,
+        table=_table(part),
+        next_command=f"asr manifest split {shlex.quote(str(manifest))} --by {by}",
+    )
+
+
+def _warnings(tally: _Tally, speaker_from: str | None) -> Iterator[str]:
+    if tally.digits_lost:
+        yield f"warning: {tally.digits_lost:,} texts lost digits to the normaliser, and so lack spoken words: spell numbers out first"
+    if tally.nameless:
+        paths = f"{tally.nameless:,} of {tally.part.utterances:,} paths, such as {tally.first_nameless}"
+        yield f"warning: --speaker-from {speaker_from!r} finds no speaker in {paths}"
+
+
+def _table(part: Part) -> Table:
+    counts = {
+        "utterances": f"{part.utterances:,}",
+        "hours": f"{part.hours:.2f}",
+        "speakers": f"{len(part.speakers):,}",
+        "words": f"{part.words:,}",
+        "different characters": f"{len(part.characters):,}",
+    }
+    return Table(str(part.manifest), (), list(counts.items()))
 
 
 def _measured(items: Iterable[Utterance | str]) -> Iterator[Utterance | str]:
-    """Utterances with their durations, in order; a problem for each whose recording is not all there."""
+    """Add durations to utterances, in order. An utterance whose recording does not cover it becomes a problem."""
 
-    @functools.lru_cache(maxsize=4096)  # utterances of one recording mostly follow each other
+    @functools.lru_cache(maxsize=4096)  # consecutive utterances often share a recording
     def info(path: Path, track: int | None) -> AudioInfo:
         return probe(path, track)
 
@@ -127,44 +160,49 @@ def _measured(items: Iterable[Utterance | str]) -> Iterator[Utterance | str]:
         try:
             while batch := list(itertools.islice(remaining, AT_ONCE)):
                 yield from pool.map(measure, batch)
-        except BaseException:  # Ctrl-C does not wait for the recordings that are left
+        except BaseException:  # Ctrl-C does not wait for the remaining recordings
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def _finished(
-    u: Utterance, normalize: Callable[[str], str], name_speaker: Callable[[Path], str | None] | None, ids: set[str], done: Converted
+    u: Utterance, normalize: Callable[[str], str], name_speaker: Callable[[Path], str | None] | None, tally: _Tally
 ) -> Utterance | str:
-    """The utterance as it goes into the manifest, counted; a problem if it cannot."""
-    said = unicode_form("NFC", u.text or "")
-    u = replace(u, text=" ".join(normalize(said).split()), speaker=name_speaker(u.audio_filepath) if name_speaker else u.speaker)
+    """Normalise and count an utterance. Return it, or why it cannot be used."""
+    original = unicode_form("NFC", u.text or "")
+    u = replace(u, text=" ".join(normalize(original).split()), speaker=name_speaker(u.audio_filepath) if name_speaker else u.speaker)
     text = u.text or ""
     if not text:
-        return f"{u.source}: {u.id} has no text" + (f" once it is normalised ({said.strip()[:40]!r})" if said.strip() else "")
-    if u.id in ids:
+        return f"{u.source}: {u.id} has no text" + (f" once it is normalised ({original.strip()[:40]!r})" if original.strip() else "")
+    if u.id in tally.ids:
         return f"{u.source}: the id {u.id} is there a second time"
     try:
         json.dumps([str(u.audio_filepath), text, u.id, u.speaker, u.lang, u.extra], ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return f"{u.source}: not UTF-8 text"
-    ids.add(u.id)
-    done.utterances += 1
-    done.seconds += u.duration or 0.0
-    done.words += len(text.split())
-    done.characters.update(text)
-    done.speakers |= {u.speaker} if u.speaker is not None else set()
+    tally.ids.add(u.id)
+    tally.part.add(u, round(1000 * (u.duration or 0.0)))
     if name_speaker and u.speaker is None:
-        done.nameless += 1
-        done.first_nameless = done.first_nameless or u.audio_filepath
-    done.digits_lost += any(map(str.isdigit, said)) and not any(map(str.isdigit, text))
+        tally.nameless += 1
+        tally.first_nameless = tally.first_nameless or u.audio_filepath
+    tally.digits_lost += any(map(str.isdigit, original)) and not any(map(str.isdigit, text))
     return u
 
 
 def speaker_namer(rule: str) -> Callable[[Path], str | None]:
-    """A function from a recording's path to its speaker: `folder`, or a regular expression whose first group is the speaker.
+    """Make a function that finds the speaker in the path of a recording.
 
-    >>> speaker_namer(r"/(p\\\\d+)_")(Path("vctk/p225_001.wav"))
+    >>> speaker_namer(r"/(p\\d+)_")(Path("vctk/p225_001.wav"))
     'p225'
+
+    Args:
+        rule: `folder` for the name of the recording's folder, or a regular expression whose first group, or else match, is the speaker.
+
+    Returns:
+        A function from a path to a speaker, or to None.
+
+    Raises:
+        UsageError: the regular expression is invalid.
     """
     if rule == "folder":
         return lambda path: path.absolute().parent.name

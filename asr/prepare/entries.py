@@ -1,4 +1,4 @@
-"""One entry of a list, whatever the list's format, as an utterance of a recording that is there."""
+"""Convert an entry of a list, in any format, to an utterance of a recording that exists."""
 
 from __future__ import annotations
 
@@ -12,55 +12,70 @@ from asr.speech.audio import ENDINGS
 from asr.speech.manifest import Utterance
 
 FOLDERS = (".", "clips", "wavs", "wav", "audio")
-"""where recordings are usually found, from the list's own folder"""
+"""Usual folders of recordings, relative to the list."""
 
 
 def finder_beside(path: Path, audio_folder: Path | None = None) -> AudioFinder:
-    """Look in `audio_folder`, in `FOLDERS`, then in the working directory."""
+    """Return a finder that looks in `audio_folder`, in `FOLDERS`, then in the working directory."""
     folders = [path.parent / name for name in FOLDERS]
     return AudioFinder([*([audio_folder] if audio_folder else []), *folders, Path()], add_endings=True)
 
 
 class EntryReader:
-    """Makes utterances of entries."""
+    """Convert the entries of one list to utterances."""
 
     def __init__(self, path: Path, finder: AudioFinder, names: Mapping[str, str] | None = None):
-        """`names` are those of the columns or keys, by role, for messages."""
+        """Prepare to read a list.
+
+        Args:
+            path: the list.
+            finder: finds its recordings.
+            names: names of columns or keys by role, for messages.
+        """
         self.path, self.finder, self.names = path, finder, names or {}
 
-    def utterance(self, told: Mapping[str, str], extra: Mapping[str, Any], place: str) -> Utterance | str:
-        """An utterance by its values by role, or `place: reason`."""
-        name = told.get("audio", "")
+    def utterance(self, values: Mapping[str, str], extra: Mapping[str, Any], place: str) -> Utterance | str:
+        """Convert an entry.
+
+        Args:
+            values: values of the entry by role: audio, text, and others of `ROLES`.
+            extra: further keys of the utterance.
+            place: `file:line` of the entry.
+
+        Returns:
+            The utterance, or `place: problem`.
+        """
+        name = values.get("audio", "")
         if not name:
             return f"{place}: names no recording ({self.names.get('audio', 'audio')} is empty)"
         audio = self.finder.find(name)
         if audio is None:
-            return f"{place}: {self.finder.missing(name)}"
+            return f"{place}: {self.finder.describe_missing(name)}"
         seconds: dict[str, float | None] = {}
         for role in ("duration", "offset"):
             try:
-                seconds[role] = _seconds(told.get(role, ""), role == "duration")
+                seconds[role] = _parse_seconds(values.get(role, ""), role == "duration")
             except ValueError as e:
-                return f"{place}: {self.names.get(role, role)} is {told[role]!r}, expected seconds ({e})"
+                return f"{place}: {self.names.get(role, role)} is {values[role]!r}, expected seconds ({e})"
         offset = seconds["offset"] or 0.0
-        track = told.get("track", "")
+        track = values.get("track", "")
         if track and not (track.isascii() and track.isdecimal() and int(track) > 0):
             return f"{place}: {self.names.get('track', 'track')} is {track!r}, expected the number of an audio track (1 for the first)"
         return Utterance(
-            id=told.get("id") or self._id(name, offset),
+            id=values.get("id") or self._id(name, offset),
             audio_filepath=audio,
-            text=told["text"],
+            text=values["text"],
             duration=seconds["duration"],
             offset=offset,
-            speaker=told.get("speaker") or None,
-            lang=told.get("lang") or None,
+            speaker=values.get("speaker") or None,
+            lang=values.get("lang") or None,
             extra=dict(extra),
             source=place,
             track=int(track) if track else None,
         )
 
     def _id(self, name: str, offset: float) -> str:
-        """The recording's name with its folders, which tell apart recordings that are numbered anew in each."""
+        """Return the name of the recording with its folders: numbers of recordings often restart in each folder."""
         path = Path(name)
         if path.is_absolute() and path.is_relative_to(self.path.parent.resolve()):
             path = path.relative_to(self.path.parent.resolve())
@@ -69,8 +84,8 @@ class EntryReader:
         return (stem.removesuffix(path.suffix) if path.suffix.lower() in ENDINGS else stem) + (f"-{offset:.2f}" if offset else "")
 
 
-def _seconds(cell: str, above_zero: bool) -> float | None:
-    """Raises ValueError with what was expected."""
+def _parse_seconds(cell: str, above_zero: bool) -> float | None:
+    """Parse seconds; None for an empty cell. Raises ValueError with the expected range."""
     expected = "a number > 0" if above_zero else "a number >= 0"
     if not cell:
         return None

@@ -1,6 +1,6 @@
-"""Kaldi's data folders, whose files hold a key and its value on each line.
+"""Kaldi's data folders. Each line of their files has a key and its value.
 
-wav.scp       recording, and its file (or a command that decodes one: `kaldi_pipe.py`)
+wav.scp       recording, and its file or a command that decodes one (`kaldi_pipe.py`)
 text          utterance, and its words
 segments      utterance, recording, start and end (s); without this file each recording is an utterance
 utt2spk, spk2gender, utt2lang                 optional
@@ -22,14 +22,21 @@ from asr.speech.manifest import Utterance
 
 
 def read_kaldi(folder: Path, audio_folder: Path | None = None) -> Listing:
-    """The utterances of `text`, in its order, and what of `wav.scp` and `segments` has no text.
+    """Read a data folder.
 
-    Relative paths are looked for in `audio_folder`, in the working directory, as Kaldi does, and then in the data folder. Raises
-    UsageError when `wav.scp` or `text` is not there.
+    Args:
+        folder: the data folder.
+        audio_folder: where to look for recordings with relative paths first; then in the working directory, as Kaldi does, and in `folder`.
+
+    Returns:
+        The utterances in the order of `text`. Entries of `segments` or `wav.scp` without text are problems.
+
+    Raises:
+        UsageError: `wav.scp` or `text` does not exist.
     """
-    lacking = [name for name in ("wav.scp", "text") if not (folder / name).is_file()]
-    if lacking:
-        raise UsageError(f"{folder}: no {' and no '.join(lacking)}, which a Kaldi data folder for training has")
+    missing = [name for name in ("wav.scp", "text") if not (folder / name).is_file()]
+    if missing:
+        raise UsageError(f"{folder}: no {' and no '.join(missing)}, which a Kaldi data folder for training has")
     finder = AudioFinder([*([audio_folder] if audio_folder else []), Path(), folder])
     return Listing(count_lines(folder / "text"), _utterances(folder, finder), finder.notes)
 
@@ -41,13 +48,13 @@ def _utterances(folder: Path, finder: AudioFinder) -> Iterator[Utterance | str]:
     listed = _read(segments, problems) if in_segments else recordings
     speakers, languages, genders = (_values(folder / name, problems) for name in ("utt2spk", "utt2lang", "spk2gender"))
     yield from problems
-    find = _finding(scp, recordings, finder)
-    told: set[str] = set()
+    find = _recording_finder(scp, recordings, finder)
+    with_text: set[str] = set()
     for number, line in numbered_lines(text):
         name, *words = line.split(maxsplit=1)[:2] or [""]
         if not name:
             continue
-        told.add(name)
+        with_text.add(name)
         if name not in listed:
             yield f"{text}:{number}: {name} is not in {'segments' if in_segments else 'wav.scp'}"
             continue
@@ -67,19 +74,19 @@ def _utterances(folder: Path, finder: AudioFinder) -> Iterator[Utterance | str]:
         extra = {"gender": genders[speaker]} if speaker in genders else {}
         yield Utterance(name, audio, " ".join(words), duration, start, speaker, languages.get(name), extra, f"{text}:{number}")
     for name, (_, place) in listed.items():
-        if name not in told:
+        if name not in with_text:
             yield f"{segments if in_segments else scp}:{place}: {name} has no line in text"
 
 
 def _read(path: Path, problems: list[str]) -> dict[str, tuple[str, int]]:
-    """Values and line numbers by key; lines that have no value, or a key that was there before, become problems."""
+    """Read values and line numbers by key. Append lines without a value, or with a repeated key, to `problems`."""
     found: dict[str, tuple[str, int]] = {}
     for number, line in numbered_lines(path):
         key, *value = line.split(maxsplit=1) or [""]
         if key and not value:
             problems.append(f"{path}:{number}: {key} stands alone, expected a value behind it")
         elif key in found:
-            problems.append(f"{path}:{number}: {key} stands here a second time")
+            problems.append(f"{path}:{number}: {key} is repeated")
         elif key:
             found[key] = (value[0].strip(), number)
     return found
@@ -89,20 +96,20 @@ def _values(path: Path, problems: list[str]) -> dict[str, str]:
     return {key: value for key, (value, _) in _read(path, problems).items()} if path.is_file() else {}
 
 
-def _finding(scp: Path, recordings: dict[str, tuple[str, int]], finder: AudioFinder) -> Callable[[str], Path | str]:
-    """A function from a recording's key to its file, or to why there is none."""
+def _recording_finder(scp: Path, recordings: dict[str, tuple[str, int]], finder: AudioFinder) -> Callable[[str], Path | str]:
+    """Make a function from a recording's key to its file, or to the problem if it has none."""
 
-    @functools.lru_cache(maxsize=4096)  # the segments of a recording mostly follow each other
+    @functools.lru_cache(maxsize=4096)  # consecutive segments often share a recording
     def find(key: str) -> Path | str:
         if key not in recordings:
             return f"recording {key} is not in wav.scp"
         entry, number = recordings[key]
         try:
-            source = parse_entry(entry)
-            path = finder.find(source.name)
+            recording = parse_entry(entry)
+            path = finder.find(recording.name)
             if path is None:
-                return f"{scp}:{number}: {finder.missing(source.name)}"
-            channels = probe(path).channels if source.one_channel else 1
+                return f"{scp}:{number}: {finder.describe_missing(recording.name)}"
+            channels = probe(path).channels if recording.one_channel else 1
         except (Unusable, AudioError) as e:
             return f"{scp}:{number}: {e}"
         if channels > 1:
@@ -113,7 +120,7 @@ def _finding(scp: Path, recordings: dict[str, tuple[str, int]], finder: AudioFin
 
 
 def _segment(value: str) -> tuple[str, float, float | None]:
-    """Recording, start and duration (s; None: to the end). Raises ValueError."""
+    """Parse a segment to recording, start and duration (s; None for the rest). Raises ValueError."""
     words = value.split()
     if len(words) == 4:
         raise ValueError("names a channel, which a manifest cannot: write each channel to a file of its own")

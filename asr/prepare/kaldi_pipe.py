@@ -1,12 +1,12 @@
-"""What the second column of Kaldi's wav.scp names. Commands are read, never run.
+"""Parse the second column of Kaldi's wav.scp. Commands are never run.
 
     utt1 /corpus/utt1.flac                                  a file
-    utt1 flac -c -d -s /corpus/utt1.flac |                  a file that a command decodes: the file is taken
-    utt1 sph2pipe -f wav -p -c 2 /corpus/call.sph |         one channel of it: taken if the file has no other
-    utt1 sox /corpus/utt1.wav -t wav - speed 0.9 |          other sound than the file's: refused
+    utt1 flac -c -d -s /corpus/utt1.flac |                  a file that a command decodes: the file is used
+    utt1 sph2pipe -f wav -p -c 2 /corpus/call.sph |         one channel of a file: used if the file has no other
+    utt1 sox /corpus/utt1.wav -t wav - speed 0.9 |          a command that changes the sound: refused
     utt1 /corpus/wav.ark:1042                               part of an archive: refused
 
-A command counts as decoding when its program and every option of it stand in `DECODERS`, and it names one file.
+A command counts as decoding if `DECODERS` has its program and all its options, and it names one file.
 """
 
 from __future__ import annotations
@@ -23,34 +23,48 @@ DECODERS: dict[str, dict[str, int]] = {
     "sox": {"-t": 1, "-r": 1, "-b": 1, "-e": 1, "-q": 0, "-G": 0, "-V1": 0},
     "ffmpeg": {"-i": 1, "-f": 1, "-ar": 1, "-acodec": 1, "-c:a": 1, "-v": 1, "-loglevel": 1, "-hide_banner": 0, "-nostdin": 0, "-vn": 0},
 }
-"""programs, and their options that leave the sound as it is (a sample rate or a coding may change), with how many words follow each"""
+"""Programs, and those of their options that keep the sound (except its sample rate or coding), with the number of arguments of each."""
 
 FLOWS = {"-", "pipe:0", "pipe:1"}  # standard input and output
 
 
 @dataclass(frozen=True)
-class Source:
-    """The recording that an entry names."""
+class ScpEntry:
+    """The recording of an entry.
+
+    Attributes:
+        name: path of the recording.
+        one_channel: whether the entry uses only one of its channels.
+    """
 
     name: str
     one_channel: bool = False
-    """only one channel of it is meant"""
 
 
 class Unusable(ValueError):
-    """Why an entry names no recording that a manifest could name."""
+    """The reason why a manifest cannot name the recording of an entry."""
 
 
-def parse_entry(entry: str) -> Source:
-    """Raises Unusable with the reason."""
+def parse_entry(entry: str) -> ScpEntry:
+    """Parse an entry.
+
+    Args:
+        entry: a path, or a command that ends in `|`.
+
+    Returns:
+        The recording.
+
+    Raises:
+        Unusable: the entry is part of an archive, or a command that may change the sound.
+    """
     if re.search(r"\.ark:\d+(\[[^\[\]]*\])?$", entry):
         raise Unusable(f"{entry}: is part of a Kaldi archive, expected a recording: write the archive's recordings to files first")
     if not entry.endswith("|"):
         if entry.startswith("|"):
             raise Unusable(f"`{entry}`: is a command to write to, expected a recording")
-        return Source(entry)
+        return ScpEntry(entry)
     command = entry[:-1].strip()
-    refusal = Unusable(f"`{entry}`: commands are not run, and this one may change what is heard: write its output to a file and name that")
+    refusal = Unusable(f"`{entry}`: commands are not run, and this one may change the sound: write its output to a file and name that")
     try:
         words = shlex.shlex(command, posix=True, punctuation_chars="|&;<>()`$")
         words.whitespace_split, words.commenters = True, ""
@@ -60,7 +74,7 @@ def parse_entry(entry: str) -> Source:
                 stages.append([])
             else:
                 stages[-1].append(word)
-    except ValueError:  # a quotation mark that does not close
+    except ValueError:  # an unclosed quotation mark
         raise refusal from None
     names: list[str] = []
     one_channel = False
@@ -81,4 +95,4 @@ def parse_entry(entry: str) -> Source:
     files = [name for name in names if name not in FLOWS]
     if len(files) != 1:
         raise refusal
-    return Source(files[0], one_channel)
+    return ScpEntry(files[0], one_channel)

@@ -1,8 +1,8 @@
 """Lhotse's cuts in JSON lines (`cuts.jsonl`, `cuts.jsonl.gz`): each supervision of a cut becomes an utterance.
 
-A cut is a part of a recording, a supervision a part of a cut with its text. What a manifest cannot name is left out and told: one
-channel of several, sound that was changed (speed, volume, mixing, padding), recordings that a command, an address or the cut itself
-holds, and cuts that have features alone. Commands are never run.
+A cut is a part of a recording, and a supervision is a part of a cut with its text. Cuts that a manifest cannot describe become problems:
+one channel of several, changed sound (speed, volume, mixing, padding), recordings from a command, an address or memory, and cuts with
+features only. Commands are never run.
 """
 
 from __future__ import annotations
@@ -17,18 +17,26 @@ from asr.prepare.audio_files import AudioFinder
 from asr.prepare.listing import Listing, count_lines, numbered_lines
 from asr.speech.manifest import OWN_KEYS, Utterance
 
-HARMLESS = {"Resample"}  # changes of the sound that leave the words where they are
+HARMLESS = {"Resample"}  # transforms that keep the times of the words
 
 
 class _Unusable(ValueError):
-    """Why a cut or supervision is none that a manifest could name."""
+    """The reason why a manifest cannot describe a cut or supervision."""
 
 
 def read_cuts(path: Path, audio_folder: Path | None = None) -> Listing:
-    """Supervisions as utterances, by their own ids.
+    """Read cuts.
 
-    Relative paths are looked for in `audio_folder`, in the working directory, as Lhotse does, and then beside the file. Raises
-    UsageError when the file cannot be read, or holds something else than cuts.
+    Args:
+        path: the file.
+        audio_folder: where to look for recordings with relative paths first; then in the working directory, as Lhotse does, and beside
+            the file.
+
+    Returns:
+        The supervisions as utterances, with their ids.
+
+    Raises:
+        UsageError: the file cannot be read, or does not hold cuts.
     """
     first = next((line for _, line in numbered_lines(path) if line.strip()), None)
     if first is None:
@@ -39,7 +47,11 @@ def read_cuts(path: Path, audio_folder: Path | None = None) -> Listing:
 
 
 def is_cuts(path: Path) -> bool:
-    """Whether a file of JSON lines holds cuts, or another kind of list that `read_cuts` explains. Raises UsageError when it cannot be read."""
+    """Return whether `read_cuts` reads a file of JSON lines, or at least can name the problem.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
     first = next((line for _, line in numbered_lines(path) if line.strip()), "")
     try:
         keys = _parsed(first).keys()
@@ -56,8 +68,10 @@ def _check_kind(path: Path, first: str) -> None:
     if "audio_filepath" in record:
         raise UsageError(f"{path}: is a manifest already: asr manifest check {path}")
     if "sources" in record or "recording_id" in record:
-        what = "recordings" if "sources" in record else "supervisions"
-        raise UsageError(f"{path}: holds {what}, not cuts: join both with `lhotse cut simple -r RECORDINGS -s SUPERVISIONS cuts.jsonl.gz`")
+        content = "recordings" if "sources" in record else "supervisions"
+        raise UsageError(
+            f"{path}: holds {content}, not cuts: join both with `lhotse cut simple -r RECORDINGS -s SUPERVISIONS cuts.jsonl.gz`"
+        )
     if not {"supervisions", "tracks", "recording", "type"} & record.keys():
         raise UsageError(f"{path}:1: not a cut of Lhotse's: its keys are {', '.join(map(str, list(record)[:10])) or 'none'}")
 
@@ -120,15 +134,15 @@ def _recording(cut: dict[str, Any], finder: AudioFinder) -> Path:
         raise _Unusable(f"its recording has {'no source' if not sources else 'several sources'} for channel {channel}")
     source = sources[0]
     if source.get("type") != "file":
-        raise _Unusable(f"its recording is not in a file (but of the type {_shown(source.get('type'))}): export its audio first")
+        raise _Unusable(f"its recording is not in a file (but of the type {_preview(source.get('type'))}): export its audio first")
     if len(_list(source, "channels")) != 1:
         raise _Unusable(f"is channel {channel} of {len(source['channels'])} in one file: export each to a file of its own")
     name = source.get("source")
     if not isinstance(name, str) or not name:
-        raise _Unusable(f"the source of its recording is {_shown(name)}, expected a path")
+        raise _Unusable(f"the source of its recording is {_preview(name)}, expected a path")
     audio = finder.find(name)
     if audio is None:
-        raise _Unusable(finder.missing(name))
+        raise _Unusable(finder.describe_missing(name))
     return audio
 
 
@@ -141,11 +155,11 @@ def _name_of(change: Any) -> str:
 
 def _utterance(cut: dict[str, Any], supervision: Any, audio: Path, place: str, alone: bool) -> Utterance:
     if not isinstance(supervision, dict):
-        raise _Unusable(f"a supervision is {_shown(supervision)}, expected an object")
+        raise _Unusable(f"a supervision is {_preview(supervision)}, expected an object")
     name = supervision.get("id") or (cut.get("id") if alone else None)
     if not isinstance(name, str | int):
-        raise _Unusable(f"the id of a supervision is {_shown(name)}, expected a string")
-    # A supervision may begin before its cut or end after it; the recording has all of it, and so has the text.
+        raise _Unusable(f"the id of a supervision is {_preview(name)}, expected a string")
+    # A supervision may start before its cut or end after it; the recording and the text cover all of it.
     offset = round(_number(cut, "start", name) + _number(supervision, "start", name), 5)
     duration = _number(supervision, "duration", name)
     if offset < 0 or duration <= 0:
@@ -153,7 +167,7 @@ def _utterance(cut: dict[str, Any], supervision: Any, audio: Path, place: str, a
     strings = {key: supervision.get(key) for key in ("text", "speaker", "language", "gender")}
     for key, value in strings.items():
         if not isinstance(value, str | None):
-            raise _Unusable(f"{key} of supervision {name} is {_shown(value)}, expected a string")
+            raise _Unusable(f"{key} of supervision {name} is {_preview(value)}, expected a string")
     custom = supervision.get("custom")
     kept = custom if isinstance(custom, dict) else {}
     extra = {key: value for key, value in kept.items() if isinstance(value, str | int | float) and key not in OWN_KEYS}
@@ -173,17 +187,18 @@ def _utterance(cut: dict[str, Any], supervision: Any, audio: Path, place: str, a
 def _number(record: dict[str, Any], key: str, name: str | int) -> float:
     value = record.get(key, 0)
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e9 or value != value:
-        raise _Unusable(f"{key} at supervision {name} is {_shown(value)}, expected seconds")
+        raise _Unusable(f"{key} at supervision {name} is {_preview(value)}, expected seconds")
     return float(value)
 
 
 def _list(record: dict[str, Any], key: str) -> list[Any]:
     value = record.get(key) or []
     if not isinstance(value, list):
-        raise _Unusable(f"{key} is {_shown(value)}, expected a list")
+        raise _Unusable(f"{key} is {_preview(value)}, expected a list")
     return value
 
 
-def _shown(value: Any) -> str:
+def _preview(value: Any) -> str:
+    """Return the first 40 characters of a value as JSON."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else text[:37] + "…"

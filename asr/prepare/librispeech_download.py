@@ -1,4 +1,7 @@
-"""Fetching LibriSpeech, by torchaudio's dataset, so that a stop at any moment costs little and leaves nothing half done."""
+"""The subsets of LibriSpeech: their names, sizes and folders, and their download by torchaudio's dataset.
+
+A subset takes its place in the corpus only when it is whole, and a download that is stopped at any time costs little.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,18 @@ from collections.abc import Iterator, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from asr.errors import AsrError
-from asr.prepare.librispeech import check_names, corpus_folder
+from asr.errors import AsrError, UsageError
+
+UTTERANCES = {
+    "train-clean-100": 28_539,
+    "train-clean-360": 104_014,
+    "train-other-500": 148_688,
+    "dev-clean": 2_703,
+    "dev-other": 2_864,
+    "test-clean": 2_620,
+    "test-other": 2_939,
+}
+"""The official subsets, and the number of utterances of each."""
 
 ARCHIVE_GIGABYTES = {
     "train-clean-100": 6.4,
@@ -23,47 +36,73 @@ ARCHIVE_GIGABYTES = {
     "test-clean": 0.35,
     "test-other": 0.33,
 }
-"""sizes of the archives; unpacked they take as much again"""
+"""Sizes of the archives. An unpacked subset has about the same size."""
 
 DAMAGED = (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile)
-UNREACHED = (OSError, RuntimeError, HTTPException)  # no network, another checksum, a connection that broke off, a full disk
+UNREACHED = (OSError, RuntimeError, HTTPException)  # no network, a wrong checksum, a lost connection, a full disk
+
+
+def check_names(subsets: Sequence[str]) -> None:
+    """Check the names of subsets.
+
+    Raises:
+        UsageError: LibriSpeech has no subset of a name.
+    """
+    unknown = [name for name in subsets if name not in UTTERANCES]
+    if unknown:
+        raise UsageError(f"--subsets: LibriSpeech has no {', '.join(map(repr, unknown))}: choose from {', '.join(UTTERANCES)}")
+
+
+def corpus_folder(data: Path) -> Path:
+    """Return the folder of the subsets: `data` if it holds one or is named LibriSpeech, else `data/LibriSpeech`."""
+    holds_one = any((data / name).is_dir() for name in UTTERANCES)
+    return data if holds_one or data.resolve().name == "LibriSpeech" else data / "LibriSpeech"
 
 
 def download_librispeech(data: Path, subsets: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """Fetch and unpack subsets into the corpus in `data`; yields the name and gigabytes of each archive before it is fetched.
+    """Download and unpack subsets. Subsets that exist, whole or in part, are left alone.
 
-    A subset that is there, whole or in part, is left alone. The work is done in a folder beside, from which the subset takes its
-    place when it is whole. After a stop, archives that have been fetched are not fetched again; nor is one that lies in `data`.
+    The work is done in the folder `.fetching` of the corpus. After a stop, complete archives are not downloaded again, and neither is an
+    archive that exists in `data`.
 
-    Raises UsageError for an unknown subset, AsrError when one cannot be had or the disk cannot hold it.
+    Args:
+        data: the corpus or its parent.
+        subsets: names of subsets.
+
+    Yields:
+        Name and archive size (GB; 0 if only unpacking is left) of each subset, before its download starts.
+
+    Raises:
+        UsageError: a subset is unknown.
+        AsrError: a download fails, an archive is damaged, or the disk is too small.
     """
     check_names(subsets)
     corpus = corpus_folder(data)
     for name in subsets:
-        place = corpus / name
-        if place.is_dir() and any(place.iterdir()):
+        folder = corpus / name
+        if folder.is_dir() and any(folder.iterdir()):
             continue
-        beside = corpus / ".fetching" / name
-        archive = _clear(beside, data)
+        work = corpus / ".fetching" / name
+        archive = _clear(work, data)
         fetched = archive.is_file()
-        _check_room(corpus, name, fetched)
+        _check_disk(corpus, name, fetched)
         yield name, 0.0 if fetched else ARCHIVE_GIGABYTES[name]
-        _fetch(name, beside, archive)
-        for file in (beside / "LibriSpeech").glob("*.TXT"):
+        _fetch(name, work, archive)
+        for file in (work / "LibriSpeech").glob("*.TXT"):
             os.replace(file, corpus / file.name)
-        os.replace(beside / "LibriSpeech" / name, place)
-        shutil.rmtree(beside)
-        if not any(beside.parent.iterdir()):
-            beside.parent.rmdir()
+        os.replace(work / "LibriSpeech" / name, folder)
+        shutil.rmtree(work)
+        if not any(work.parent.iterdir()):
+            work.parent.rmdir()
 
 
-def _clear(beside: Path, data: Path) -> Path:
-    """Where the archive is or will be. What a stop left in the folder goes, but for a whole archive; one in `data` is used there."""
-    beside.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(beside / "LibriSpeech", ignore_errors=True)  # unpacked in part
-    for partial in beside.glob("*.partial"):  # fetched in part: torchaudio does not go on with it
+def _clear(work: Path, data: Path) -> Path:
+    """Remove the remains of a stopped download, except a complete archive, and link an archive in `data`. Return the archive's path."""
+    work.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(work / "LibriSpeech", ignore_errors=True)  # unpacked in part
+    for partial in work.glob("*.partial"):  # torchaudio does not resume downloads
         partial.unlink()
-    archive = beside / f"{beside.name}.tar.gz"
+    archive = work / f"{work.name}.tar.gz"
     if archive.is_symlink():
         archive.unlink()
     own = data / archive.name
@@ -72,32 +111,32 @@ def _clear(beside: Path, data: Path) -> Path:
     return archive
 
 
-def _check_room(corpus: Path, name: str, fetched: bool) -> None:
+def _check_disk(corpus: Path, name: str, fetched: bool) -> None:
     needed = ARCHIVE_GIGABYTES[name] * (1 if fetched else 2)
     free = shutil.disk_usage(corpus).free / 1e9
     if free < needed:
         raise AsrError(f"{corpus}: {name} needs {needed:.1f} GB of disk while it is unpacked, and {free:.1f} GB are free: make room")
 
 
-def _fetch(name: str, beside: Path, archive: Path) -> None:
+def _fetch(name: str, work: Path, archive: Path) -> None:
     from torchaudio.datasets import LIBRISPEECH
 
     try:
-        LIBRISPEECH(beside, url=name, download=True)
+        LIBRISPEECH(work, url=name, download=True)
     except DAMAGED as e:
-        culprit = archive.resolve()
-        if not archive.is_symlink():  # ours; another's archive is for them to delete
+        damaged = archive.resolve()
+        if not archive.is_symlink():  # the user deletes an own archive
             archive.unlink(missing_ok=True)
         raise AsrError(
-            f"{culprit}: the archive is damaged ({_plain(e)}): "
-            + ("delete it and " if culprit.exists() else "it was deleted; ")
+            f"{damaged}: the archive is damaged ({_reason(e)}): "
+            + ("delete it and " if damaged.exists() else "it was deleted; ")
             + "run the same command again"
         ) from None
     except UNREACHED as e:
-        raise AsrError(f"{name}: could not be fetched ({_plain(e)}): the same command tries again") from None
-    if not (beside / "LibriSpeech" / name).is_dir():
+        raise AsrError(f"{name}: could not be fetched ({_reason(e)}): the same command tries again") from None
+    if not (work / "LibriSpeech" / name).is_dir():
         raise AsrError(f"{archive}: holds no LibriSpeech/{name}: delete it and run the same command again")
 
 
-def _plain(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__

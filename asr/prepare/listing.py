@@ -1,4 +1,4 @@
-"""What a source lists, whatever its layout, and the reading of text files, line by line."""
+"""Listings, the result of every reader of a source, and text files read line by line."""
 
 from __future__ import annotations
 
@@ -21,20 +21,29 @@ BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Listing:
-    """The utterances of a source; each of their recordings exists, and nothing else of it was looked at."""
+    """The utterances of a source. Their recordings exist; nothing else about the recordings is checked.
+
+    Attributes:
+        total: approximate number of items, for a progress bar.
+        items: utterances, and a string `place: problem` for each entry that cannot be used. Can be iterated once.
+        notes: returns remarks on how the source was read. Call it after the last item.
+    """
 
     total: int
-    """about how many items there are, for a progress bar"""
     items: Iterator[Utterance | str]
-    """utterances, and a string `place: reason` for each that cannot be used; to be gone through once"""
     notes: Callable[[], list[str]]
-    """how the source was understood; to be asked when all items are read"""
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines and their numbers, without their ends, of a UTF-8 or UTF-16 file, gzipped or not.
+    """Read the lines of a UTF-8 or UTF-16 file, gzipped or not.
 
-    Bytes that are no UTF-8 become surrogates: whoever writes them finds out. Raises UsageError when the file cannot be read.
+    Bytes that are not UTF-8 become surrogates, which fail when they are written.
+
+    Yields:
+        The number and the text of each line, without its line end.
+
+    Raises:
+        UsageError: the file cannot be read.
     """
     with _opened(path) as file:
         start = file.read(4096)
@@ -48,7 +57,11 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def count_lines(path: Path) -> int:
-    """Raises UsageError when the file cannot be read."""
+    """Count the lines of a file, gzipped or not.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
     count, last = 0, b"\n"
     with _opened(path) as file:
         while block := file.read(BLOCK):
@@ -59,7 +72,7 @@ def count_lines(path: Path) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """A file, unzipped if need be, whose troubles while it is open become UsageErrors that name it."""
+    """Open a file, and unzip it if it is gzipped. Errors while it is open become UsageErrors that name it."""
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: is {'a folder' if path.is_dir() else 'not a regular file'}, expected a text file")
     try:
@@ -68,7 +81,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             file.seek(0)
             yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
     except (EOFError, gzip.BadGzipFile, zlib.error) as e:
-        raise UsageError(f"{path}: the gzip file is damaged or cut short ({e}): fetch or make it anew") from None
+        raise UsageError(f"{path}: the gzip file is damaged or cut short ({e}): fetch or make it again") from None
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except OSError as e:

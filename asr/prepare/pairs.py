@@ -1,6 +1,6 @@
-"""A folder of recordings with a text beside each: `a1.wav` and `a1.txt` or `a1.lab` (LibriTTS: `a1.normalized.txt`), in subfolders too.
+"""A folder of recordings, also in subfolders, with a text beside each: `a1.wav` and `a1.txt`, `a1.lab` or `a1.normalized.txt` (LibriTTS).
 
-A text with times (subtitles, labels, …) gives the segments of its recording.
+A text with times (subtitles, labels, …) is split into the segments of its recording.
 """
 
 from __future__ import annotations
@@ -19,22 +19,30 @@ from asr.text.encoding import encoding_of
 TEXTS = (
     ".txt", ".lab", ".normalized.txt", ".original.txt", ".stm", ".srt", ".vtt", ".wrd", ".ctm", ".textgrid", ".phn"
 )  # fmt: skip
-"""endings of texts; of several the first in this order is taken"""
+"""Endings of texts. If a recording has several texts, the first in this order is used."""
 
 
 def read_pairs(folder: Path) -> Listing:
-    """Utterances in the order of their paths, with their path within `folder` as id; recordings and texts without a partner are reported.
+    """Read a folder of recordings and texts.
 
-    Of a recording in several formats the FLAC is taken. What is hidden (`.name`) is passed over, and so are texts in folders without
-    recordings. Raises UsageError when there is no recording, or none with a text.
+    If a recording exists in several formats, the FLAC is used. Hidden files (`.name`) and texts in folders without recordings are ignored.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        Utterances in the order of their paths, with the path in `folder` as id. Recordings and texts without a partner are problems.
+
+    Raises:
+        UsageError: there is no recording, or none has a text.
     """
     recordings: dict[str, Path] = {}
     texts: dict[str, Path] = {}
     for inner, names in _folders(folder):
-        heard = [name for name in names if Path(name).suffix.lower() in ENDINGS]
-        for name in sorted(heard, key=lambda name: (name.lower().endswith(".flac"), name)):
+        audio_names = [name for name in names if Path(name).suffix.lower() in ENDINGS]
+        for name in sorted(audio_names, key=lambda name: (name.lower().endswith(".flac"), name)):
             recordings[str(inner / Path(name).stem)] = inner / name
-        found = [(name, ending) for name in names if heard and (ending := _text_ending(name))]
+        found = [(name, ending) for name in names if audio_names and (ending := _text_ending(name))]
         for name, ending in sorted(found, key=lambda pair: -TEXTS.index(pair[1])):
             texts[str(inner / name[: -len(ending)])] = inner / name
     if not recordings:
@@ -45,7 +53,7 @@ def read_pairs(folder: Path) -> Listing:
 
 
 def _folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """The folder and all within, links followed, each once, with the names of its files. Raises OSError naming one that is locked."""
+    """Yield the folder and its subfolders, each once, with the names of its files. Links are followed. Raises OSError for an unreadable folder."""
 
     def refuse(error: OSError) -> None:
         raise error

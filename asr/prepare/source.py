@@ -1,8 +1,9 @@
-"""Which layout a source of recordings and texts has, told by what is in it."""
+"""Detect the layout of a source of recordings and texts from its content, and open it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -22,45 +23,60 @@ Layout: TypeAlias = Literal["kaldi", "table", "pairs", "lhotse", "texts"]
 LAYOUTS: tuple[Layout, ...] = ("kaldi", "table", "pairs", "lhotse", "texts")
 
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-METADATA = (*TABLES, ".jsonl", ".jsonl.gz")  # of LJSpeech, and of Hugging Face's folders of audio
+METADATA = (*TABLES, ".jsonl", ".jsonl.gz")  # LJSpeech, and Hugging Face's folders of audio
 
 
 def open_source(
     source: Path, layout: Layout | None = None, columns: Mapping[str, str] | None = None, audio_folder: Path | None = None
 ) -> tuple[Layout, Listing]:
-    """The source's layout, guessed where it is not told, and what it lists.
+    """Open a source of recordings and texts.
 
-    Raises UsageError when the source is not there, is of no known layout or of another than told.
+    Args:
+        source: a folder, a table, a file of texts or a cut set.
+        layout: one of `LAYOUTS`; None to detect it.
+        columns: names of columns by role, for tables (see `read_table`).
+        audio_folder: where to look for recordings first.
+
+    Returns:
+        The layout, and the utterances and problems. The first note of the listing names the layout.
+
+    Raises:
+        UsageError: the source does not exist, or has no known layout or another than `layout`.
     """
     if not source.exists():
         raise UsageError(f"{source}: no such file or folder")
     if layout is None:
-        source, layout = _recognise(source, has_columns=bool(columns))
+        source, layout = _detect(source, has_columns=bool(columns))
+    listing = _read(source, layout, columns, audio_folder)
+    return layout, replace(listing, notes=lambda: [f"read as {layout}", *listing.notes()])
+
+
+def _read(source: Path, layout: Layout, columns: Mapping[str, str] | None, audio_folder: Path | None) -> Listing:
     if columns and layout != "table":
         raise UsageError(f"--columns: {source} is no table (format {layout})")
     if layout in ("kaldi", "pairs") and not source.is_dir():
         raise UsageError(f"{source}: is a file, expected a folder (format {layout})")
     if layout == "kaldi":
-        return layout, read_kaldi(source, audio_folder)
+        return read_kaldi(source, audio_folder)
     if layout == "pairs":
         if audio_folder:
             raise UsageError("--audio-folder: a folder of pairs has its recordings beside their texts")
-        return layout, read_pairs(source)
+        return read_pairs(source)
     if layout == "lhotse":
-        return layout, read_cuts(source, audio_folder)
+        return read_cuts(source, audio_folder)
     if layout == "texts":
-        return layout, read_text_file(source, _form(source), audio_folder)
-    return layout, read_table(source, columns, audio_folder)
+        return read_text_file(source, _detect_format(source), audio_folder)
+    return read_table(source, columns, audio_folder)
 
 
-def _recognise(source: Path, has_columns: bool) -> tuple[Path, Layout]:
-    """The file or folder to read, and its layout."""
+def _detect(source: Path, has_columns: bool) -> tuple[Path, Layout]:
+    """Return the file or folder to read, and its layout."""
     if source.is_dir():
         if (source / "wav.scp").is_file():
             return source, "kaldi"
         metadata = next((table for ending in METADATA if (table := source / f"metadata{ending}").is_file()), None)
         if metadata:
-            return _recognise(metadata, has_columns)
+            return _detect(metadata, has_columns)
         tables = sorted(p.name for p in source.iterdir() if p.name.endswith(TABLES))
         if tables:
             raise UsageError(
@@ -73,14 +89,14 @@ def _recognise(source: Path, has_columns: bool) -> tuple[Path, Layout]:
         raise UsageError(f"{source}: is a recording: give a folder, a table or a cut set")
     if has_columns:
         return source, "table"
-    form = _form(source)
+    form = _detect_format(source)
     if form == "json" and is_cuts(source):
         return source, "lhotse"
     return source, "table" if form in ("csv", "tsv", "bars", "lines") else "texts"
 
 
-def _form(source: Path) -> str:
-    """The format of a file, from its first lines."""
+def _detect_format(source: Path) -> str:
+    """Detect the format of a file from its first lines."""
     lines: list[str] = []
     size = 0
     for _, line in numbered_lines(source):
@@ -93,6 +109,6 @@ def _form(source: Path) -> str:
     try:
         return detect(unicode_form("NFC", content), ROLES["text"], ending=ending)
     except UnclearFormat as e:
-        return e.choices[0]  # a list without ids could not be used
+        return e.choices[0]  # the other choices are lists without ids, which cannot be used
     except FormatProblem as e:
         raise UsageError(f"{source}:{e.line}: {e}") from None

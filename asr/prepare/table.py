@@ -1,11 +1,11 @@
-"""Tables: CSV and TSV with a header, Common Voice's among them, and LJSpeech's metadata.csv.
+"""Tables: CSV and TSV with a header, such as Common Voice's, and LJSpeech's metadata.csv.
 
-    client_id<tab>path<tab>sentence<tab>gender            recordings in the folder `clips` beside it
-    file,text,speaker                                     and other usual names (`ROLES`), in any order
-    LJ001-0001|Printing, in 1836|Printing, in eighteen…   no header: the recording first, its text last; recordings in `wavs`
+    client_id<tab>path<tab>sentence<tab>gender            recordings in the folder `clips` beside the table
+    file,text,speaker                                     other usual names (`ROLES`), in any order
+    LJ001-0001|Printing, in 1836|Printing, in eighteen…   no header: recording first, text last; recordings in `wavs`
     a1.wav<tab>HELLO WORLD                                no header: a recording and its text
 
-Columns that have no role are kept as further keys of the manifest.
+Columns without a role become further keys of the manifest.
 """
 
 from __future__ import annotations
@@ -24,13 +24,19 @@ from asr.text.formats.record import is_recording, shorten
 
 
 def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folder: Path | None = None) -> Listing:
-    """Utterances of a table whose first line names its columns.
+    """Read a table.
 
-    `columns` says which one holds what (`{"audio": "clip", "text": "said"}`; an empty name: none does). Numbers from 1 say that the
-    table has no header. Recordings are looked for in `audio_folder`, beside the table and in the folders there that are usual
-    (`FOLDERS`), then in the working directory.
+    Args:
+        path: the table.
+        columns: names of columns by role, such as `{"audio": "clip", "text": "said"}`; an empty name for no column. Numbers, from 1, for
+            a table without a header. Other roles are detected by usual names.
+        audio_folder: where to look for recordings first; then beside the table, in usual folders there, and in the working directory.
 
-    Raises UsageError when the file cannot be read, or lacks a column for recordings or texts.
+    Returns:
+        Its utterances.
+
+    Raises:
+        UsageError: the file cannot be read, or has no column for recordings or texts.
     """
     named = dict(columns or {})
     unknown = sorted(named.keys() - ROLES.keys())
@@ -57,11 +63,11 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, audio_folde
     return Listing(count_lines(path) - has_header, map(reader.utterance, lines), notes)
 
 
-# ---------------------------------------------------------------- what the first line tells
+# ---------------------------------------------------------------- the first line
 
 
 def _places(path: Path, header: list[str], delimiter: str, named: Mapping[str, str]) -> tuple[bool, dict[str, int]]:
-    """Whether there is a header, and the place of each role's column."""
+    """Return whether the table has a header, and the index of the column of each role."""
     has_header = True
     if named and all(name.isdecimal() for name in named.values()) and not set(named.values()) & set(header):
         has_header, places = False, {role: int(name) - 1 for role, name in named.items()}
@@ -72,11 +78,11 @@ def _places(path: Path, header: list[str], delimiter: str, named: Mapping[str, s
         places = _named_places(path, header, named)
         if not places and len(header) > 1 and (delimiter == "|" or (len(header) == 2 and is_recording(header[0]))):
             has_header, places = False, {"audio": 0, "text": len(header) - 1}
-    for role, what in (("audio", "recordings"), ("text", "texts")):
+    for role, content in (("audio", "recordings"), ("text", "texts")):
         if role not in places:
             raise UsageError(
-                f"{path}:1: no column of {what} ({', '.join(ROLES[role])}): its columns are {', '.join(map(shorten, header))}: "
-                f"say which with --columns {role}=NAME, or, if there is no header, all by their numbers (--columns audio=1,text=2)"
+                f"{path}:1: no column of {content} ({', '.join(ROLES[role])}): its columns are {', '.join(map(shorten, header))}: "
+                f"name it with --columns {role}=NAME, or, without a header, give numbers (--columns audio=1,text=2)"
             )
     return has_header, places
 
@@ -99,6 +105,8 @@ def _named_places(path: Path, header: list[str], named: Mapping[str, str]) -> di
 
 
 class _TableReader:
+    """Convert the rows of a table to utterances."""
+
     def __init__(self, path: Path, names: list[str], places: Mapping[str, int], finder: AudioFinder):
         self.path, self.names, self.places = path, names, places
         self.further = [i for i, name in enumerate(names) if name and i not in places.values() and name not in OWN_KEYS]
@@ -112,14 +120,18 @@ class _TableReader:
         if len(cells) != len(self.names):
             hint = " (a text that holds the delimiter needs quotation marks)" if len(cells) > len(self.names) else ""
             return f"{place}: {len(cells)} columns, expected {len(self.names)} as in the first line{hint}"
-        told = {role: cells[i].strip() for role, i in self.places.items()}
-        return self.entries.utterance(told, {self.names[i]: cells[i].strip() for i in self.further if cells[i].strip()}, place)
+        values = {role: cells[i].strip() for role, i in self.places.items()}
+        return self.entries.utterance(values, {self.names[i]: cells[i].strip() for i in self.further if cells[i].strip()}, place)
 
 
-def parse_columns(told: str) -> dict[str, str]:
-    """`audio=path,text=sentence` as a dictionary. Raises UsageError."""
+def parse_columns(option: str) -> dict[str, str]:
+    """Parse the value of --columns, such as `audio=path,text=sentence`, to names by role.
+
+    Raises:
+        UsageError: a part has no `=`.
+    """
     columns = {}
-    for pair in filter(None, map(str.strip, told.split(","))):
+    for pair in filter(None, map(str.strip, option.split(","))):
         role, equals, name = pair.partition("=")
         if not equals:
             raise UsageError(f"--columns: {pair!r}, expected ROLE=COLUMN, such as audio=path,text=sentence")

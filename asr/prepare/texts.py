@@ -1,11 +1,11 @@
-"""Texts with ids or times, in any format of `asr/text/formats` but tables: a recording for each id, or parts of recordings.
+"""Texts with ids or times, in any format of `asr/text/formats` except tables: a recording for each id, or segments of recordings.
 
     {"file_name": "a1.wav", "transcription": "…"}      JSON lines, such as Hugging Face's metadata.jsonl
     HELLO WORLD (a1), a1 HELLO WORLD                   trn, Sphinx's hypotheses, Kaldi's `text`, HTK's master label files
     STM, SRT, VTT, Audacity's labels, Whisper's JSON   each segment is an utterance
     CTM, and labels of words                           the words of a recording are one utterance
 
-Formats that name no recording (SRT, VTT, labels, …) are of the recording that has the file's own name.
+Formats that name no recording (SRT, VTT, labels, …) belong to the recording with the name of the file.
 """
 
 from __future__ import annotations
@@ -44,10 +44,19 @@ _TEXT_KEYS = ROLES["text"]
 
 
 def read_text_file(path: Path, form: str, audio_folder: Path | None = None) -> Listing:
-    """Utterances of a file in a format that is no table.
+    """Read a file of texts.
 
-    Recordings are looked for in `audio_folder`, beside the file and in the usual folders there, then in the working directory, with any
-    ending of a recording. Raises UsageError where the file cannot be read, or is not of the format.
+    Args:
+        path: the file.
+        form: name of its format, one of `FORMATS`.
+        audio_folder: where to look for recordings first; then beside the file, in usual folders there, and in the working directory. Any
+            ending of a recording is tried.
+
+    Returns:
+        Its utterances.
+
+    Raises:
+        UsageError: the file cannot be read, or is not in the format.
     """
     finder = finder_beside(path, audio_folder)
     skipped: list[int] = []
@@ -61,9 +70,16 @@ def read_text_file(path: Path, form: str, audio_folder: Path | None = None) -> L
 
 
 def pair_utterances(name: str, audio: Path, path: Path, content: str) -> Iterator[Utterance | str]:
-    """The utterances of a recording whose text stands in a file beside it: one, or its segments where the file gives times.
+    """Yield the utterances of a recording with a text file beside it: one, or a segment for each time span in the file.
 
-    `name` is the id of the recording.
+    Args:
+        name: id of the recording.
+        audio: the recording.
+        path: the text file.
+        content: its content.
+
+    Yields:
+        Utterances, and problems `place: problem`.
     """
     try:
         form = detect_times(content, path.suffix.lower())
@@ -81,22 +97,22 @@ def pair_utterances(name: str, audio: Path, path: Path, content: str) -> Iterato
     if not records:
         yield f"{path}: holds no text"
         return
-    for line, told in _by_segment(records, form, name):
+    for line, entry in _by_segment(records, form, name):
         place = f"{path}:{line}"
-        if isinstance(told, str):
-            yield f"{place}: {told}"
+        if isinstance(entry, str):
+            yield f"{place}: {entry}"
             continue
-        if told.get(IGNORED):
+        if entry.get(IGNORED):
             continue
-        duration = told.get(DURATION)
+        duration = entry.get(DURATION)
         if duration is not None and duration <= 0:
             yield f"{place}: a label without length, expected a start and an end"
             continue
-        yield Utterance(told[ID], audio, told[TEXT], duration, told.get(OFFSET, 0.0), told.get(SPEAKER), source=place)
+        yield Utterance(entry[ID], audio, entry[TEXT], duration, entry.get(OFFSET, 0.0), entry.get(SPEAKER), source=place)
 
 
 def _beside_own_name(content: str, name: str) -> str | None:
-    """What is wrong with a text that begins or ends with the name of its recording, which nobody said."""
+    """Return the problem of a text that begins or ends with the name of its recording, or None."""
     words = content.split()
     if len(words) > 1 and any(c.isdigit() for c in name) and name in (words[0].strip("():|"), words[-1].strip("()")):
         return f'the name of the recording ("{name}") stands beside the words: remove it'
@@ -110,19 +126,19 @@ def _utterances(path: Path, form: str, finder: AudioFinder, skipped: list[int]) 
     reader = EntryReader(path, finder)
     channels = _channel_counter()
     try:
-        for line, told in _by_segment(
+        for line, entry in _by_segment(
             _records(path, form), form, recording_name(path.name.removesuffix(".gz").rpartition(".")[0] or path.name)
         ):
             place = f"{path}:{line}"
-            if isinstance(told, str):
-                yield f"{place}: {told}"
+            if isinstance(entry, str):
+                yield f"{place}: {entry}"
                 continue
-            if told.get(IGNORED):
+            if entry.get(IGNORED):
                 skipped.append(line)
                 continue
-            values = {role: str(told[key]) for role, key in _ROLE_KEYS.items() if told.get(key) is not None}
-            found = reader.utterance(values, told.get(_EXTRA, {}), place)
-            problem = channels(found, told) if isinstance(found, Utterance) and CHANNEL in told else None
+            values = {role: str(entry[key]) for role, key in _ROLE_KEYS.items() if entry.get(key) is not None}
+            found = reader.utterance(values, entry.get(_EXTRA, {}), place)
+            problem = channels(found, entry) if isinstance(found, Utterance) and CHANNEL in entry else None
             yield f"{place}: {problem}" if problem else found
     except FormatProblem as e:
         raise UsageError(f"{path}:{e.line}: {e}") from None
@@ -142,7 +158,7 @@ _ROLE_KEYS = {
 
 
 def _records(path: Path, form: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Records of a file. JSON lines are read one by one, as such files may be large; a line that is no object is given as what is wrong."""
+    """Yield the records of a file by line. JSON lines are read one by one, as such files can be large. A bad line yields its problem."""
     lines = numbered_lines(path)
     if form == "json":
         first = next(((number, line) for number, line in numbered_lines(path) if line.strip()), None)
@@ -155,7 +171,7 @@ def _records(path: Path, form: str) -> Iterator[tuple[int, dict[str, Any] | str]
 
 
 def _is_whole(line: str) -> bool:
-    """Whether a line is a JSON object of its own."""
+    """Return whether a line is a complete JSON object."""
     try:
         return line.lstrip().startswith("{") and bool(list(read_records(line, "json")))
     except FormatProblem:
@@ -173,7 +189,7 @@ def _object_in(line: str, number: int) -> Iterator[tuple[int, dict[str, Any] | s
 
 
 def _by_segment(records: Iterable[tuple[int, dict[str, Any] | str]], form: str, own: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Records with ids and recordings, or what is wrong with one. `own` is the name of the recording that a file does not name."""
+    """Yield records with ids and recordings, or their problems. `own` is the recording of a file that names none."""
     if form == "ctm":
         yield from _joined_words([(line, word) for line, word in records if isinstance(word, dict)])
         return
@@ -185,17 +201,17 @@ def _by_segment(records: Iterable[tuple[int, dict[str, Any] | str]], form: str, 
         if form == "json" and not (
             OFFSET in record and RECORDING not in record and record.keys() <= {OFFSET, DURATION, END, TEXT, SPEAKER}
         ):
-            yield from ((line, told) for told in _of_object(record, own))
+            yield from ((line, entry) for entry in _of_object(record, own))
             continue
         if FORMATS[form].has_times or form == "json":
             recording = str(record.get(RECORDING, own))
             name = segment_id(recording, str(record.get(CHANNEL, "")), record.get(OFFSET))
             seen[name] = seen.get(name, 0) + 1
-            told = {**record, _AUDIO: recording, ID: name if seen[name] == 1 else f"{name} ({seen[name]})"}
+            entry = {**record, _AUDIO: recording, ID: name if seen[name] == 1 else f"{name} ({seen[name]})"}
         else:
-            told = {**record, _AUDIO: record[ID]}
-            told[ID] = recording_name(str(record[ID])) if str(record[ID]) != recording_name(str(record[ID])) else record[ID]
-        yield line, told
+            entry = {**record, _AUDIO: record[ID]}
+            entry[ID] = recording_name(str(record[ID])) if str(record[ID]) != recording_name(str(record[ID])) else record[ID]
+        yield line, entry
 
 
 def _joined_words(words: Sequence[Record]) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -209,32 +225,32 @@ def _joined_words(words: Sequence[Record]) -> Iterator[tuple[int, dict[str, Any]
 
 
 def _of_object(record: Mapping[str, Any], own: str) -> Iterator[dict[str, Any] | str]:
-    """The utterances of a JSON object."""
+    """Yield the utterances of a JSON object."""
     record = object_of(dict(record))
     keys = {role: next((key for key in names if record.get(key) not in (None, "")), None) for role, names in ROLES.items()}
     keys["text"] = next((key for key in _TEXT_KEYS if key in record), None)
-    told: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for role, key in keys.items():
         value = record[key] if key else None
         if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float)):
             yield f"{key} is {str(value)[:40]}, expected {'a string' if role in ('audio', 'text') else 'a string or a number'}"
             return
         if value is not None:
-            told[_ROLE_KEYS[role]] = value
-    if TEXT not in told:
+            values[_ROLE_KEYS[role]] = value
+    if TEXT not in values:
         yield f"no text: expected one of the keys {', '.join(_TEXT_KEYS)}; here are {', '.join(list(record)[:8]) or 'none'}"
         return
-    if not isinstance(told[TEXT], str):
-        yield f"{keys['text']} is {str(told[TEXT])[:40]}, expected a string"
+    if not isinstance(values[TEXT], str):
+        yield f"{keys['text']} is {str(values[TEXT])[:40]}, expected a string"
         return
-    told.setdefault(_AUDIO, told.get(ID, own))
+    values.setdefault(_AUDIO, values.get(ID, own))
     used = {*keys.values(), SEGMENTS}
     scalars = {k: v for k, v in record.items() if k not in used and k not in OWN_KEYS and isinstance(v, str | int | float) and v != ""}
-    yield {**told, _EXTRA: scalars}
+    yield {**values, _EXTRA: scalars}
 
 
 def _channel_counter() -> Callable[[Utterance, Mapping[str, Any]], str | None]:
-    """A function that says why a segment of one channel cannot stand in a manifest, which names no channels."""
+    """Make a function that returns the problem of a segment of one channel, as a manifest cannot name a channel."""
     seen: dict[Path, str] = {}
 
     @functools.lru_cache(maxsize=4096)
@@ -242,12 +258,12 @@ def _channel_counter() -> Callable[[Utterance, Mapping[str, Any]], str | None]:
         try:
             return probe(path).channels
         except AudioError:
-            return 1  # `convert` says what is wrong with it
+            return 1  # `convert` reports the problem
 
-    def problem(u: Utterance, told: Mapping[str, Any]) -> str | None:
-        first = seen.setdefault(u.audio_filepath, str(told[CHANNEL]))
-        if first != told[CHANNEL] or channels(u.audio_filepath) > 1:
-            return f"is of channel {told[CHANNEL]}, which a manifest cannot name: write each channel to a file of its own"
+    def problem(u: Utterance, entry: Mapping[str, Any]) -> str | None:
+        first = seen.setdefault(u.audio_filepath, str(entry[CHANNEL]))
+        if first != entry[CHANNEL] or channels(u.audio_filepath) > 1:
+            return f"is of channel {entry[CHANNEL]}, which a manifest cannot name: write each channel to a file of its own"
         return None
 
     return problem

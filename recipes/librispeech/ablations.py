@@ -36,9 +36,9 @@ from types import FrameType
 import numpy as np
 import torch
 
-from asr.cli.console import speaks_plainly
 from asr.config import Config, PyramidConfig
 from asr.config_file import load_config
+from asr.console import one_line_errors
 from asr.errors import AsrError, AudioError, ConfigError, UsageError
 from asr.files import write_atomically
 from asr.model.checkpoint import TrainedModel, load_model
@@ -322,7 +322,7 @@ def machine() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} {platform.machine()} cores"
 
 
-@speaks_plainly
+@one_line_errors
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)

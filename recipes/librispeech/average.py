@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import UsageError
 from asr.model.checkpoint import TrainedModel, load_model, save_model
 from asr.model.las import LAS
@@ -33,7 +33,7 @@ def average(first: TrainedModel, second: TrainedModel, share: float) -> TrainedM
     return TrainedModel(network, second.tokenizer, second.config, told + second.card, second.lm)
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=Path)

@@ -39,7 +39,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import UsageError
 from asr.files import write_atomically
 from asr.text.normalize import normalize_librispeech
@@ -80,7 +80,7 @@ class Book:
     """sentences"""
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("books", type=Path, nargs="+", help="folders of texts")

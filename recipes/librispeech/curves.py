@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import UsageError
 from asr.files import write_atomically
 from asr.train.log import read_log
@@ -116,7 +116,7 @@ def style(axes: Axes, title: str, unit: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-@speaks_plainly
+@one_line_errors
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="folders of runs")

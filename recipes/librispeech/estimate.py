@@ -31,9 +31,9 @@ import numpy as np
 import soundfile
 import torch
 
-from asr.cli.console import err, progress_bar, speaks_plainly
 from asr.config import Config, LMRecipe, OptimizerConfig
 from asr.config_file import load_recipe
+from asr.console import err, one_line_errors, progress_bar
 from asr.errors import UsageError
 from asr.model.las import LAS
 from asr.speech.augment import WaveformAugmenter, augment_features
@@ -246,7 +246,7 @@ def report(config: Config, m: Measurement, what: str) -> Iterator[str]:
     yield f"  training                 {m.overall(workers):10.1f} s of audio a second: {how}"
 
 
-@speaks_plainly
+@one_line_errors
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)

@@ -42,8 +42,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from asr.cli.console import speaks_plainly
 from asr.config import TokenizerConfig
+from asr.console import one_line_errors
 from asr.errors import UsageError
 from asr.files import write_atomically
 from asr.prepare.an4 import prepare_an4
@@ -63,7 +63,7 @@ SHORT = re.compile(rf"\b({'|'.join(SPELLED_OUT)})\b")
 TOKEN_LINES = 200_000  # the pieces hardly change with more
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -76,9 +76,9 @@ def make(data: Path, output: Path) -> None:
     """Write all of the recipe's files. Raises UsageError without LibriSpeech, AsrError for a manifest that cannot be used."""
     if not data.is_dir():
         raise UsageError(f"--data {data}: no such folder")
-    subsets = prepare_librispeech(data, output / "librispeech", ["train-clean-100", "dev-clean"])
-    tell_left_out("LibriSpeech", [problem for s in subsets for problem in s.problems], output / "librispeech" / "problems.txt")
-    librispeech = {s.name: s.utterances for s in subsets}
+    prepared = prepare_librispeech(data, output / "librispeech", ["train-clean-100", "dev-clean"], vocab_size=None)
+    tell_left_out("LibriSpeech", prepared.problems, output / "librispeech" / "problems.txt")
+    librispeech = {part.name: read_manifest(part.manifest, need_text=True) if part.utterances else [] for part in prepared.parts}
     dev, cv_dev = librispeech["dev-clean"], read(data, DEV)
     real = librispeech["train-clean-100"] + read_an4(data, output)
     for corpus in REAL:
@@ -133,12 +133,7 @@ def read_an4(data: Path, output: Path) -> list[Utterance]:
         print(f"{data / 'an4'}: not there: done without", file=sys.stderr)
         return []
     problems = prepare_an4(data / "an4", output / "an4").problems
-    listed = output / "an4" / "problems.txt"
-    if problems:
-        write_atomically(listed, "\n".join(problems) + "\n")
-    else:
-        listed.unlink(missing_ok=True)  # of an earlier run
-    tell_left_out("AN4", problems, listed)
+    tell_left_out("AN4", problems, output / "an4" / "problems.txt")
     return read_manifest(output / "an4" / "train_all.json", need_text=True)
 
 

@@ -13,14 +13,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from asr.cli.console import speaks_plainly
 from asr.config import PyramidConfig
+from asr.console import one_line_errors
 from asr.errors import UsageError
 from asr.model.checkpoint import TrainedModel, load_model, save_model
 from asr.model.las import LAS
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)

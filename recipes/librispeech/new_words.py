@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.files import write_atomically
 from asr.text.normalize import normalize_librispeech
 from asr.train.sentences import read_sentences
@@ -26,7 +26,7 @@ WORDS = range(4, 31)  # of a sentence
 LEAST_IN_TEXT = 2
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", type=Path, help="cased sentences, one a line")

@@ -31,8 +31,8 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from asr.cli.console import speaks_plainly
 from asr.config import EMBEDDED
+from asr.console import one_line_errors
 from asr.decode.align import place_tokens, words_of
 from asr.decode.recognize import listen
 from asr.errors import AudioError, UsageError
@@ -172,7 +172,7 @@ def write_speaker(model: TrainedModel, speaker: str, utterances: Sequence[Uttera
     write_manifest(manifest, lines)
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.decode.recognize import best_texts, recognize
 from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import load_model
@@ -37,7 +37,7 @@ def readable(utterances: Sequence[Utterance], rate: int) -> Iterator[tuple[Utter
             print(f"left out: {e}", file=sys.stderr)
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)

@@ -46,7 +46,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import UsageError
 from asr.files import write_atomically
 from asr.speech.audio import probe
@@ -341,7 +341,7 @@ def join(output: Path) -> tuple[Path, int]:
     return path, len(utterances)
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", choices=["kokoro", "hibari"])

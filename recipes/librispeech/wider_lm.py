@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.errors import UsageError
 from asr.model.checkpoint import TrainedLM, load_lm, save_lm
 from asr.model.lm import LanguageModel
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)

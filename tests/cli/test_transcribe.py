@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,33 @@ def test_standard_input_too(here: Path) -> None:
     assert run("-", "-", "-f", "srt", stdin=SPEECH.read_bytes()).exit_code == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_as_well(here: Path) -> None:
+    """`asr transcribe <(command)`: a shell names the pipe /dev/fd/63."""
+
+    def transcribe(*options: str) -> Result:
+        thread = threading.Thread(target=Path("63").write_bytes, args=(SPEECH.read_bytes(),), daemon=True)
+        thread.start()
+        return run("63", *options)
+
+    os.mkfifo("63")
+    assert transcribe().stdout.startswith(f"63\t{WORDS}")
+    assert json.loads(transcribe("--json").stdout)["audio_filepath"] == "63"
+    assert transcribe("-f", "srt").stdout.startswith("1\n")
+
+
+def test_an_id_cannot_start_a_line_of_a_message(here: Path) -> None:
+    evil = "u\nerror: all is lost\r"
+    lines = [{"audio_filepath": name, "id": f"{evil}{name}"} for name in ("talk.flac", "gone.flac")]
+    Path("m.json").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    result = run("m.json", "-o", "out")
+    shown = "u\\nerror: all is lost\\u000d"
+    first, second, last = result.stderr.split("\n")[:3]
+    assert first.startswith(f"{shown}talk.flac → out/u_error: all is lost_talk.flac.txt")
+    assert second == f"error: {shown}gone.flac: gone.flac: no such file"
+    assert last == "1 transcribed, 1 failed"
+
+
 def test_a_recording_without_words_has_its_line(here: Path) -> None:
     soundfile.write("silence.wav", [0.0] * 16_000, 16_000)
     assert run("silence.wav").stdout == "silence.wav\t\n"
@@ -93,7 +122,7 @@ def test_lines_are_not_written_to_files(here: Path) -> None:
 
 @pytest.mark.parametrize("option", ["--overwrite", "--skip-existing", "--full-names"])
 def test_options_about_files_need_a_folder_for_them(here: Path, option: str) -> None:
-    assert problem(run("talk.flac", option)) == f"{option} is about files in --output-dir: name that folder"
+    assert problem(run("talk.flac", option)) == f"{option} needs --output-dir: name a folder for the files"
 
 
 # ---------------------------------------------------------------- names of files
@@ -176,3 +205,23 @@ def test_the_same_command_again(here: Path) -> None:
     assert Path("out/deep/talk.txt").read_text(encoding="utf-8") == "mine"
     assert run(*command, "--overwrite").exit_code == 0
     assert {path.name: path.read_text(encoding="utf-8") for path in Path("out/deep").iterdir()} == first
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (["-o", "out"], " and whole; the same command with --skip-existing goes on"),
+        (["-o", "out", "--skip-existing"], " and whole; the same command with --skip-existing goes on"),
+        (["-o", "out", "--overwrite"], " and whole; the same command starts again with the first"),
+        ([], ""),
+    ],
+)
+def test_ctrl_c_says_how_to_go_on(here: Path, options: list[str], hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by --skip-existing after --overwrite: together they are refused."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Transcriber, "transcribe_many", stop)
+    result = run("talk.flac", *options)
+    assert (result.exit_code, result.stderr) == (130, f"error: stopped: 0 of 1 are done{hint}\n")

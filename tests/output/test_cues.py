@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transcripts_support import segment, spoken, transcript
 
-from asr.output.breaks import break_cost
 from asr.output.cues import BREAK_COST, GAP_MS, LEAST_MS, Cue, _cheapest_cut, _cue_cost, cut_cues
+from asr.output.line_breaks import break_cost
 from asr.output.options import OutputOptions
 from asr.transcript import Reading, Segment, Transcript, Word
 

@@ -9,8 +9,7 @@ from transcripts_support import segment, spoken, transcript
 
 from asr.output import named_line, one_line
 from asr.output.options import OutputOptions
-from asr.output.text import to_txt
-from asr.output.tsv import to_tsv
+from asr.output.text import to_tsv, to_txt
 from asr.transcript import Reading, Segment, Transcript, Word
 
 USUAL = OutputOptions()

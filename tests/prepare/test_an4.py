@@ -48,7 +48,8 @@ def test_a_small_corpus(small: Path, tmp_path: Path) -> None:
     prepared = prepare_an4(small, tmp_path / "out", dev_speakers=3)
     found = parts(tmp_path / "out")
     assert prepared.problems == []
-    assert prepared.utterances == {f"{name}.json": len(utterances) for name, utterances in found.items()}
+    assert {part.name: part.utterances for part in prepared.parts} == {name: len(utterances) for name, utterances in found.items()}
+    assert not (tmp_path / "out/problems.txt").exists()
     assert {name: len(utterances) for name, utterances in found.items()} == {"train": 10, "dev": 6, "train_all": 16, "test": 4}
     assert not speakers(found["train"]) & speakers(found["dev"])
     assert speakers(found["train"]) | speakers(found["dev"]) == speakers(found["train_all"]) == set(TRAIN)
@@ -84,9 +85,10 @@ def test_what_is_missing_or_damaged_is_told_and_left_out(small: Path, tmp_path: 
     transcripts = small / "etc/an4_train.transcription"
     transcripts.write_text("".join(transcripts.read_text().splitlines(keepends=True)[1:]))
     prepared = prepare_an4(small, tmp_path / "out")
-    assert prepared.utterances["test.json"] == 2
-    assert prepared.utterances["train_all.json"] == 15
-    assert len(prepared.problems) == 4
+    counts = {part.name: part.utterances for part in prepared.parts}
+    assert (counts["test"], counts["train_all"]) == (2, 15)
+    assert len(prepared.problems) == prepared.left_out == 4
+    assert (tmp_path / "out/problems.txt").read_text().splitlines() == prepared.problems
     for told in (
         "an4_clstk/fash/an0-fash-b: no transcript",
         "test.transcription:5: expected",

@@ -84,7 +84,7 @@ def test_a_clean_source_leaves_no_list_of_problems(corpus: Path) -> None:
 def test_texts_are_normalised_and_lost_digits_are_told(corpus: Path, tmp_path: Path) -> None:
     result = run("from", corpus / "list.csv", "--output", tmp_path / "n.json", "--normalize", "librispeech")
     assert [u.text for u in read_manifest(tmp_path / "n.json")] == ["HELLO WORLD", "ON AND ON", "ND STREET"]
-    assert "1 texts lost digits to librispeech, and so words that are said: spell numbers out first" in result.stderr
+    assert "warning: 1 texts lost digits to the normaliser, and so lack spoken words: spell numbers out first" in result.stderr
     assert f"{corpus}/list.csv:9: b has no text once it is normalised ('?!')" in (tmp_path / "n.problems.txt").read_text()
 
 
@@ -277,7 +277,7 @@ def peak():  # kB; not getrusage's, which begins with the most that the parent h
 convert(open_source(Path(sys.argv[3]))[1], Path(sys.argv[2]))
 before = peak()
 done = convert(open_source(Path(sys.argv[1]))[1], Path(sys.argv[2]))
-print(done.utterances, (peak() - before) // 1024)
+print(done.parts[0].utterances, (peak() - before) // 1024)
 """
 
 
@@ -310,3 +310,14 @@ def test_no_file_of_the_source_is_overwritten(tmp_path: Path, name: str) -> None
         f"error: --output {tmp_path / name}: expected a file name that ends in .json or .jsonl\n",
     )
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_a_problem_is_one_line_whatever_the_id(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        record(tmp_path / f"{name}.wav")
+    write(tmp_path / "t.csv", 'id,path,text\n"u\nerror: lost",a.wav,x\n"u\nerror: lost",b.wav,x\n')
+    result = run("from", tmp_path / "t.csv", "--output", tmp_path / "m.json")
+    [problem] = (tmp_path / "m.problems.txt").read_text().splitlines()
+    assert problem.endswith("the id u\\nerror: lost is there a second time")
+    assert f"left out: {problem}" in result.stderr.splitlines()
+    assert not any(line.startswith("error") for line in result.stderr.splitlines())

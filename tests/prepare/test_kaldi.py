@@ -9,7 +9,7 @@ from sources_support import read, record, write
 
 from asr.errors import UsageError
 from asr.prepare.kaldi import read_kaldi
-from asr.prepare.kaldi_pipe import Source, Unusable, parse_entry
+from asr.prepare.kaldi_pipe import ScpEntry, Unusable, parse_entry
 from asr.speech.manifest import Utterance
 
 
@@ -75,13 +75,13 @@ def test_every_line_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     assert utterances[1].text == ""
     assert [p.replace(f"{tmp_path}/", "") for p in problems] == [
         "wav.scp:3: r3 stands alone, expected a value behind it",
-        "wav.scp:4: r1 stands here a second time",
+        "wav.scp:4: r1 is repeated",
         "text:2: u2: wav.scp:2: gone.wav: no such recording",
         "text:3: u3: recording r9 is not in wav.scp",
         "segments:4: u4: begins at 1 and ends at 0.5 s, expected 0 <= start < end",
         "segments:5: u5: is `r1 zero 1`, expected a recording, a start and an end (s)",
         "segments:6: u6: names a channel, which a manifest cannot: write each channel to a file of its own",
-        "text:7: u7: wav.scp:5: `sox a.wav -t wav - speed 0.9 |`: commands are not run, and this one may change what is heard: "
+        "text:7: u7: wav.scp:5: `sox a.wav -t wav - speed 0.9 |`: commands are not run, and this one may change the sound: "
         "write its output to a file and name that",
         "segments:9: u9: is `r1 0`, expected a recording, a start and an end (s)",
         "text:9: u10 is not in segments",
@@ -122,17 +122,17 @@ def test_commands_are_never_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "source"),
     [
-        ("/c/a b.flac", Source("/c/a b.flac")),
-        ("flac -c -d -s /c/a.flac |", Source("/c/a.flac")),
-        ("  /opt/kaldi/tools/sph2pipe -f wav -p -c 1 '/c/a b.sph' |", Source("/c/a b.sph", one_channel=True)),
-        ("sph2pipe -f wav /c/a.sph|", Source("/c/a.sph")),
-        ("sox /c/#1.mp3 -t wav -r 16000 - |", Source("/c/#1.mp3")),
-        ("ffmpeg -v error -i /c/a.m4a -f wav -ar 16000 - |", Source("/c/a.m4a")),
-        ("flac -cds a.flac | sox -t wav - -r 8000 -t wav - |", Source("a.flac")),
-        ("cat a.wav |", Source("a.wav")),
+        ("/c/a b.flac", ScpEntry("/c/a b.flac")),
+        ("flac -c -d -s /c/a.flac |", ScpEntry("/c/a.flac")),
+        ("  /opt/kaldi/tools/sph2pipe -f wav -p -c 1 '/c/a b.sph' |", ScpEntry("/c/a b.sph", one_channel=True)),
+        ("sph2pipe -f wav /c/a.sph|", ScpEntry("/c/a.sph")),
+        ("sox /c/#1.mp3 -t wav -r 16000 - |", ScpEntry("/c/#1.mp3")),
+        ("ffmpeg -v error -i /c/a.m4a -f wav -ar 16000 - |", ScpEntry("/c/a.m4a")),
+        ("flac -cds a.flac | sox -t wav - -r 8000 -t wav - |", ScpEntry("a.flac")),
+        ("cat a.wav |", ScpEntry("a.wav")),
     ],
 )
-def test_files_and_commands_that_only_decode_one(entry: str, source: Source) -> None:
+def test_files_and_commands_that_only_decode_one(entry: str, source: ScpEntry) -> None:
     assert parse_entry(entry.strip()) == source
 
 

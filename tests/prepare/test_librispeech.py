@@ -20,8 +20,8 @@ from typer.testing import CliRunner, Result
 from asr.cli import app
 from asr.errors import AsrError, UsageError
 from asr.prepare import librispeech, librispeech_download
-from asr.prepare.librispeech import UTTERANCES, Subset, corpus_folder, prepare_librispeech
-from asr.prepare.librispeech_download import download_librispeech
+from asr.prepare.librispeech import prepare_librispeech
+from asr.prepare.librispeech_download import UTTERANCES, corpus_folder, download_librispeech
 from asr.prepare.tokens import sample_text
 from asr.speech.manifest import Utterance, read_manifest
 from asr.text.tokenizer import Tokenizer
@@ -86,9 +86,9 @@ def manifest(output: Path, name: str) -> list[Utterance]:
 
 
 def test_the_official_layout(corpus: Path, tmp_path: Path) -> None:
-    train, dev = prepare_librispeech(tmp_path, tmp_path / "out")
-    assert (train.name, dev.name) == ("train-clean-100", "dev-clean")
-    assert train.problems == dev.problems == []
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
+    assert [part.name for part in prepared.parts] == ["train-clean-100", "dev-clean"]
+    assert (prepared.problems, prepared.left_out, prepared.problems_file) == ([], 0, None)
     found = manifest(tmp_path / "out", "train-clean-100")
     assert [u.id for u in found] == [f"{c}-000{i}" for c in ("19-198", "19-227", "26-495", "103-1240") for i in (0, 1)]  # by number
     second = found[1]
@@ -101,7 +101,7 @@ def test_the_official_layout(corpus: Path, tmp_path: Path) -> None:
 def test_statistics(corpus: Path, tmp_path: Path) -> None:
     write_chapter(corpus / "dev-clean", "777", "1")  # a speaker of whom SPEAKERS.TXT says nothing
     (corpus / "dev-clean/84/121/84-121-0000.flac").unlink()
-    prepare_librispeech(tmp_path, tmp_path / "out")
+    prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
     statistics = json.loads((tmp_path / "out/statistics.json").read_text())
     assert list(statistics) == ["train-clean-100", "dev-clean"]
     assert statistics["train-clean-100"] == {
@@ -119,22 +119,23 @@ def test_statistics(corpus: Path, tmp_path: Path) -> None:
 
 def test_the_subsets_are_all_the_official_ones(tmp_path: Path) -> None:
     write_corpus(tmp_path, tuple(UTTERANCES))
-    assert [s.name for s in prepare_librispeech(tmp_path, tmp_path / "out")] == list(UTTERANCES)
+    assert [part.name for part in prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None).parts] == list(UTTERANCES)
     assert sum(UTTERANCES.values()) == 292_367  # as the corpus's own README adds up
     assert set(librispeech_download.ARCHIVE_GIGABYTES) == set(UTTERANCES)
 
 
 def test_without_a_list_of_speakers_there_are_no_genders(corpus: Path, tmp_path: Path) -> None:
     (corpus / "SPEAKERS.TXT").unlink()
-    train, _ = prepare_librispeech(tmp_path, tmp_path / "out")
-    assert train.genders == {"unknown": 3}
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
+    statistics = json.loads((tmp_path / "out/statistics.json").read_text())
+    assert statistics["train-clean-100"]["speakers_by_gender"] == {"unknown": 3}
     assert "gender" not in manifest(tmp_path / "out", "train-clean-100")[0].extra
-    assert train.problems == []
+    assert prepared.problems == []
 
 
 def test_the_corpus_folder_itself_does_too(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare_librispeech(tmp_path, tmp_path / "a")
-    prepare_librispeech(corpus, tmp_path / "b")
+    prepare_librispeech(tmp_path, tmp_path / "a", vocab_size=None)
+    prepare_librispeech(corpus, tmp_path / "b", vocab_size=None)
     monkeypatch.chdir(corpus)
     prepare_librispeech(Path(), tmp_path / "c")
     wanted = (tmp_path / "a/dev-clean.json").read_bytes()
@@ -144,7 +145,7 @@ def test_the_corpus_folder_itself_does_too(corpus: Path, tmp_path: Path, monkeyp
 def test_a_folder_of_another_name_that_holds_subsets(corpus: Path, tmp_path: Path) -> None:
     corpus.rename(tmp_path / "LS")
     assert corpus_folder(tmp_path / "LS") == tmp_path / "LS"
-    assert len(prepare_librispeech(tmp_path / "LS", tmp_path / "out")) == 2
+    assert len(prepare_librispeech(tmp_path / "LS", tmp_path / "out", vocab_size=None).parts) == 2
 
 
 @pytest.mark.parametrize("ending", [".wav", ".ogg", ".mp3", ".opus", ".FLAC"])
@@ -156,27 +157,29 @@ def test_any_ending_will_do(tmp_path: Path, ending: str) -> None:
             (folder / f"84-121-000{i}.ogg").rename(folder / f"84-121-000{i}.opus")
     else:
         write_chapter(tmp_path / "dev-clean", "84", "121", ending)
-    (dev,) = prepare_librispeech(tmp_path, tmp_path / "out")
-    assert dev.problems == []
-    assert [u.audio_filepath.suffix for u in dev.utterances] == [ending] * 2
-    assert [u.duration for u in dev.utterances] == pytest.approx([1.0, 2.0], abs=0.1)
+    assert prepare_librispeech(tmp_path, tmp_path / "out").problems == []
+    dev = manifest(tmp_path / "out", "dev-clean")
+    assert [u.audio_filepath.suffix for u in dev] == [ending] * 2
+    assert [u.duration for u in dev] == pytest.approx([1.0, 2.0], abs=0.1)
 
 
 def test_of_two_formats_the_original_is_taken(chapter: Path, tmp_path: Path) -> None:
     for ending in (".mp3", ".wav"):
         soundfile.write(chapter / f"84-121-0000{ending}", np.full(5 * RATE, 0.1), RATE)
-    dev = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"])[0]
-    assert dev.problems == []
-    assert dev.utterances[0].audio_filepath.suffix == ".flac"
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"], vocab_size=None)
+    dev = prepared.parts[0]
+    assert prepared.problems == []
+    assert manifest(tmp_path / "out", dev.name)[0].audio_filepath.suffix == ".flac"
 
 
 def test_files_that_are_no_speech_are_nobody_s_problem(chapter: Path, tmp_path: Path) -> None:
     for name in ("notes.txt", "84-121-0000.TextGrid", ".DS_Store", "._84-121-0000.flac", "._84-121.trans.txt"):
         (chapter / name).write_bytes(b"\x00\xff")
     (chapter.parent / "README").touch()
-    dev = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"])[0]
-    assert dev.problems == []
-    assert len(dev.utterances) == 2
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"], vocab_size=None)
+    dev = prepared.parts[0]
+    assert prepared.problems == []
+    assert dev.utterances == 2
 
 
 # ---------------------------------------------------------------- what is missing or damaged
@@ -219,61 +222,65 @@ MISSING = {
     empty_audio: ["121/84-121-0001.flac: the file is empty"],
     remove_text: ["121/84-121.trans.txt:2: 84-121-0001 has no text"],
     remove_line: ["121/84-121-0001.flac: no line in 84-121.trans.txt"],
-    repeat_line: ["121/84-121.trans.txt:2: 84-121-0000 stands here a second time", "121/84-121-0001.flac: no line in 84-121.trans.txt"],
+    repeat_line: ["121/84-121.trans.txt:2: 84-121-0000 is repeated", "121/84-121-0001.flac: no line in 84-121.trans.txt"],
 }
 
 
 @pytest.mark.parametrize("breaker", MISSING, ids=lambda f: f.__name__)
 def test_what_is_missing_costs_only_itself(chapter: Path, tmp_path: Path, breaker: Callable[[Path], None]) -> None:
     breaker(chapter)
-    train, dev = prepare_librispeech(tmp_path, tmp_path / "out")
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
     assert [u.id for u in manifest(tmp_path / "out", "dev-clean")] == ["84-121-0000"]
-    assert len(train.utterances) == 8
-    assert len(dev.problems) == len(MISSING[breaker])
-    for problem, told in zip(dev.problems, MISSING[breaker], strict=True):
+    assert [part.utterances for part in prepared.parts] == [8, 1]
+    assert prepared.left_out == len(prepared.problems) == len(MISSING[breaker])
+    for problem, told in zip(prepared.problems, MISSING[breaker], strict=True):
         assert told in problem
-    assert (tmp_path / "out/problems.txt").read_text().splitlines() == dev.problems
+    assert (tmp_path / "out/problems.txt").read_text().splitlines() == prepared.problems
 
 
 def test_a_stray_recording_is_told(chapter: Path, tmp_path: Path) -> None:
     soundfile.write(chapter / "84-121-0099.flac", np.zeros(RATE), RATE)
-    dev = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"])[0]
-    assert dev.problems == [f"{chapter}/84-121-0099.flac: no line in 84-121.trans.txt"]
-    assert len(dev.utterances) == 2
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"], vocab_size=None)
+    dev = prepared.parts[0]
+    assert prepared.problems == [f"{chapter}/84-121-0099.flac: no line in 84-121.trans.txt"]
+    assert dev.utterances == 2
 
 
 def test_a_chapter_without_transcripts_is_told(corpus: Path, tmp_path: Path) -> None:
     folder = corpus / "train-clean-100/19/198"
     (folder / "19-198.trans.txt").unlink()
-    train = prepare_librispeech(tmp_path, tmp_path / "out", ["train-clean-100"])[0]
-    assert train.problems == [f"{folder}: no transcripts (19-198.trans.txt) for 2 recordings"]
-    assert len(train.utterances) == 6
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", ["train-clean-100"], vocab_size=None)
+    train = prepared.parts[0]
+    assert prepared.problems == [f"{folder}: no transcripts (19-198.trans.txt) for 2 recordings"]
+    assert train.utterances == 6
 
 
 def test_a_transcript_that_is_not_utf8_names_its_line(chapter: Path, corpus: Path, tmp_path: Path) -> None:
     path = chapter / "84-121.trans.txt"
     path.write_bytes(b"84-121-0000 FINE\n84-121-0001 CAF\xc9\n")
     write_chapter(corpus / "dev-clean", "777", "1")
-    dev = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"])[0]
-    assert dev.problems == [f"{path}:2: not UTF-8 text: the 2 recordings beside it are left out"]
-    assert [u.speaker for u in dev.utterances] == ["777", "777"]
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"], vocab_size=None)
+    dev = prepared.parts[0]
+    assert prepared.problems == [f"{path}:2: not UTF-8 text: the 2 recordings beside it are left out"]
+    assert [u.speaker for u in manifest(tmp_path / "out", dev.name)] == ["777", "777"]
 
 
 def test_an_empty_subset_has_no_manifest(corpus: Path, tmp_path: Path) -> None:
     (corpus / "dev-other").mkdir()
-    dev = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-other"])[0]
-    assert len(dev.problems) == 1
-    assert "dev-other: nothing to use: expected SPEAKER/CHAPTER/ID.flac" in dev.problems[0]
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-other"], vocab_size=None)
+    dev = prepared.parts[0]
+    assert (dev.utterances, len(prepared.problems)) == (0, 1)
+    assert "dev-other: nothing to use: expected SPEAKER/CHAPTER/ID.flac" in prepared.problems[0]
     assert not (tmp_path / "out/dev-other.json").exists()
 
 
 def test_old_problems_go_once_they_are_mended(chapter: Path, tmp_path: Path) -> None:
     samples = (chapter / "84-121-0001.flac").read_bytes()
     remove_audio(chapter)
-    prepare_librispeech(tmp_path, tmp_path / "out")
+    prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
     assert (tmp_path / "out/problems.txt").is_file()
     (chapter / "84-121-0001.flac").write_bytes(samples)
-    prepare_librispeech(tmp_path, tmp_path / "out")
+    prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
     assert not (tmp_path / "out/problems.txt").exists()
 
 
@@ -286,19 +293,19 @@ def test_old_problems_go_once_they_are_mended(chapter: Path, tmp_path: Path) -> 
 )
 def test_a_subset_that_is_unknown_or_absent(corpus: Path, tmp_path: Path, subsets: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        prepare_librispeech(tmp_path, tmp_path / "out", subsets)
+        prepare_librispeech(tmp_path, tmp_path / "out", subsets, vocab_size=None)
     assert not (tmp_path / "out").exists()
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no LibriSpeech: give the folder around its subsets \(train-clean-100, .*--download"):
-        prepare_librispeech(tmp_path, tmp_path / "out")
+        prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_crash_while_writing_leaves_the_old_files(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
-    prepare_librispeech(tmp_path, out)
+    prepare_librispeech(tmp_path, out, vocab_size=None)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
     remove_audio(corpus / "dev-clean/84/121")
 
@@ -307,7 +314,7 @@ def test_a_crash_while_writing_leaves_the_old_files(corpus: Path, tmp_path: Path
 
     monkeypatch.setattr(os, "replace", crash)
     with pytest.raises(OSError, match="No space left"):
-        prepare_librispeech(tmp_path, out)
+        prepare_librispeech(tmp_path, out, vocab_size=None)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
 
 
@@ -323,7 +330,7 @@ def test_progress_is_told_chapter_by_chapter(corpus: Path, tmp_path: Path) -> No
 
         yield advance
 
-    prepare_librispeech(tmp_path, tmp_path / "out", progress=progress)
+    prepare_librispeech(tmp_path, tmp_path / "out", progress=progress, vocab_size=None)
     assert told == [["reading the chapters of train-clean-100", 4, 4], ["reading the chapters of dev-clean", 1, 1]]
 
 
@@ -355,7 +362,7 @@ def test_a_stop_does_not_wait_for_the_chapters_that_are_left(tmp_path: Path, mon
     monkeypatch.setattr(librispeech, "_read_chapter", read_chapter)
     monkeypatch.setattr(librispeech, "ThreadPoolExecutor", OneByOne)
     with pytest.raises(KeyboardInterrupt):
-        prepare_librispeech(tmp_path, tmp_path / "out", progress=stop_at_once)
+        prepare_librispeech(tmp_path, tmp_path / "out", progress=stop_at_once, vocab_size=None)
     assert stopped[0] is True
 
 
@@ -575,11 +582,11 @@ def test_stopped_while_fetching(server: Server, tmp_path: Path) -> None:
         list(download_librispeech(tmp_path, ["dev-clean"]))
     assert not (tmp_path / "LibriSpeech/dev-clean").exists()
     with pytest.raises(UsageError, match="holds no LibriSpeech"):
-        prepare_librispeech(tmp_path, tmp_path / "out")
+        prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
     server.on_fetch = lambda archive: None
     assert [name for name, _ in download_librispeech(tmp_path, ["dev-clean"])] == ["dev-clean"]
     assert not list(tmp_path.rglob("*.partial"))
-    assert len(prepare_librispeech(tmp_path, tmp_path / "out")[0].utterances) == 2
+    assert prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None).parts[0].utterances == 2
 
 
 def test_stopped_while_unpacking(server: Server, tmp_path: Path) -> None:
@@ -597,7 +604,7 @@ def test_stopped_while_unpacking(server: Server, tmp_path: Path) -> None:
     server.on_unpack = lambda root: None
     assert list(download_librispeech(tmp_path, ["dev-clean"])) == [("dev-clean", 0.0)]  # nothing left to fetch
     assert server.fetched == ["dev-clean"]  # the archive was there, and unpacked anew
-    assert prepare_librispeech(tmp_path, tmp_path / "out")[0].problems == []
+    assert prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None).problems == []
     assert not list(tmp_path.rglob("*.tar.gz"))
 
 
@@ -606,7 +613,7 @@ def test_an_archive_in_the_data_folder_is_used_and_kept(server: Server, tmp_path
     assert list(download_librispeech(tmp_path, ["dev-clean"])) == [("dev-clean", 0.0)]
     assert server.fetched == []
     assert (tmp_path / "dev-clean.tar.gz").is_file()
-    assert len(prepare_librispeech(tmp_path, tmp_path / "out")[0].utterances) == 2
+    assert prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None).parts[0].utterances == 2
 
 
 @pytest.mark.parametrize(
@@ -674,11 +681,11 @@ def test_a_part_of_the_real_corpus(tmp_path: Path, archive: str, name: str) -> N
         tar.extractall(tmp_path, filter="data")
     lines = [line for p in tmp_path.rglob("*.trans.txt") for line in p.read_text().splitlines()]
     assert len(lines) > 500
-    subset: Subset = prepare_librispeech(tmp_path, tmp_path / "out", [name])[0]
-    assert subset.problems == []
+    prepared = prepare_librispeech(tmp_path, tmp_path / "out", [name], vocab_size=None)
+    assert prepared.problems == []
     found = manifest(tmp_path / "out", name)
     assert sorted(f"{u.id} {u.text}" for u in found) == sorted(lines)
-    assert subset.words == sum(len(line.split()) - 1 for line in lines)
+    assert prepared.parts[0].words == sum(len(line.split()) - 1 for line in lines)
     assert {u.speaker for u in found} == {p.name for p in (tmp_path / "LibriSpeech" / name).iterdir()}
     assert all(1 < (u.duration or 0) < 36 for u in found)
     assert all(u.audio_filepath.stem == u.id for u in found)

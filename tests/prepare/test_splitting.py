@@ -42,7 +42,7 @@ def corpus(path: Path, speakers: int, each: int = 10, seconds: float = 2.0) -> P
 def split(path: Path, dev: str = "10%", test: str = "10%", **more: object) -> tuple[dict[str, list[str]], Split]:
     """Ids by part."""
     done = split_manifest(path, Size.parse(dev, "--dev"), Size.parse(test, "--test"), **more)  # type: ignore[arg-type]
-    return {part.name: [u.id for u in read_manifest(part.path)] for part in done.parts}, done
+    return {part.name: [u.id for u in read_manifest(part.manifest)] for part in done.parts}, done
 
 
 def run(*arguments: object) -> Result:
@@ -61,7 +61,7 @@ def test_parts_share_no_speaker_and_lose_no_utterance(tmp_path: Path) -> None:
     assert sorted(name for ids in parts.values() for name in ids) == sorted(f"s{s}-{i}" for s in range(30) for i in range(10))
     assert not any(speakers(parts[a]) & speakers(parts[b]) for a, b in combinations(parts, 2))
     assert [len(speakers(parts[p])) for p in ("train", "dev", "test")] == [24, 3, 3]
-    assert [(p.name, p.path.name, p.utterances, p.milliseconds, p.words, len(p.speakers)) for p in done.parts] == [
+    assert [(p.name, p.manifest.name, p.utterances, p.milliseconds, p.words, len(p.speakers)) for p in done.parts] == [
         ("train", "m.train.json", 240, 480_000, 960, 24), ("dev", "m.dev.json", 30, 60_000, 120, 3), ("test", "m.test.json", 30, 60_000, 120, 3)
     ]  # fmt: skip
 
@@ -71,9 +71,9 @@ def test_lines_are_kept_as_they_are_and_in_their_order(tmp_path: Path) -> None:
     whole = {u.id: u for u in read_manifest(path)}
     parts, done = split(path, output=tmp_path / "parts")
     for part in done.parts:
-        assert part.path.parent == tmp_path / "parts"
+        assert part.manifest.parent == tmp_path / "parts"
         assert parts[part.name] == [name for name in whole if name in parts[part.name]]
-        for u in read_manifest(part.path):
+        for u in read_manifest(part.manifest):
             assert (u.audio_filepath, u.duration, u.offset, u.extra) == (
                 whole[u.id].audio_filepath.resolve(), whole[u.id].duration, 0.5, whole[u.id].extra
             )  # fmt: skip
@@ -146,7 +146,7 @@ def test_utterances_without_speaker_are_placed_one_by_one_with_a_warning(tmp_pat
     lines = [line(f"s{i}-0", f"s{i}", 5) for i in range(10)] + [line(f"x{i}", None) for i in range(50)]
     result = run(manifest(tmp_path / "m.json", lines))
     assert result.exit_code == 0
-    assert result.stderr == "warning: 50 utterances have no speaker: each of them was placed on its own\n"
+    assert result.stderr == "warning: 50 utterances have no speaker: each is a group of its own\n"
 
 
 def test_sentences_of_dev_and_test_are_left_out_of_train(tmp_path: Path) -> None:
@@ -187,9 +187,9 @@ def test_lengths_that_the_manifest_does_not_tell_are_measured(tmp_path: Path) ->
             2,
             ("10%", "10%"),
             [],
-            "2 speakers cannot make 3 parts: ask for fewer (--test 0), or part utterance by utterance (--by utterance)",
+            "2 speakers cannot make 3 parts: ask for fewer (--test 0), or split by utterance (--by utterance)",
         ),
-        (1, ("10%", "0"), [], "1 speakers cannot make 2 parts: ask for fewer (--test 0), or part utterance by utterance (--by utterance)"),
+        (1, ("10%", "0"), [], "1 speakers cannot make 2 parts: ask for fewer (--test 0), or split by utterance (--by utterance)"),
         (
             4,
             ("5%", "0"),
@@ -211,8 +211,8 @@ def test_lengths_that_the_manifest_does_not_tell_are_measured(tmp_path: Path) ->
         (4, ("60%", "40%"), [], "--test 40% and --dev 60%: that leaves nothing to train on"),
         (4, ("400", "0"), [], "--dev 400: that leaves nothing to train on"),
         (10, ("10%", "10%"), ["--by", "room"], "no utterance has the key room: use --by speaker or utterance"),
-        (3, ("1%", "98%"), [], "3 speakers are too few for parts of these sizes: nothing is left to train on, or part "),
-        (3, ("60%", "39%"), [], "3 speakers are too few for parts of these sizes: nothing is left to train on, or part "),
+        (3, ("1%", "98%"), [], "3 speakers are too few for parts of these sizes: nothing is left to train on, or split "),
+        (3, ("60%", "39%"), [], "3 speakers are too few for parts of these sizes: nothing is left to train on, or split "),
     ],
 )
 def test_speakers_that_are_too_few(tmp_path: Path, speakers: int, sizes: tuple[str, str], more: list[str], said: str) -> None:
@@ -245,8 +245,7 @@ def test_manifests_that_cannot_be_read(tmp_path: Path) -> None:
     assert "no such manifest" in run(tmp_path / "gone.json").stderr
     table = write(tmp_path / "t.csv", "path,text\na.wav,x\n")
     assert (
-        run(table).stderr
-        == f"error: {table}:1: not JSON: Expecting value: is this a manifest? asr manifest from makes one out of other layouts\n"
+        run(table).stderr == f"error: {table}:1: not JSON: Expecting value: is this a manifest? asr manifest from converts other layouts\n"
     )
     assert "the manifest is empty" in run(write(tmp_path / "e.json", "\n")).stderr
     bad = write(tmp_path / "b.json", '{"audio_filepath": "a.wav", "duration": 1}\n{}\n{"audio_filepath": 1}\n')

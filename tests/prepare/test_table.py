@@ -99,7 +99,7 @@ def test_numbers_name_the_columns_of_a_table_without_header(tmp_path: Path) -> N
     [
         ("", {}, "the table is empty"),
         ("\n\n", {}, "the table is empty"),
-        ("when,text\n", {}, r":1: no column of recordings \(audio_filepath, path, .*\): its columns are when, text: say which with"),
+        ("when,text\n", {}, r":1: no column of recordings \(audio_filepath, path, .*\): its columns are when, text: name it with"),
         ("path,words\n", {}, r":1: no column of texts \(text, sentence, transcript, transcription\): its columns are path, words: "),
         ("path,words\n", {"text": "Word"}, 'has no column "Word" for text: its columns are path, words'),
         ("path,text,Path\n", {}, ':1: 2 columns are called "path": rename all but one'),

@@ -1,4 +1,4 @@
-"""Standard input: a file for as long as it is needed."""
+"""Standard input and named pipes: a file for as long as it is needed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import hashlib
 import io
 import os
 import pty
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,10 +104,10 @@ def test_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 COPY = """
 import hashlib, resource, sys
-from asr.cli.console import speaks_plainly
+from asr.console import one_line_errors
 from asr.inputs import expand, open_inputs
 
-@speaks_plainly
+@one_line_errors
 def copy(limit):
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -210,6 +212,63 @@ def test_a_mistake_among_the_others_is_told_before_the_wait(tmp_path: Path, monk
         monkeypatch.setattr("sys.stdin", pipe)
         with pytest.raises(UsageError, match="no such manifest"), open_inputs(["-", str(tmp_path / "gone.json")]):
             pass
+
+
+# ---------------------------------------------------------------- named pipes
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """A named pipe, as a shell makes for <(command)."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes here")
+    path = tmp_path / "63"
+    os.mkfifo(path)
+    return path
+
+
+def pour(path: Path, content: bytes) -> threading.Thread:
+    thread = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_named_pipe_is_read_to_its_end(tmp_path: Path, pipe: Path, place: Path) -> None:
+    sound = (0.1 * np.sin(np.arange(40_000) / 20)).astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", sound, 16_000)
+    thread = pour(pipe, (tmp_path / "a.flac").read_bytes())
+    with open_inputs([str(pipe), "other.mp3"]) as [piped, other]:
+        assert (piped.label, piped.name.short, piped.is_stream, other.is_stream) == (str(pipe), "63", True, False)
+        np.testing.assert_allclose(load_audio(piped.utterance.audio_filepath, offset=1.0, duration=0.5), sound[16_000:24_000], atol=1e-4)
+    thread.join(10)
+    assert list(place.iterdir()) == []
+
+
+def test_an_empty_pipe_is_named(pipe: Path, place: Path) -> None:
+    thread = pour(pipe, b"")
+    with pytest.raises(UsageError, match=r"63 is empty: did the command before the pipe fail\?$"), open_inputs([str(pipe)]):
+        pass
+    thread.join(10)
+    assert list(place.iterdir()) == []
+
+
+def test_a_shell_s_process_substitution(tmp_path: Path) -> None:
+    if not shutil.which("bash"):
+        pytest.skip("bash is not installed")
+    soundfile.write(tmp_path / "a.flac", np.zeros(1_600), 16_000)
+    code = "import sys; from asr.inputs import expand, open_inputs\n"
+    code += "with open_inputs(expand(sys.argv[1:])) as found: print(*(r.utterance.audio_filepath.stat().st_size for r in found))"
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} <(cat a.flac) <(cat a.flac)"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    size = (tmp_path / "a.flac").stat().st_size
+    assert (done.returncode, done.stdout) == (0, f"{size} {size}\n"), done.stderr
 
 
 SCRIPT = """
