@@ -72,7 +72,11 @@ def test_the_session_has_the_output_of_the_commands(tmp_path: Path, monkeypatch:
     assert (tmp_path / "window.srt").read_text(encoding="utf-8").strip() == subtitles[1].strip()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")], ids=lambda page: page.stem)
+# architecture and scorers add a kind of attention and a scorer: tests/model/test_new_kind.py and tests/decode/test_scorers.py run them.
+PYTHON_PAGES = [p for p in PAGES if "```python" in p.read_text(encoding="utf-8") and p.stem not in ("architecture", "scorers")]
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.stem)
 def test_the_python_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
     for block in blocks(page, "python"):
