@@ -7,7 +7,7 @@ import base64
 import torch
 
 from asr.decode.attention import Look
-from asr.serve.pictures import picture
+from asr.serve.attention_picture import picture
 
 
 def values(text: str) -> list[int]:
