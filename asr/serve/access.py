@@ -1,16 +1,16 @@
-"""Who may use the server: the API key, and the checks against pages of other sites.
+"""Access control: the API key, and checks against pages of other sites.
 
-A browser lets any page send requests to any address that its machine can reach, so a page of another site could use a server without a key.
-`Origin` names the site of the page. `Host` catches DNS rebinding, where a foreign name points to
-this machine and the page counts as the server's own.
+A browser lets any page send requests to any address that its machine can reach. So a page of another site could use a server without a key.
+`Origin` names the site of the page. The check of `Host` prevents DNS rebinding: a foreign name that resolves to this machine, so that the
+browser takes the foreign page for the server's own.
 
 | server | `Host` | `Origin`, if there is one |
 |---|---|---|
 | no key, loopback address | localhost, 127.0.0.1, ::1, `--host`, `--allowed-host` | a page on one of these hosts, or `--allowed-origin` |
 | no key, other address | any, unless `--allowed-host` is given | the server's own page, or `--allowed-origin` |
-| key | any, unless `--allowed-host` is given | any, unless `--allowed-origin` is given: the page does not know the key |
+| key | any, unless `--allowed-host` is given | any, unless `--allowed-origin` is given: a foreign page does not know the key |
 
-Clients other than browsers send no `Origin`. Only allowed pages may read the answers (CORS).
+Clients other than browsers send no `Origin`. Only allowed pages may read the responses (CORS).
 """
 
 from __future__ import annotations
@@ -31,18 +31,20 @@ PORTS = {"http": 80, "https": 443}
 
 
 def check_key(request: Request, key: str | None) -> None:
-    """Raises ApiError unless the request carries the server's key, if it has one."""
+    """Raises ApiError 401 unless the request carries the key of the server. `key` is None for a server without one."""
     if key is None:
         return
     sent = request.headers.get("authorization", "")
     scheme, _, value = sent.partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(value.strip().encode(), key.encode()):
-        what = "is missing: send it as Authorization: Bearer KEY" if not sent else "is not the one of this server"
-        raise ApiError(401, f"the API key {what}", code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+        problem = (
+            "is missing: send it as Authorization: Bearer KEY" if not sent else "is wrong: ask the operator of this server for its key"
+        )
+        raise ApiError(401, f"the API key {problem}", code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
 
 def split_netloc(netloc: str) -> tuple[str, int | None] | None:
-    """`host[:port]` to the host, in lower case and without brackets, and the port; None if it is malformed."""
+    """Split `host[:port]` into the host, in lower case without brackets, and the port. Returns None if it is malformed."""
     try:
         parts = urlsplit(f"//{netloc}")
         host, port = (parts.hostname or "").rstrip("."), parts.port
@@ -52,12 +54,12 @@ def split_netloc(netloc: str) -> tuple[str, int | None] | None:
 
 
 def origin_not_allowed(origin: str) -> ApiError:
-    message = f"Origin is {origin[:100]!r}, a site that may not use this server: start it with --allowed-origin ORIGIN to allow it"
+    message = f"Origin is {origin[:100]!r}, a site that may not use this server: to allow it, start the server with --allowed-origin ORIGIN"
     return ApiError(403, message, code="origin_not_allowed")
 
 
 class Access:
-    """The rules of the table above."""
+    """The rules of the table in the module's docstring."""
 
     def __init__(self, settings: ServeSettings):
         own = LOCAL | {name.lower().strip("[]").rstrip(".") for name in (settings.host, *settings.allowed_hosts)}
@@ -69,10 +71,10 @@ class Access:
         self._origins = {origin.lower() for origin in settings.allowed_origins}
 
     def check(self, headers: Headers) -> None:
-        """Raises ApiError 403."""
+        """Raises ApiError 403 for a host or an origin that is not allowed."""
         host = headers.get("host")
         if host is not None and self._hosts is not None and (split_netloc(host) or ("",))[0] not in self._hosts:
-            message = f"Host is {host[:100]!r}, a name that this server does not serve: start it with --allowed-host NAME to allow it"
+            message = f"Host is {host[:100]!r}, which this server does not accept: to allow it, start the server with --allowed-host NAME"
             raise ApiError(403, message, code="host_not_allowed")
         origin = headers.get("origin")
         if origin is None or self.allows(origin, host):
@@ -82,7 +84,7 @@ class Access:
         raise origin_not_allowed(origin)
 
     def allows(self, origin: str, host: str | None = None) -> bool:
-        """Whether pages of this origin may use the server and read its answers; `host` is the `Host` of the request."""
+        """Whether pages of this origin may use the server and read its responses. `host` is the `Host` of the request."""
         if "*" in self._origins or origin.lower() in self._origins:
             return True
         scheme, _, netloc = origin.lower().partition("://")
@@ -95,7 +97,7 @@ class Access:
 
 
 class Guard:
-    """Middleware in front of every address: access, `HEAD` wherever there is `GET`, and headers that keep a browser from guessing."""
+    """Middleware for every route: access control, `HEAD` for each `GET`, and security headers."""
 
     def __init__(self, app: ASGIApp, access: Access):
         self.app, self._access = app, access
@@ -104,7 +106,7 @@ class Guard:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
 
-        async def sent(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [
                     *message.get("headers", []),
@@ -116,14 +118,14 @@ class Guard:
         try:
             self._access.check(Headers(scope=scope))
         except ApiError as e:
-            return await e.response()(scope, receive, sent)
+            return await e.response()(scope, receive, send_with_headers)
         if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}  # uvicorn, which knows better, leaves the body out
-        return await self.app(scope, receive, sent)
+            scope = {**scope, "method": "GET"}  # uvicorn still omits the body
+        return await self.app(scope, receive, send_with_headers)
 
 
 class Cors(CORSMiddleware):
-    """Lets the pages of allowed origins read the answers."""
+    """Lets pages of allowed origins read the responses."""
 
     def __init__(self, app: ASGIApp, access: Access):
         super().__init__(app, allow_methods=("GET", "POST"), allow_headers=("*",), expose_headers=("X-Ignored-Fields", "Retry-After"))
@@ -139,7 +141,7 @@ class Cors(CORSMiddleware):
 
 
 def add_access(app: FastAPI, settings: ServeSettings) -> None:
-    """Put the checks in front of an app. Call it last: the middleware added last is the outermost."""
+    """Add access control to an app. Call it last, because the middleware added last is the outermost."""
     access = Access(settings)
     app.add_middleware(Cors, access=access)
     app.add_middleware(Guard, access=access)

@@ -1,10 +1,10 @@
-"""The addresses of OpenAI's audio API, and those for operators."""
+"""The routes of OpenAI's audio API, and those for operators."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -12,31 +12,33 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from asr.serve.access import add_access, check_key
-from asr.serve.documentation import ERRORS, SUCCESS, TRANSCRIPTIONS
-from asr.serve.errors import ApiError, as_unforeseen, speak_openai
-from asr.serve.fields import MODEL, check_model, read_fields
+from asr.serve.errors import ApiError, add_error_handlers, internal_error
+from asr.serve.event_stream import event_stream
+from asr.serve.fields import MODEL, Fields, check_model, read_fields
+from asr.serve.job_events import JobEvents, wait_for_transcript
 from asr.serve.metrics import CONTENT_TYPE
+from asr.serve.openapi import ERRORS, SUCCESS, TRANSCRIPTIONS
 from asr.serve.page_routes import add_page
 from asr.serve.replies import reply
-from asr.serve.service import Service
-from asr.serve.uploads import Body, received
-from asr.serve.waiting import outcome
+from asr.serve.service import JobOptions, Service
+from asr.serve.uploads import Body, receive_upload
 
-DESCRIPTION = "Speech to text by Listen, Attend and Spell, in the manner of OpenAI's audio API: point any client of theirs to `/v1`."
+DESCRIPTION = "Speech to text by Listen, Attend and Spell, with OpenAI's audio API: point any client of that API to `/v1`."
+FIRST_EVENT_SECONDS = 10.0  # for which a stream waits with its status: most errors of a recording show by then
 
 
 def make_app(service: Service) -> FastAPI:
-    """The application of a server. It starts the service, and closes it at its own end."""
+    """Build the application of a server. It starts and closes the service."""
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
         yield
         service.close()
 
-    app = FastAPI(title="las-asr", version="1", description=DESCRIPTION, lifespan=life, docs_url=None, redoc_url=None)
-    app.openapi_version = "3.0.3"  # what the documentation page understands
-    speak_openai(app)
+    app = FastAPI(title="las-asr", version="1", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.openapi_version = "3.0.3"  # the bundled Swagger UI reads no later version
+    add_error_handlers(app)
     _add_api(app, service)
     _add_health(app, service)
     add_page(app, service)
@@ -45,7 +47,7 @@ def make_app(service: Service) -> FastAPI:
 
 
 def _add_api(app: FastAPI, service: Service) -> None:
-    settings = service.settings
+    settings, metrics = service.settings, service.metrics
 
     @app.post(
         "/v1/audio/transcriptions", tags=["OpenAI"], openapi_extra=TRANSCRIPTIONS, responses={200: SUCCESS, **ERRORS}, summary="Transcribe"
@@ -53,38 +55,50 @@ def _add_api(app: FastAPI, service: Service) -> None:
     async def transcriptions(request: Request) -> Response:
         began = time.monotonic()
         body = Body(request, settings)
-        status = 499  # the client is gone
+        status: int | None = 499  # the client left
         try:
             check_key(request, settings.api_key)
-            async with received(body, request, service) as upload:
-                fields = read_fields(upload.fields, service.language)
-                transcript = await outcome(request, service, service.submit(upload.recording))
-            answer = reply(transcript, fields)
+            async with AsyncExitStack() as held:
+                upload = await held.enter_async_context(receive_upload(body, request, service))
+                fields = read_fields(upload.fields, service.language, service.segmentation)
+                if fields.stream:
+                    job = JobEvents(service, upload, _options(fields))
+                    held.callback(job.close)
+                    await job.wait_for_first(request, FIRST_EVENT_SECONDS)
+                    answer: Response = event_stream(job, fields, metrics, began, held.pop_all())
+                    status = None  # the stream counts itself
+                    return answer
+                answer = reply(await wait_for_transcript(request, service, upload, _options(fields)), fields)
             status = 200
-            service.metrics.seconds.observe(time.monotonic() - began)
+            metrics.seconds.observe(time.monotonic() - began)
             return answer
         except ApiError as e:
             status = e.status
             await body.linger()
             raise
         except ClientDisconnect:
-            return Response(status_code=status)
+            return Response(status_code=499)
         except Exception as e:
-            status = as_unforeseen(e).status
+            status = internal_error(e).status
             raise
         finally:
-            service.metrics.requests.labels(str(status)).inc()
+            if status is not None:
+                metrics.requests.labels(str(status)).inc()
 
-    @app.get("/v1/models", tags=["OpenAI"], summary="Which models there are", responses={401: ERRORS[401]})
+    @app.get("/v1/models", tags=["OpenAI"], summary="List the models", responses={401: ERRORS[401]})
     def models(request: Request) -> dict[str, Any]:
         check_key(request, settings.api_key)
         return {"object": "list", "data": [_model(MODEL)]}
 
-    @app.get("/v1/models/{name}", tags=["OpenAI"], summary="A model", responses={401: ERRORS[401], 404: ERRORS[404]})
+    @app.get("/v1/models/{name}", tags=["OpenAI"], summary="Describe a model", responses={401: ERRORS[401], 404: ERRORS[404]})
     def model(name: str, request: Request) -> dict[str, Any]:
         check_key(request, settings.api_key)
         check_model(name)
         return _model(name)
+
+
+def _options(fields: Fields) -> JobOptions:
+    return JobOptions(fields.hotwords, fields.segmentation, streamed=fields.stream)
 
 
 def _model(name: str) -> dict[str, Any]:
@@ -92,15 +106,17 @@ def _model(name: str) -> dict[str, Any]:
 
 
 def _add_health(app: FastAPI, service: Service) -> None:
-    @app.get("/healthz", tags=["operation"], summary="Whether the server lives")
+    @app.get("/healthz", tags=["operation"], summary="Whether the process runs")
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["operation"], summary="Whether it takes requests", responses={503: {"description": "Not yet, or no more"}})
+    @app.get(
+        "/readyz", tags=["operation"], summary="Whether requests are accepted", responses={503: {"description": "Loading, or stopping"}}
+    )
     def readyz() -> Response:
         state = "stopping" if service.stopping else "ready" if service.ready else "loading"
         return JSONResponse({"status": state}, 200 if service.ready else 503)
 
-    @app.get("/metrics", tags=["operation"], summary="Figures for Prometheus", response_class=Response)
+    @app.get("/metrics", tags=["operation"], summary="Metrics for Prometheus", response_class=Response)
     def metrics() -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)

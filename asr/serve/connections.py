@@ -1,23 +1,23 @@
-"""Connections that cannot wear the server out: uvicorn's HTTP/1.1 protocol with deadlines, and an accept loop with a limit.
+"""Protection against connections that exhaust the server: uvicorn's HTTP/1.1 protocol with deadlines, and an accept loop with a limit.
 
-uvicorn has a timeout for idle connections and none for a request whose head arrives slowly or never ends, for an answer that the client does
-not read, or for closing. asyncio's own accept loop takes connections until no descriptor is left, then logs a traceback for each attempt
-(150,000 in 100 s at 256 descriptors). Of the alternatives, hypercorn has that loop too. Granian has a timeout for heads and a limit of
-connections, but runs the application in a child process and has no timeout for answers.
+uvicorn has a timeout for idle connections. It has none for a request whose head arrives slowly or never ends, for a response that the client
+does not read, or for closing. asyncio's accept loop accepts connections until no descriptor is left, then logs a traceback for each
+attempt. hypercorn uses the same loop. Granian has a timeout for heads and a limit of connections, but runs the application in a child process
+and has no timeout for responses.
 
-Every state in which the client has to act has a deadline:
+Every state in which the server waits for the client has a deadline:
 
 | state | deadline |
 |---|---|
 | `head`: a request has begun to arrive, or none has come on a new connection | HEAD_SECONDS, then 408 |
 | `idle`: between two requests | uvicorn's keep-alive timeout |
-| `busy`: a request is being answered | the application's |
-| `rest`: answered, but its body still arrives | REST_SECONDS |
-| `stalled`: the client does not read the answer | STALL_SECONDS for each STALL_BYTES |
-| `closing`: the last bytes are on their way | the same |
+| `busy`: the application handles a request | the application's |
+| `rest`: the response is sent, but the body of the request still arrives | REST_SECONDS |
+| `stalled`: the client does not read the response | STALL_SECONDS for each STALL_BYTES |
+| `closing`: the last bytes are being sent | the same |
 
-At the limit of connections, the client with most connections in a state other than `busy` and `stalled` loses its oldest one, if that is not
-fresh.
+At the limit of connections, the client with the most connections in states other than `busy` and `stalled` loses its oldest such connection,
+unless that is fresh.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ STALL_SECONDS, STALL_BYTES = 30.0, 48 * 2**10
 SECONDS = {"head": HEAD_SECONDS, "rest": REST_SECONDS, "stalled": STALL_SECONDS, "closing": STALL_SECONDS}
 HEAD_BYTES, HEADERS = 16 * 2**10, 100
 HEAD_END = re.compile(rb"\r?\n\r?\n")
-FREE_LINES, LINE_BYTES = 2000, 64  # a chunked body may have a line end for each 64 bytes, and 2,000 more; a recording has one for each 256
-FRESH_SECONDS = 0.2  # for which a connection is safe in its state
-FULL_PAUSE_SECONDS = 0.05  # between looks for room while no connection can go
-ACCEPT_PAUSE_SECONDS = 1.0  # after a failed accept: descriptors or memory are short
-FILES_PER_REQUEST = 3  # descriptors beside its connection: the recording, and what the decoders open
-SPARE_FILES = 32  # descriptors left for everything else
-UNKNOWN_OPEN_FILES = 64  # where the system does not list them
+FREE_LINES, LINE_BYTES = 2000, 64  # a chunked body may have a line end per 64 bytes, and 2,000 more; a recording has about one per 256
+FRESH_SECONDS = 0.2  # for which a connection is not closed after a change of its state
+FULL_PAUSE_SECONDS = 0.05  # between attempts at the limit, while no connection can be closed
+ACCEPT_PAUSE_SECONDS = 1.0  # after a failed accept, for lack of descriptors or memory
+FILES_PER_REQUEST = 3  # descriptors beside the connection: the recording, and files that the decoders open
+SPARE_FILES = 32  # descriptors for everything else
+ASSUMED_OPEN_FILES = 64  # where the system does not list open files
 
 log = logging.getLogger("uvicorn.error")
 
@@ -75,7 +75,7 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._begun = True
-        error = self._costly(data)
+        error = self._check_cost(data)
         if error is None:
             super().data_received(data)
             self._watch()
@@ -107,28 +107,28 @@ class Connection(H11Protocol):
         self._refuse(ApiError(400, "the request is not valid HTTP/1.1", code="invalid_http"))
 
     def abort(self) -> None:
-        """Close at once; bytes that wait to be sent are lost."""
+        """Close at once, without sending buffered bytes."""
         self.transport.abort()
 
     @property
     def address(self) -> str:
-        """The peer's."""
+        """Address of the client."""
         return self.client[0] if self.client else ""
 
     @property
     def expendable(self) -> bool:
-        """No request is lost with the connection."""
+        """Whether the connection can be closed without losing a request."""
         return self.state not in ("busy", "stalled")
 
     @property
     def fresh(self) -> bool:
-        """Its client has not yet had time to send a request."""
+        """Whether the client has not yet had time to send a request."""
         return self.loop.time() - self.since < FRESH_SECONDS
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer in place of the application, and close."""
+        """Respond in place of the application, and close."""
         if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # the application answers no more
+            self.cycle.disconnected = True  # the application must not respond
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             response = error.response()
@@ -139,26 +139,26 @@ class Connection(H11Protocol):
         self.transport.close()
         self._watch()
 
-    def _costly(self, data: bytes) -> ApiError | None:
-        """The refusal of bytes that h11 would parse for long while the whole server waits: 0.6 s for 50,000 headers, 1.6 s for 44,000 chunks."""
+    def _check_cost(self, data: bytes) -> ApiError | None:
+        """Return an error for bytes that h11 would parse for so long that other clients wait: many headers, or many tiny chunks."""
         before = bytes(self.conn.trailing_data[0][-HEAD_BYTES:])
-        self._chunked |= b"chunked" in before[-16:].lower() + data.lower()  # somewhere: requests may be pipelined
+        self._chunked |= b"chunked" in before[-16:].lower() + data.lower()  # anywhere, because requests may be pipelined
         if self.conn.their_state is h11.IDLE:
             self._received = self._lines = 0
             start = before + data[: HEAD_BYTES + 4]
             found = HEAD_END.search(start)
             if start.count(b"\n", 0, found.start() if found else len(start)) > HEADERS or (found is None and len(start) > HEAD_BYTES):
-                message = f"the head of the request has more than {HEADERS} lines or {HEAD_BYTES // 2**10} KiB"
+                message = f"the head of the request has more than {HEADERS} lines or {HEAD_BYTES // 2**10} KiB: send fewer headers"
                 return ApiError(431, message, code="head_too_large")
         if self._chunked:
             self._received += len(data)
-            self._lines += data.count(b"\n")  # two for each chunk
+            self._lines += data.count(b"\n")  # two per chunk
             if self._lines > FREE_LINES + self._received / LINE_BYTES:
-                return ApiError(400, "the body comes in chunks of a few bytes: send larger ones", code="chunks_too_small")
+                return ApiError(400, "the body has chunks of a few bytes: send larger chunks", code="chunks_too_small")
         return None
 
     def _watch(self) -> None:
-        """Set the deadline of the state that the connection is in now; unchanged if the state is."""
+        """Update the state, and set its deadline if it changed."""
         state = self._current()
         if state == self.state:
             return
@@ -198,7 +198,7 @@ class Connection(H11Protocol):
 
 
 class Listener:
-    """Accepts connections at a socket, one at a time, while there is room. In place of an `asyncio.Server`, as far as uvicorn uses one."""
+    """Accepts connections at a socket while the server has room. Has the methods of `asyncio.Server` that uvicorn calls."""
 
     def __init__(self, listener: socket.socket, server: Server):
         self._listener, self._server = listener, server
@@ -215,13 +215,13 @@ class Listener:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._server.room()
+            await self._server.wait_for_room()
             try:
                 connection, _ = await loop.sock_accept(self._listener)
-            except ConnectionError:  # it was reset while it waited
+            except ConnectionError:  # reset by the client in the meantime
                 continue
             except OSError as e:
-                log.warning("cannot accept connections for now: %s", e.strerror or e)
+                log.warning("cannot accept connections, trying again in a second: %s", e.strerror or e)
                 await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
                 continue
             try:
@@ -231,11 +231,11 @@ class Listener:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with that accept loop."""
+    """uvicorn's server with `Listener` as its accept loop."""
 
-    def __init__(self, config: uvicorn.Config, most: int):
+    def __init__(self, config: uvicorn.Config, limit: int):
         super().__init__(config)
-        self._most = most
+        self._limit = limit
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
@@ -245,15 +245,15 @@ class Server(uvicorn.Server):
         self.started = True
 
     def protocol(self) -> Connection:
-        """The protocol of a new connection."""
+        """Create the protocol of a new connection."""
         return Connection(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
-    async def room(self) -> None:
-        """Wait until there is room for one more connection."""
+    async def wait_for_room(self) -> None:
+        """Wait until one more connection is allowed, and close an expendable one if need be."""
         connections: Any = self.server_state.connections
-        if len(connections) >= self._most:
-            log.warning("%d connections are open, as many as this server takes: those without a request give way", self._most)
-        while len(connections) >= self._most:
+        if len(connections) >= self._limit:
+            log.warning("%d connections are open, the limit of this server: those without a request are closed", self._limit)
+        while len(connections) >= self._limit:
             expendable = [one for one in connections if one.expendable]
             held = Counter(one.address for one in expendable)
             worst = max(expendable, key=lambda one: (held[one.address], -one.since), default=None)
@@ -261,19 +261,19 @@ class Server(uvicorn.Server):
                 await asyncio.sleep(FULL_PAUSE_SECONDS)
             else:
                 worst.abort()
-                await asyncio.sleep(0)  # in which it goes
+                await asyncio.sleep(0)  # lets the loop close it
 
 
 def fit_descriptors(settings: ServeSettings) -> int:
-    """Most connections for which the process has descriptors, the files of their requests included."""
+    """Return the limit of connections for which the process has descriptors, including the files of their requests."""
     try:
         import resource
-    except ImportError:  # Windows, whose sockets are no descriptors
+    except ImportError:  # Windows, where sockets are not file descriptors
         return settings.connections
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit == resource.RLIM_INFINITY:
         return settings.connections
     listed = Path("/proc/self/fd")
-    left = limit - SPARE_FILES - (sum(1 for _ in listed.iterdir()) if listed.is_dir() else UNKNOWN_OPEN_FILES)
+    left = limit - SPARE_FILES - (sum(1 for _ in listed.iterdir()) if listed.is_dir() else ASSUMED_OPEN_FILES)
     requests = settings.requests + settings.uploads
     return max(1, min(settings.connections, max(left - FILES_PER_REQUEST * requests, left // (1 + FILES_PER_REQUEST))))

@@ -1,8 +1,10 @@
-"""Segments of speech that wait for the model: which are heard next, together.
+"""Speech segments that wait for the model, scheduled by fair queueing (Demers, Keshav and Shenker 1989).
 
-Fair queueing (Demers, Keshav, Shenker 1989): every job has an equal share of the model, counted in seconds of speech. A segment is tagged
-with the time at which its job would come to it, were all jobs served at once; the least tag is next. So an hour's lecture takes its turns
-among short commands and cannot be pushed back for ever either. The next segment brings others along: of like length, whose turn is near.
+Every job is a flow with an equal share of the model, counted in seconds of speech. A segment is tagged with the virtual time at which the
+model would start it if it served all flows at once. The segment with the smallest tag is next. So a lecture of an hour takes turns with
+short commands, and neither delays the other indefinitely. Segments of similar length whose tags are close join the batch.
+
+A streamed job shows its text as it is recognised. Its first segment therefore precedes other segments in a batch, and such a batch is short.
 """
 
 from __future__ import annotations
@@ -14,122 +16,143 @@ from itertools import count
 from typing import Generic, TypeVar
 
 from asr.speech.segment import SpeechSegment
+from asr.transcribe import Transcriber
 
-LIKE = 0.6  # the shorter by the longer: what is less alike is not heard together, for padding costs as much as speech
-NEAR_SECONDS = 30.0  # of a job's share: a segment whose turn is that near comes along
-AHEAD_SECONDS = 60.0  # of a job's speech that wait at most: a recording of hours stays on the disk
-
-
-class GivenUp(Exception):
-    """Nobody waits for the job any more."""
+MIN_LENGTH_RATIO = 0.6  # shortest by longest segment of a batch: padding costs as much as speech
+MAX_TAG_DISTANCE = 30.0  # virtual seconds between the first segment of a batch and the others
+MAX_QUEUED_SECONDS = 60.0  # speech of one job in the queue; the rest of a long recording stays on disk
+OPENING_SHARE = 0.5  # of batch_seconds: the length of a batch that holds the first segment of a streamed job
 
 
-@dataclass(eq=False)
-class Share:
-    """A job, as the queue sees it."""
-
-    served: float = 0.0
-    """its share of the model up to its last segment (s)"""
-    waiting: float = 0.0
-    """seconds of its speech in the queue"""
-    given_up: bool = False
-
-
-SomeShare = TypeVar("SomeShare", bound=Share)
+class Cancelled(Exception):
+    """The job was cancelled, or the queue is closed."""
 
 
 @dataclass(eq=False)
-class Waiting(Generic[SomeShare]):
+class Flow:
+    """A job as seen by the queue."""
+
+    finish_tag: float = 0.0
+    """virtual time at which the last queued segment would be finished (s)"""
+    queued_seconds: float = 0.0
+    """speech of the job in the queue"""
+    cancelled: bool = False
+    streamed: bool = False
+    """the text is shown as it is recognised"""
+    transcriber: Transcriber | None = None
+    """the model with the hotwords of the job: segments share a batch only if they share a transcriber"""
+
+
+SomeFlow = TypeVar("SomeFlow", bound=Flow)
+
+
+@dataclass(eq=False)
+class QueuedSegment(Generic[SomeFlow]):
     """A segment in the queue."""
 
-    job: SomeShare
+    job: SomeFlow
     number: int
-    """of the segment in its job"""
+    """position of the segment in its job"""
     speech: SpeechSegment
-    turn: tuple[float, int]
-    """tag, and order of arrival"""
+    tag: tuple[float, int]
+    """virtual start time, then order of arrival"""
+
+    @property
+    def opens_stream(self) -> bool:
+        """Whether it is the first segment of a streamed job."""
+        return self.job.streamed and self.number == 0
 
 
 @dataclass
-class FairQueue(Generic[SomeShare]):
-    """Filled by many threads, emptied by one."""
+class FairQueue(Generic[SomeFlow]):
+    """A queue with many producers and one consumer."""
 
     batch_seconds: float
-    """most speech taken at once, padding counted"""
+    """longest batch, padding included"""
     window_seconds: float
-    """how long `take` waits for more, where the queue was empty"""
-    _items: list[Waiting[SomeShare]] = field(default_factory=list)
-    _clock: float = 0.0
+    """time for which `take` collects segments after the first one of an empty queue"""
+    _segments: list[QueuedSegment[SomeFlow]] = field(default_factory=list)
+    _virtual_time: float = 0.0
     _arrivals: count[int] = field(default_factory=count)
     _closed: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def put(self, job: SomeShare, number: int, speech: SpeechSegment) -> None:
-        """Waits while the job has AHEAD_SECONDS in the queue. Raises GivenUp."""
+    def put(self, job: SomeFlow, number: int, speech: SpeechSegment) -> None:
+        """Add a segment. Blocks while the job has MAX_QUEUED_SECONDS in the queue.
+
+        Raises:
+            Cancelled: the job is cancelled or the queue is closed.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: job.given_up or self._closed or job.waiting < AHEAD_SECONDS)
-            if job.given_up or self._closed:
-                raise GivenUp
-            tag = max(self._clock, job.served)
-            job.served = tag + speech.seconds
-            job.waiting += speech.seconds
-            self._items.append(Waiting(job, number, speech, (tag, next(self._arrivals))))
+            self._changed.wait_for(lambda: job.cancelled or self._closed or job.queued_seconds < MAX_QUEUED_SECONDS)
+            if job.cancelled or self._closed:
+                raise Cancelled
+            tag = max(self._virtual_time, job.finish_tag)
+            job.finish_tag = tag + speech.seconds
+            job.queued_seconds += speech.seconds
+            self._segments.append(QueuedSegment(job, number, speech, (tag, next(self._arrivals))))
             self._changed.notify_all()
 
-    def take(self) -> list[Waiting[SomeShare]]:
-        """The segments to be heard next; waits for the first. None at all once the queue is closed and empty."""
+    def take(self) -> list[QueuedSegment[SomeFlow]]:
+        """Remove and return the next batch. Blocks while the queue is empty; returns an empty list once it is closed and empty."""
         with self._changed:
-            while not self._items:  # what comes may be given up again within the window
+            while not self._segments:  # a segment may be cancelled within the window
                 if self._closed:
                     return []
-                self._changed.wait_for(lambda: self._items or self._closed)
+                self._changed.wait_for(lambda: self._segments or self._closed)
                 until = time.monotonic() + self.window_seconds
                 while not self._closed and self._seconds() < self.batch_seconds and (left := until - time.monotonic()) > 0:
                     self._changed.wait(left)
-            batch = self._next()
-            jobs = len({id(item.job) for item in self._items})
-            self._clock = max(self._clock, batch[0].turn[0]) + sum(item.speech.seconds for item in batch) / jobs
+            batch = self._next_batch()
+            flows = len({id(item.job) for item in self._segments})
+            self._virtual_time = max(self._virtual_time, batch[0].tag[0]) + sum(item.speech.seconds for item in batch) / flows
             for item in batch:
-                item.job.waiting -= item.speech.seconds
-                self._items.remove(item)
+                item.job.queued_seconds -= item.speech.seconds
+                self._segments.remove(item)
             self._changed.notify_all()
             return batch
 
-    def _next(self) -> list[Waiting[SomeShare]]:
-        """The segment whose turn it is, then those that come along, most alike first."""
-        first = min(self._items, key=lambda item: item.turn)
+    def _next_batch(self) -> list[QueuedSegment[SomeFlow]]:
+        """Choose the segment with the smallest tag, then the segments that join it: first segments of streamed jobs, then the most similar."""
+        first = min(self._segments, key=lambda item: item.tag)
 
-        def likeness(item: Waiting[SomeShare]) -> float:
+        def length_ratio(item: QueuedSegment[SomeFlow]) -> float:
             short, long = sorted((item.speech.seconds, first.speech.seconds))
             return short / long
 
-        near = [item for item in self._items if item is not first and item.turn[0] <= first.turn[0] + NEAR_SECONDS]
+        near = [
+            item
+            for item in self._segments
+            if item is not first and item.tag[0] <= first.tag[0] + MAX_TAG_DISTANCE and item.job.transcriber is first.job.transcriber
+        ]
+        limit = self.batch_seconds * (OPENING_SHARE if first.opens_stream else 1.0)
         batch, shortest, longest = [first], first.speech.seconds, first.speech.seconds
-        for item in sorted(near, key=lambda item: (-likeness(item), item.turn)):
-            shortest, longest = min(shortest, item.speech.seconds), max(longest, item.speech.seconds)
-            if shortest < LIKE * longest or longest * (len(batch) + 1) > self.batch_seconds:
-                break
+        for item in sorted(near, key=lambda item: (not item.opens_stream, -length_ratio(item), item.tag)):
+            low, high = min(shortest, item.speech.seconds), max(longest, item.speech.seconds)
+            if low < MIN_LENGTH_RATIO * high or high * (len(batch) + 1) > limit:
+                continue
+            shortest, longest = low, high
             batch.append(item)
         return batch
 
-    def give_up(self, job: SomeShare) -> None:
-        """Drop what waits of a job, and take no more of it."""
+    def cancel(self, job: SomeFlow) -> None:
+        """Drop the queued segments of a job and accept no more."""
         with self._changed:
-            job.given_up = True
-            self._items = [item for item in self._items if item.job is not job]
+            job.cancelled = True
+            self._segments = [item for item in self._segments if item.job is not job]
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Take no more; what waits can still be taken."""
+        """Accept no more segments; queued ones can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     @property
     def seconds(self) -> float:
-        """of speech that wait"""
+        """Speech in the queue (s)."""
         with self._changed:
             return self._seconds()
 
     def _seconds(self) -> float:
-        return sum(item.speech.seconds for item in self._items)
+        return sum(item.speech.seconds for item in self._segments)

@@ -1,84 +1,141 @@
-"""The fields of OpenAI's `POST /v1/audio/transcriptions`, checked.
+"""The form fields of OpenAI's `POST /v1/audio/transcriptions`, checked.
 
-What this model cannot do is refused where an answer would otherwise be wrong: another language, a stream of events, token
-probabilities. What only nudges Whisper is taken and named in the answer's header `X-Ignored-Fields`: a prompt, a temperature.
+A field whose effect this server cannot produce is refused if the response would otherwise be wrong: another language, speakers. Fields
+without effect on the text are accepted and named in the header `X-Ignored-Fields`: `temperature`, and fields that the API does not have.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from typing import Any
 
+from asr.config import SegmentConfig
 from asr.serve.errors import ApiError
+from asr.serve.languages import language_name, same_language
 
 MODEL = "las-asr"
-MODELS = (MODEL, "whisper-1")  # the second because clients have it built in
+MODELS = (MODEL, "whisper-1")  # many clients have the second one built in
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
+STREAMED_FORMATS = ("json", "text")
 GRANULARITIES = ("word", "segment")
-LANGUAGES = {
-    "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese",
+NO_SPEAKERS = "this server does not recognise speakers"
+SPEAKER_FIELDS = ("known_speaker_names", "known_speaker_references")
+USED = {
+    "model", "language", "languages", "prompt", "keywords", "response_format", "timestamp_granularities", "stream", "include",
+    "chunking_strategy",
 }  # fmt: skip
-"""names of those with much free speech to train on, of Multilingual LibriSpeech; any other goes by its code"""
-USED = {"model", "language", "response_format", "timestamp_granularities", "stream", "include"}
+
+VAD_BOUNDS = {"threshold": (0.0, 1.0), "prefix_padding_ms": (0, 2_000), "silence_duration_ms": (1, 10_000)}
+"""parameters of `server_vad`, with the least and the greatest value"""
+
+HIGHEST_THRESHOLD = 0.999  # the segmenter needs a threshold below 1
 
 
 @dataclass(frozen=True)
 class Fields:
-    """What is asked for."""
+    """A request, checked."""
 
-    response_format: str
-    granularities: tuple[str, ...]
-    ignored: tuple[str, ...]
-    """names of fields that make no difference"""
+    response_format: str = "json"
+    granularities: tuple[str, ...] = ("segment",)
+    stream: bool = False
+    logprobs: bool = False
+    hotwords: tuple[str, ...] = ()
+    """phrases of `prompt` and `keywords`, as they were sent"""
+    segmentation: SegmentConfig = field(default_factory=SegmentConfig)
+    ignored: tuple[str, ...] = ()
+    """names of fields without effect"""
 
 
-def read_fields(sent: dict[str, list[str]], language: str) -> Fields:
-    """Fields by name, several values of one where it was sent several times -> what they ask for. An empty one counts as left out.
+class _Form:
+    """Values by field name, without empty ones. `name[]` is `name`."""
 
-    Raises ApiError naming the field; of languages, `language` is the one that the model understands (its code).
-    """
-    fields: dict[str, list[str]] = {}
-    for name, values in sent.items():
-        fields.setdefault(name.removesuffix("[]"), []).extend(v for v in values if v.strip())
+    def __init__(self, sent: dict[str, list[str]]):
+        self._values: dict[str, list[str]] = {}
+        for name, values in sent.items():
+            self._values.setdefault(name.removesuffix("[]"), []).extend(value.strip() for value in values if value.strip())
 
-    def one(name: str) -> str | None:
-        values = fields.get(name, [])
+    def all(self, name: str) -> list[str]:
+        return self._values.get(name, [])
+
+    def one(self, name: str) -> str | None:
+        values = self.all(name)
         if len(values) > 1:
-            raise _wrong(name, f"is given {len(values)} times, expected once")
+            raise _invalid(name, f"is given {len(values)} times, expected once")
         return values[0] if values else None
 
-    model = one("model") or MODEL
-    check_model(model)
-    _check_language(one("language"), language)
-    _check_temperature(one("temperature"))
-    if (stream := one("stream")) is not None and stream.strip().lower() not in ("false", "0"):
-        raise _wrong("stream", "answers come whole from this server: leave it out")
-    if fields.get("include"):
-        raise _wrong("include", f"{_shown(fields['include'][0])} is not offered; word probabilities are in verbose_json")
-    response_format = (one("response_format") or "json").strip()
+    def members(self, name: str) -> dict[str, str]:
+        """Return the fields `name[key]` by key."""
+        found = {field: re.fullmatch(rf"{name}\[(\w+)\]", field) for field in self._values}
+        return {match[1]: value for field, match in found.items() if match and (value := self.one(field)) is not None}
+
+    def names(self) -> list[str]:
+        return [name for name, values in self._values.items() if values]
+
+
+def read_fields(sent: dict[str, list[str]], language: str, segmentation: SegmentConfig) -> Fields:
+    """Check the fields of a form.
+
+    Args:
+        sent: the values of each field. An empty value counts as absent.
+        language: ISO 639 code of the model's language.
+        segmentation: that of the server, which `chunking_strategy` changes.
+
+    Raises:
+        ApiError: names the field that cannot be used.
+    """
+    form = _Form(sent)
+    check_model(form.one("model") or MODEL)
+    _check_languages(form, language)
+    _check_temperature(form.one("temperature"))
+    for name in SPEAKER_FIELDS:
+        if form.all(name):
+            raise _unsupported(name, f"{NO_SPEAKERS}: leave it out")
+    stream, logprobs = _stream(form), _logprobs(form)
+    response_format = form.one("response_format") or "json"
+    if response_format == "diarized_json":
+        raise _unsupported("response_format", f"diarized_json is not available, because {NO_SPEAKERS}: use verbose_json")
     if response_format not in RESPONSE_FORMATS:
-        raise _wrong("response_format", f"{_shown(response_format)} is not known: choose of {', '.join(RESPONSE_FORMATS)}")
-    granularities = tuple(dict.fromkeys(g.strip() for g in fields.get("timestamp_granularities", [])))
-    for granularity in granularities:
-        if granularity not in GRANULARITIES:
-            raise _wrong("timestamp_granularities[]", f"{_shown(granularity)} is not known: choose of {', '.join(GRANULARITIES)}")
-    if granularities and response_format != "verbose_json":
-        raise _wrong("timestamp_granularities[]", f"needs response_format=verbose_json, not {response_format}")
-    return Fields(response_format, granularities or ("segment",), tuple(sorted(n for n in fields if fields[n] and n not in USED)))
+        raise _invalid("response_format", f"{_shown(response_format)} is unknown: choose one of {', '.join(RESPONSE_FORMATS)}")
+    if stream and response_format not in STREAMED_FORMATS:
+        raise _unsupported("response_format", f"{response_format} cannot be streamed: use json, or leave stream out")
+    if logprobs and response_format != "json":
+        raise _unsupported("include[]", f"logprobs need response_format=json, not {response_format}")
+    ignored = sorted(name for name in form.names() if name not in USED and not name.startswith("chunking_strategy["))
+    return Fields(
+        response_format=response_format,
+        granularities=_granularities(form, response_format),
+        stream=stream,
+        logprobs=logprobs,
+        hotwords=_hotwords(form),
+        segmentation=_segmentation(form, segmentation),
+        ignored=tuple(ignored),
+    )
 
 
 def check_model(name: str) -> None:
     """Raises ApiError for a model that this server does not have."""
     if name not in MODELS:
-        message = f"the model {_shown(name)} does not exist: this server has {' (also called '.join(MODELS)})"
+        message = f"the model {_shown(name)} does not exist: this server has {' (alias '.join(MODELS)})"
         raise ApiError(404, message, param="model", code="model_not_found")
 
 
-def _check_language(asked: str | None, own: str) -> None:
-    """By its code, with a country or not (en-US), or by its name."""
-    name = LANGUAGES.get(own, own)
-    if asked is not None and asked.strip().lower().replace("_", "-").split("-")[0] not in (own, name.lower()):
-        raise _wrong("language", f"{_shown(asked)} is not understood: this model hears {name} alone; send {own}, or leave it out")
+def _check_languages(form: _Form, code: str) -> None:
+    """`auto` is the model's language. `languages` lists the candidates of a detection: the model's language must be one of them."""
+    given = form.one("language")
+    if given is not None and given.lower() != "auto" and not same_language(given, code):
+        raise _wrong_language("language", given, code)
+    candidates = form.all("languages")
+    if candidates and not any(same_language(candidate, code) for candidate in candidates):
+        raise _wrong_language("languages[]", candidates[0], code)
+
+
+def _wrong_language(name: str, given: str, code: str) -> ApiError:
+    return _unsupported(
+        name, f"{_shown(given)} is not supported: the model recognises {language_name(code)} only; send {code}, or leave it out"
+    )
 
 
 def _check_temperature(text: str | None) -> None:
@@ -87,11 +144,96 @@ def _check_temperature(text: str | None) -> None:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        raise _wrong("temperature", f"is {_shown(text or '')}, expected a number from 0 to 1")
+        raise _invalid("temperature", f"is {_shown(text or '')}, expected a number from 0 to 1")
 
 
-def _wrong(name: str, what: str) -> ApiError:
-    return ApiError(400, f"{name}: {what}", param=name, code="invalid_value")
+def _stream(form: _Form) -> bool:
+    text = form.one("stream")
+    if text is None or text.lower() in ("false", "0"):
+        return False
+    if text.lower() in ("true", "1"):
+        return True
+    raise _invalid("stream", f"is {_shown(text)}, expected true or false")
+
+
+def _logprobs(form: _Form) -> bool:
+    for value in form.all("include"):
+        if value != "logprobs":
+            raise _invalid("include[]", f"{_shown(value)} is unknown: only logprobs can be included")
+    return bool(form.all("include"))
+
+
+def _granularities(form: _Form, response_format: str) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(form.all("timestamp_granularities")))
+    for value in values:
+        if value not in GRANULARITIES:
+            raise _invalid("timestamp_granularities[]", f"{_shown(value)} is unknown: choose from {', '.join(GRANULARITIES)}")
+    if values and response_format != "verbose_json":
+        raise _invalid("timestamp_granularities[]", f"needs response_format=verbose_json, not {response_format}")
+    return values or ("segment",)
+
+
+def _hotwords(form: _Form) -> tuple[str, ...]:
+    """Split `prompt` and `keywords` at commas and line ends."""
+    text = "\n".join([*form.all("prompt"), *form.all("keywords")])
+    return tuple(phrase.strip() for phrase in re.split(r"[,\r\n]", text) if phrase.strip())
+
+
+def _segmentation(form: _Form, default: SegmentConfig) -> SegmentConfig:
+    """Convert `chunking_strategy`: `auto`, or `server_vad` as an object in JSON or as fields `chunking_strategy[key]`."""
+    name = "chunking_strategy"
+    text, members = form.one(name), form.members(name)
+    strategy: Any = members or None
+    if text is not None:
+        try:
+            strategy = json.loads(text) if text.startswith("{") else text
+        except (ValueError, RecursionError):
+            raise _invalid(name, f"{_shown(text)} is not valid JSON") from None
+    if strategy in (None, "auto"):
+        return default
+    if not isinstance(strategy, dict) or strategy.get("type") != "server_vad":
+        raise _invalid(name, f"{_shown(str(strategy))} is unknown: use auto, or an object of type server_vad")
+    if unknown := strategy.keys() - VAD_BOUNDS.keys() - {"type"}:
+        raise _invalid(name, f"{_shown(min(unknown))} is unknown: server_vad takes {', '.join(VAD_BOUNDS)}")
+    given = VAD_BOUNDS.keys() & strategy.keys()
+    return vad_segmentation({key: _bounded(f"{name}[{key}]", strategy[key], *VAD_BOUNDS[key]) for key in given}, default)
+
+
+def vad_segmentation(parameters: dict[str, float], default: SegmentConfig) -> SegmentConfig:
+    """Apply the parameters of `server_vad` to a segmentation. A recording that fits into one segment stays whole.
+
+    | parameter | effect |
+    |---|---|
+    | `threshold` | probability at which speech begins; it ends at 0.15 below, or at half of a threshold under 0.3 |
+    | `prefix_padding_ms` | quiet kept before and after a segment |
+    | `silence_duration_ms` | a longer pause separates two segments |
+    """
+    changes: dict[str, float] = {}
+    if (threshold := parameters.get("threshold")) is not None:
+        changes |= {"threshold": min(threshold, HIGHEST_THRESHOLD), "hysteresis": min(default.hysteresis, threshold / 2)}
+    if (padding := parameters.get("prefix_padding_ms")) is not None:
+        changes |= {"pad_seconds": padding / 1000, "edge_seconds": padding / 1000}
+    if (silence := parameters.get("silence_duration_ms")) is not None:
+        changes |= {"join_seconds": silence / 1000, "pause_seconds": min(default.pause_seconds, silence / 1000)}
+    return default.model_copy(update=changes)
+
+
+def _bounded(name: str, value: object, least: float, greatest: float) -> float:
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not least <= number <= greatest:
+        raise _invalid(name, f"is {_shown(str(value))}, expected a number from {least:g} to {greatest:g}")
+    return number
+
+
+def _invalid(name: str, problem: str) -> ApiError:
+    return ApiError(400, f"{name}: {problem}", param=name, code="invalid_value")
+
+
+def _unsupported(name: str, problem: str) -> ApiError:
+    return ApiError(400, f"{name}: {problem}", param=name, code="unsupported_value")
 
 
 def _shown(text: str) -> str:

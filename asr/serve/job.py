@@ -1,4 +1,4 @@
-"""A recording on its way to its transcript: one thread reads it, another recognises it, a third waits for the result."""
+"""A transcription job. One thread reads the recording, another recognises its segments, and the event loop waits for the transcript."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from asr.config import SegmentConfig
 from asr.decode.attention import WordAttention
-from asr.serve.fair_queue import Share
+from asr.serve.fair_queue import Flow
 from asr.serve.recordings import Recording
 from asr.transcript import HeldBack, Segment, Transcript
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Progress of a job: seconds of the recording read, of speech found in it, and of speech recognised."""
+    """Seconds of the recording read, of speech detected in it, and of speech recognised."""
 
     read: float
     speech: float
@@ -25,68 +26,73 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The result of a segment."""
+class SegmentResult:
+    """The result of one speech segment."""
 
     number: int
-    said: Segment | HeldBack | None
-    look: WordAttention | None
-    """The attention weights, if the job wants them."""
+    """position of the segment in its job, from 0"""
+    segment: Segment | HeldBack | None
+    """None without words"""
+    attention: WordAttention | None = None
+    """attention weights, if the job wants them"""
 
 
 @dataclass(eq=False)
-class Job(Share):
-    """`transcript` is set with the last segment, or to the error of the recording. Other threads call `tell`."""
+class Job(Flow):
+    """A recording on its way to a transcript."""
 
     recording: Recording = field(default_factory=lambda: Recording(Path()))
-    """Closed by the thread that reads it."""
-    looks: bool = False
-    """The attention weights are wanted, too."""
+    """closed by the thread that reads it"""
+    segmentation: SegmentConfig = field(default_factory=SegmentConfig)
+    wants_attention: bool = False
     language: str = "en"
-    """Code of the model's language."""
-    tell: Callable[[Progress | Heard], None] = lambda _: None
+    """ISO 639 code of the model's language"""
+    on_event: Callable[[Progress | SegmentResult], None] = lambda _: None
+    """called by the threads of the service"""
     transcript: Future[Transcript] = field(default_factory=Future)
-    looked_seconds: float = 0.0
-    """Seconds of speech with attention weights so far."""
+    """the result, or the error of the recording"""
+    attention_seconds: float = 0.0
+    """speech with attention weights so far"""
     missing: float = 0.0
-    """Seconds of the recording that could not be read."""
+    """seconds of the recording that could not be read"""
     notes: list[str] = field(default_factory=list)
-    """Sentences on the recording, complete once it is read."""
+    """sentences on the recording, complete once it is read"""
     _read: float = 0.0
     _speech: float = 0.0
     _recognized: float = 0.0
-    _found: dict[int, Segment | HeldBack | None] = field(default_factory=dict)
+    _results: dict[int, Segment | HeldBack | None] = field(default_factory=dict)
     _segments: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def reading(self, seconds: float, speech: float) -> None:
-        """Report the seconds read, and the seconds of speech found in them."""
+    def report_read(self, seconds: float, speech: float) -> None:
+        """Report the seconds read so far, and the seconds of speech in them."""
         with self._lock:
             self._read, self._speech = seconds, speech
             progress = Progress(self._read, self._speech, self._recognized)
-        self.tell(progress)
+        self.on_event(progress)
 
-    def all_read(self, segments: int) -> None:
-        """Set the number of segments."""
+    def finish_reading(self, segments: int) -> None:
+        """Set the number of segments, which is known once the recording is read."""
         with self._lock:
             self._segments = segments
-            self._finish()
+            self._complete()
 
-    def hear(self, number: int, seconds: float, said: Segment | HeldBack | None, look: WordAttention | None) -> None:
-        """Store the result of a segment that lasts `seconds`."""
-        self.tell(Heard(number, said, look))
+    def add_result(self, result: SegmentResult, seconds: float) -> None:
+        """Store the result of a segment of `seconds`."""
+        self.on_event(result)
         with self._lock:
             self._recognized += seconds
-            self._found[number] = said
+            self._results[result.number] = result.segment
             progress = Progress(self._read, self._speech, self._recognized)
-            self._finish()
-        self.tell(progress)
+            self._complete()
+        self.on_event(progress)
 
     def fail(self, error: BaseException) -> None:
-        with suppress(InvalidStateError):  # given up, or another segment failed before
+        """Set an error in place of the transcript, unless the job has ended."""
+        with suppress(InvalidStateError):
             self.transcript.set_exception(error)
 
-    def _finish(self) -> None:
-        if len(self._found) == self._segments:
-            with suppress(InvalidStateError):  # given up, a moment ago
-                self.transcript.set_result(Transcript.of("", self._read, self._found.values(), self.missing, self.language, self.notes))
+    def _complete(self) -> None:
+        if len(self._results) == self._segments:
+            with suppress(InvalidStateError):  # cancelled
+                self.transcript.set_result(Transcript.of("", self._read, self._results.values(), self.missing, self.language, self.notes))

@@ -1,4 +1,4 @@
-"""Figures of a server, as Prometheus collects them (`/metrics`)."""
+"""Prometheus metrics of a server (`/metrics`)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics:
-    """Each server has its own, so that there can be several in a process."""
+    """The metrics of one server. Each has a registry of its own, so that a process can hold several servers."""
 
     def __init__(self) -> None:
         r = self._registry = CollectorRegistry()
-        self.requests = Counter("asr_requests", "Requests for a transcript that were answered", ["status"], registry=r)
+        self.requests = Counter("asr_requests", "Requests for a transcript, by response status", ["status"], registry=r)
         self.seconds = Histogram(
-            "asr_request_seconds", "From the head of a request to its answer, of those with a transcript (s)", registry=r,
+            "asr_request_seconds", "Time from the head of a request to its transcript (s)", registry=r,
             buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
         )  # fmt: skip
-        self.refused = Counter("asr_requests_refused", "Requests that were refused for too many were under way", registry=r)
-        self.under_way = Gauge("asr_requests_under_way", "Recordings that wait for recognition or are being recognised", registry=r)
+        self.refused = Counter("asr_requests_refused", "Requests refused because a limit of concurrent work was reached", registry=r)
+        self.under_way = Gauge("asr_requests_under_way", "Recordings in recognition, queued ones included", registry=r)
         self.uploads = Gauge("asr_uploads_under_way", "Uploads in progress", registry=r)
-        self.audio_seconds = Counter("asr_audio_seconds", "Recordings that were read to their end (s)", registry=r)
-        self.waiting_seconds = Gauge("asr_waiting_speech_seconds", "Speech that waits for the model (s)", registry=r)
-        self.batch_segments = Histogram(
-            "asr_batch_segments", "Segments of speech recognised together", registry=r, buckets=(1, 2, 4, 8, 16, 32, 64)
-        )
-        self.batch_time = Histogram("asr_batch_seconds", "Time for which the model was at work on a batch (s)", registry=r)
+        self.audio_seconds = Counter("asr_audio_seconds", "Audio read to the end (s)", registry=r)
+        self.waiting_seconds = Gauge("asr_waiting_speech_seconds", "Speech in the queue (s)", registry=r)
+        self.batch_segments = Histogram("asr_batch_segments", "Speech segments in a batch", registry=r, buckets=(1, 2, 4, 8, 16, 32, 64))
+        self.batch_time = Histogram("asr_batch_seconds", "Recognition time of a batch (s)", registry=r)
 
     def text(self) -> bytes:
-        """in Prometheus' text format"""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,41 +1,44 @@
-"""The page, its files, and the address that serves its transcripts.
+"""The page, its files, and the routes that it uses.
 
-`POST /page/transcription` takes a form with a `file` and answers with one JSON object a line as the recognition proceeds:
+`GET /page/info` describes the server: `language` (name), `upload_bytes`, `audio_seconds`.
 
-| `event` | |
+`POST /page/transcription` takes a form with a `file`. It responds with one JSON object per line while the recording is recognised:
+
+| `event` | keys |
 |---|---|
-| `progress` | `read`, `speech`, `recognized`: seconds of the recording that are read, of speech that was found in it, and recognised |
-| `segment` | `start`, `end`, `text`, `doubtful`, `words` as in verbose_json, and `picture` (`asr.serve.pictures`) or null |
+| `progress` | `read`, `speech`, `recognized`: seconds of the recording read, of speech detected, and of speech recognised |
+| `segment` | `start`, `end`, `text`, `doubtful`, `words` as in verbose_json, and `picture` (`asr.serve.attention_picture`) or null |
 | `done` | `duration`, and `files`: the transcript as txt, srt, vtt and json |
 | `error` | `error`, OpenAI's object |
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import swagger_ui_bundle
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
 
 from asr.output import FORMATS, OutputOptions
 from asr.serve.access import check_key
+from asr.serve.attention_picture import picture
 from asr.serve.errors import ApiError
-from asr.serve.job import Heard, Progress
-from asr.serve.pictures import picture
+from asr.serve.event_stream import HoldingResponse
+from asr.serve.job import Progress, SegmentResult
+from asr.serve.job_events import JobEvents
+from asr.serve.languages import language_name
+from asr.serve.metrics import Metrics
 from asr.serve.replies import verbose
-from asr.serve.service import Service, as_api_error
-from asr.serve.uploads import Body, Upload, received
-from asr.serve.waiting import too_late
+from asr.serve.service import JobOptions, Service
+from asr.serve.uploads import Body, receive_upload
 from asr.transcript import Segment, Transcript
 
 PAGE = Path(str(files("asr.serve") / "page"))
@@ -44,11 +47,11 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")  # Swagger UI styles its own elements
+DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")  # Swagger UI has inline styles
 
 
 def add_page(app: FastAPI, service: Service) -> None:
-    """`/`, `/docs`, and what they need."""
+    """Add `/`, `/docs`, and the routes that they use."""
 
     @app.get("/", include_in_schema=False)
     def index() -> Response:
@@ -58,13 +61,19 @@ def add_page(app: FastAPI, service: Service) -> None:
     def docs() -> Response:
         return FileResponse(PAGE / "docs.html", headers={"Content-Security-Policy": DOCS_POLICY})
 
+    @app.get("/page/info", include_in_schema=False)
+    def info() -> dict[str, Any]:
+        settings = service.settings
+        language = language_name(service.language) if service.ready else None
+        return {"language": language, "upload_bytes": settings.upload_bytes, "audio_seconds": settings.audio_seconds}
+
     @app.post("/page/transcription", include_in_schema=False)
     async def transcription(request: Request) -> Response:
         body = Body(request, service.settings)
         async with AsyncExitStack() as stack:
             try:
                 check_key(request, service.settings.api_key)
-                upload = await stack.enter_async_context(received(body, request, service))
+                upload = await stack.enter_async_context(receive_upload(body, request, service))
             except ApiError as e:
                 service.metrics.requests.labels(str(e.status)).inc()
                 await body.linger()
@@ -72,80 +81,53 @@ def add_page(app: FastAPI, service: Service) -> None:
             except ClientDisconnect:
                 service.metrics.requests.labels("499").inc()
                 return Response(status_code=499)
+            job = JobEvents(service, upload, JobOptions(streamed=True, attention=True), progress=True)
+            stack.callback(job.close)
             held = stack.pop_all()
-        return _Lines(service, upload, held)
+        return HoldingResponse(_lines(job, service.metrics), held, "application/x-ndjson")
 
-    app.mount(
-        "/static", StaticFiles(directory=PAGE, packages=[("asr.report", "theme")]), name="static"
-    )  # theme.css and theme.js are the report's
+    # theme.css and theme.js are those of the report.
+    app.mount("/static", StaticFiles(directory=PAGE, packages=[("asr.report", "theme")]), name="static")
     app.mount("/swagger", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path), name="swagger")
 
 
-class _Lines(StreamingResponse):
-    """The lines of an answer. Frees the place of the request at the end, even if the client leaves before the first line."""
-
-    def __init__(self, service: Service, upload: Upload, held: AsyncExitStack):
-        super().__init__(_lines(service, upload), media_type="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
-        self._held = held
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._held:
-            await super().__call__(scope, receive, send)
-
-
-async def _lines(service: Service, upload: Upload) -> AsyncIterator[str]:
-    """Lines of the answer. Gives the job up if the client leaves. A client that reads slowly holds no place once the job is done."""
-    loop = asyncio.get_running_loop()
-    told: asyncio.Queue[Progress | Heard | None] = asyncio.Queue()
-
-    def tell(what: Progress | Heard | None) -> None:
-        with suppress(RuntimeError):  # the loop is closed: the server was stopped by force
-            loop.call_soon_threadsafe(told.put_nowait, what)
-
-    def done(_: object) -> None:
-        tell(None)
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(upload.release)
-
-    job = service.submit(upload.recording, looks=True, tell=tell)
-    job.transcript.add_done_callback(done)
-    until = loop.time() + service.settings.timeout_seconds
-    status = 499  # the client is gone
+async def _lines(job: JobEvents, metrics: Metrics) -> AsyncIterator[str]:
+    """Yield the lines of a response, and cancel the job if the client leaves."""
+    status = 499  # the client left
     try:
-        while (what := await asyncio.wait_for(told.get(), until - loop.time())) is not None:
-            if (event := _event(what)) is not None:
-                yield _line(event)
-        last = _line(_done(job.transcript.result()))
+        async for event in job.events():
+            if event is not None and (line := _event(event)) is not None:
+                yield _encode(line)
+        last = _encode(_done(job.transcript()))
         status = 200
         yield last
     except Exception as e:
-        error = too_late(service) if isinstance(e, asyncio.TimeoutError) else as_api_error(e, upload.recording.path)
+        error = job.error(e)
         status = error.status
-        yield _line({"event": "error", **error.body})
+        yield _encode({"event": "error", **error.body})
     finally:
-        service.metrics.requests.labels(str(status)).inc()
-        service.give_up(job)
+        metrics.requests.labels(str(status)).inc()
+        job.close()
 
 
-def _line(event: dict[str, Any]) -> str:
+def _encode(event: dict[str, Any]) -> str:
     return json.dumps(event, ensure_ascii=False) + "\n"
 
 
-def _event(what: Progress | Heard) -> dict[str, Any] | None:
-    if isinstance(what, Progress):
-        return {"event": "progress", "read": what.read, "speech": what.speech, "recognized": what.recognized}
-    if not isinstance(what.said, Segment):
+def _event(event: Progress | SegmentResult) -> dict[str, Any] | None:
+    if isinstance(event, Progress):
+        return {"event": "progress", "read": event.read, "speech": event.speech, "recognized": event.recognized}
+    if not isinstance(event.segment, Segment):
         return None
-    segment = what.said
-    shown = verbose(Transcript("", segment.end, (segment,)), ("word",))
+    segment = event.segment
     return {
         "event": "segment",
         "start": segment.start,
         "end": segment.end,
         "text": segment.text,
         "doubtful": segment.doubtful,
-        "words": shown["words"],
-        "picture": picture(what.look, segment.end - segment.start) if what.look else None,
+        "words": verbose(Transcript("", segment.end, (segment,)), ("word",))["words"],
+        "picture": picture(event.attention, segment.end - segment.start) if event.attention else None,
     }
 
 

@@ -1,10 +1,10 @@
-"""Uploaded recordings on the disk, which no crash may leave behind.
+"""Uploaded recordings on disk, deleted even after a crash.
 
-Where `/proc/self/fd` can be opened (Linux), a recording is an anonymous temporary file: it has no name in any folder, and the kernel frees
-it with the process, even after `kill -9`. Its path is that of its descriptor.
+Where `/proc/self/fd` can be opened (Linux), a recording is an anonymous temporary file. It has no name in any folder, and the kernel frees it
+with the process, even after `kill -9`. Its path is that of its descriptor.
 
-Elsewhere a decoder needs a named file. It lies in a folder of the server's own (mode 0700), which holds a locked file as long as the server
-lives. A server that starts removes the folders whose lock it can take: their servers are dead.
+On other systems a decoder needs a named file. It is stored in a folder of the server (mode 0700), which contains a locked file while the
+server runs. A server that starts removes the folders whose lock it can acquire, because their servers have ended.
 """
 
 from __future__ import annotations
@@ -27,31 +27,32 @@ DESCRIPTORS = Path("/proc/self/fd")
 
 @dataclass(eq=False)
 class Recording:
-    """A recording on the disk, until `close`."""
+    """A recording on disk, until `close`."""
 
     path: Path
     kept: bool = False
-    """A job owns the file and closes it."""
+    """a job owns the file and closes it"""
     _file: IO[Any] | None = None
 
     def close(self) -> None:
         if self._file is not None:
-            with contextlib.suppress(FileNotFoundError):  # the system cleaned the temporary folder
+            with contextlib.suppress(FileNotFoundError):  # the system has cleaned the temporary folder
                 self._file.close()
 
 
 class Recordings:
-    """The recordings of a server. Removes those of dead servers first."""
+    """The recordings of a server."""
 
     def __init__(self) -> None:
+        """Remove the recordings of servers that have ended."""
         self._anonymous = _opens_descriptors()
         self._folder: Path | None = None
         self._lock: FileLock | None = None
         self._making = threading.Lock()
-        remove_dead()
+        remove_abandoned()
 
     def keep(self, spool: tempfile.SpooledTemporaryFile[bytes]) -> Recording:
-        """Give an uploaded file a path. The caller must not close `spool` before the recording. Blocks on the disk."""
+        """Give an uploaded file a path. Blocks on disk access. The caller must not close `spool` before the recording."""
         if self._anonymous:
             spool.rollover()
             spool.flush()
@@ -70,27 +71,27 @@ class Recordings:
         return Recording(Path(named.name), _file=named)
 
     def close(self) -> None:
-        """Remove the folder, if there is one."""
+        """Remove the folder of the server, if there is one."""
         if self._folder is not None and self._lock is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._lock.release()
             self._folder = self._lock = None
 
     def _own_folder(self) -> Path:
-        """The folder of this server, made when first needed and again if the system has cleaned it away."""
+        """Return the folder of this server. Creates it at first use, and again if the system has removed it."""
         while self._folder is None or not (self._folder / LOCK).exists():
             folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # mode 0700
             lock = FileLock(folder / LOCK, thread_local=False)
             try:
                 lock.acquire(timeout=0)
             except (Timeout, OSError):
-                continue  # a server that starts has taken the folder for a dead one's
+                continue  # another server that starts is removing the folder
             self._folder, self._lock = folder, lock
         return self._folder
 
 
-def remove_dead() -> None:
-    """Remove the folders of servers that no longer run. Those of live servers, of other users and of other programs stay."""
+def remove_abandoned() -> None:
+    """Remove the folders of servers that have ended, but not those of other users or other programs."""
     for lock_file in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
         folder = lock_file.parent
         with contextlib.suppress(Timeout, OSError):
@@ -101,7 +102,7 @@ def remove_dead() -> None:
 
 
 def _opens_descriptors() -> bool:
-    """Whether a path under `DESCRIPTORS` opens an anonymous file afresh, with a position of its own."""
+    """Whether a path under `DESCRIPTORS` opens an anonymous file anew, with its own position."""
     with tempfile.TemporaryFile() as file:
         file.write(b"ab")
         file.flush()

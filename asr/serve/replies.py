@@ -1,52 +1,90 @@
-"""Transcripts in the forms of OpenAI's audio API.
+"""Transcripts in the formats of OpenAI's audio API.
 
-`verbose_json` has three keys beyond theirs: `probability` of a word, `doubtful` of a segment (little evidence in the CTC head), and
-`held_back`, the stretches of speech with so little evidence that nothing is written for them; a fourth, `notes`, says where
-sound is missing in a damaged recording. Other forms have the notes in the header `X-Notes`.
-`no_speech_prob` is 0 throughout: where nobody speaks is found out before the model listens.
+`verbose_json` has four keys beyond theirs: `probability` of a word; `doubtful` of a segment with little evidence in the CTC head;
+`held_back`, the stretches of speech whose words have too little evidence to be written; `notes`, sentences on the recording. Other formats
+have the notes in the header `X-Notes`. `no_speech_prob` is always 0, because speech is detected before recognition.
+
+`logprobs` has one entry per word: the recogniser estimates the probability of words, not of tokens.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from asr.output import FORMATS, OutputOptions, json_line, one_line
-from asr.serve.fields import LANGUAGES, Fields
-from asr.transcript import Transcript
+from asr.serve.fields import Fields
+from asr.serve.languages import language_name
+from asr.transcript import Segment, Transcript
 
 UNMARKED = OutputOptions(mark_doubtful=False)  # programs read these
 SEGMENT_KEYS = ("id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio", "doubtful")
+LEAST_PROBABILITY = 1e-10  # of a word in `logprobs`: JSON has no infinity
 
 
 def reply(transcript: Transcript, fields: Fields) -> Response:
-    """The answer to a request."""
-    headers = {"X-Ignored-Fields": ", ".join(_header_text(name) for name in fields.ignored)} if fields.ignored else {}
-    if transcript.notes:
-        headers["X-Notes"] = "; ".join(_header_text(note, 500) for note in transcript.notes)
+    """Answer a request with the whole transcript."""
+    sent = headers(fields, transcript.notes)
     form = fields.response_format
     if form == "json":
-        return JSONResponse({"text": one_line(transcript, UNMARKED), "usage": _usage(transcript)}, headers=headers)
+        answer: dict[str, Any] = {"text": plain_text(transcript.segments), "usage": _usage(transcript)}
+        if fields.logprobs:
+            answer["logprobs"] = log_probabilities(transcript.segments)
+        return JSONResponse(answer, headers=sent)
     if form == "verbose_json":
-        return JSONResponse(verbose(transcript, fields.granularities), headers=headers)
+        return JSONResponse(verbose(transcript, fields.granularities), headers=sent)
     if form == "text":
-        return PlainTextResponse(one_line(transcript, UNMARKED) + "\n", headers=headers)
+        return PlainTextResponse(plain_text(transcript.segments) + "\n", headers=sent)
     media = "text/vtt" if form == "vtt" else "application/x-subrip"
-    return Response(FORMATS[form](transcript, UNMARKED), media_type=f"{media}; charset=utf-8", headers=headers)
+    return Response(FORMATS[form](transcript, UNMARKED), media_type=f"{media}; charset=utf-8", headers=sent)
+
+
+def headers(fields: Fields, notes: Iterable[str] = ()) -> dict[str, str]:
+    """Build the headers `X-Ignored-Fields` and `X-Notes`."""
+    found = {}
+    if fields.ignored:
+        found["X-Ignored-Fields"] = ", ".join(_header_text(name).replace(",", "?") for name in fields.ignored)
+    if shown := "; ".join(_header_text(note, 500) for note in notes):
+        found["X-Notes"] = shown
+    return found
+
+
+def plain_text(segments: Iterable[Segment]) -> str:
+    """Join the text of segments to one line."""
+    return one_line(Transcript("", 0.0, tuple(segments)), UNMARKED)
+
+
+def log_probabilities(segments: Iterable[Segment], continued: bool = False) -> list[dict[str, Any]]:
+    """Log-probability of each word, or of each segment for a model without word times.
+
+    The tokens, joined, are the text. `continued`: the first token follows other text.
+    """
+    entries: list[dict[str, Any]] = []
+    for segment in segments:
+        if segment.words:
+            found = [(word.text, math.log(max(word.probability, LEAST_PROBABILITY))) for word in segment.words]
+        else:
+            reading = segment.readings[0]
+            found = [(plain_text([segment]), reading.average_log_probability * (len(reading.tokens) + 1))]
+        for text, logprob in found:
+            token = f" {text}" if entries or continued else text
+            entries.append({"token": token, "bytes": list(token.encode()), "logprob": round(logprob, 4)})
+    return entries
 
 
 def verbose(transcript: Transcript, granularities: tuple[str, ...]) -> dict[str, Any]:
-    """`verbose_json`, with segments, words or both."""
+    """Build `verbose_json`, with segments, words or both."""
     record = json.loads(json_line(transcript))
     answer = {
         "task": "transcribe",
-        "language": LANGUAGES.get(transcript.language, transcript.language).lower(),
+        "language": language_name(transcript.language).lower(),
         "duration": record["duration"],
-        "text": one_line(transcript, UNMARKED),
+        "text": plain_text(transcript.segments),
         "usage": _usage(transcript),
         "held_back": record["held_back"],
         "notes": list(transcript.notes),
@@ -63,5 +101,5 @@ def _usage(transcript: Transcript) -> dict[str, Any]:
 
 
 def _header_text(text: str, longest: int = 60) -> str:
-    """A text that somebody sent, safe in a header."""
-    return "".join(c if c.isascii() and c.isprintable() and (c != "," or longest > 60) else "?" for c in text[:longest])
+    """Make a text safe for a header."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:longest])

@@ -1,4 +1,4 @@
-"""The server's process, from its first line to its last."""
+"""The process of a server: sockets, signals, start and stop."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from asr.serve.service import Service
 from asr.serve.settings import ServeSettings
 from asr.transcribe import Transcriber
 
-KEEP_ALIVE_SECONDS = 65  # longer than the usual 60 of a reverse proxy, which then is the one to close
-STOP_SECONDS = 30.0  # for uploads in progress to finish once the server stops
-LOG_SECONDS, LOG_RECORDS = 10.0, 5  # a message is logged so many times in that time
+KEEP_ALIVE_SECONDS = 65  # longer than the usual 60 of a reverse proxy, so that the proxy closes first
+STOP_SECONDS = 30.0  # for which uploads in progress may finish while the server stops
+LOG_SECONDS, LOG_RECORDS = 10.0, 5  # a message is logged at most LOG_RECORDS times in LOG_SECONDS
 
 log = logging.getLogger("uvicorn.error")
 
 
 def run(load: Callable[[], Transcriber], settings: ServeSettings, port: int, announce: Callable[[str], None], model: str) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests under way.
+    """Serve until SIGTERM or SIGINT, then finish the requests in progress.
 
     Args:
         load: loads the model; called by a thread of the service.
-        port: 0 for any free one.
+        settings: limits.
+        port: 0 for any free port.
         announce: called with a line for the user: once with the address, once when the model is ready.
-        model: its name, for that line.
+        model: name of the model in that line.
 
     Raises:
-        AsrError: if the address cannot be used. Whatever `load` raises.
+        AsrError: the address cannot be used, or `load` failed.
     """
     listeners = listen(settings.host, port)
     settings = replace(settings, loopback=all(_is_loopback(one) for one in listeners))
@@ -52,21 +53,21 @@ def run(load: Callable[[], Transcriber], settings: ServeSettings, port: int, ann
 
     service = Service(load, settings, on_failure=stop, on_ready=ready)
     server = make_server(service, lambda: announce(f"listening on {describe(settings.host, listeners)}"))
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the one that stopped it again, at the end
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again at its end
         signal.signal(number, lambda *_: stop())
     try:
         server.run(listeners)
     finally:
-        service.close()  # for a stop by force
+        service.close()  # after a forced stop
     if service.failure is not None:
         raise service.failure if isinstance(service.failure, AsrError) else AsrError(f"the model cannot be loaded: {service.failure}")
 
 
 def make_server(service: Service, on_listening: Callable[[], None] = lambda: None) -> Server:
-    """The server of a service, to be run with its sockets."""
+    """Build the server of a service, to be run with its sockets."""
     settings = service.settings
     most = fit_descriptors(settings)
-    service.places.most_uploads = max(1, min(settings.uploads, 3 * most // 4))  # the rest of the connections for requests and refusals
+    service.admission.upload_limit = max(1, min(settings.uploads, 3 * most // 4))  # leaves connections for other requests and refusals
     config = uvicorn.Config(
         make_app(service),
         http=Connection,
@@ -77,13 +78,13 @@ def make_server(service: Service, on_listening: Callable[[], None] = lambda: Non
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
-    if not any(isinstance(one, Sparing) for one in log.filters):
-        log.addFilter(Sparing())
+    if not any(isinstance(one, RateLimit) for one in log.filters):
+        log.addFilter(RateLimit())
     return _Server(config, most, service, on_listening)
 
 
 class _Server(Server):
-    """Reports when it listens, and notifies the service when it stops."""
+    """Calls `on_listening`, and stops the service's uploads when it stops."""
 
     def __init__(self, config: uvicorn.Config, most: int, service: Service, on_listening: Callable[[], None]):
         super().__init__(config, most)
@@ -99,13 +100,13 @@ class _Server(Server):
         await super().shutdown(sockets)
 
 
-class Sparing(logging.Filter):
-    """Passes LOG_RECORDS records of a message in LOG_SECONDS, then counts the rest in one."""
+class RateLimit(logging.Filter):
+    """Passes LOG_RECORDS records of a message in LOG_SECONDS, and counts the others."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: dict[str, tuple[float, int]] = {}
-        """message, without its arguments -> when the current interval began, and records in it"""
+        """message without its arguments -> start of the current interval, and records in it"""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message, now = str(record.msg), time.monotonic()
@@ -119,7 +120,7 @@ class Sparing(logging.Filter):
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets at every address of a host, all at one port. Raises AsrError."""
+    """Open sockets at every address of a host, all at one port. Raises AsrError if there is none."""
     listeners: list[socket.socket] = []
     absent: OSError | None = None
     try:
@@ -131,14 +132,14 @@ def listen(host: str, port: int) -> list[socket.socket]:
             except OSError as e:
                 if e.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                     raise
-                absent = e  # of a name with several addresses, this machine may lack one: ::1
+                absent = e  # this machine may lack one of several addresses of a name, such as ::1
         if absent is not None and not listeners:
             raise absent
     except (OSError, UnicodeError) as e:  # UnicodeError: a label of the name is empty or too long
         for one in listeners:
             one.close()
         reason = (isinstance(e, OSError) and e.strerror) or "not a host name"
-        raise AsrError(f"--host {host} --port {port}: cannot listen there: {reason}") from None
+        raise AsrError(f"--host {host} --port {port}: cannot listen: {reason}: choose another address or port") from None
     return listeners
 
 
@@ -155,13 +156,13 @@ def _bound(family: int, address: tuple[str | int, ...]) -> socket.socket:
 
 
 def describe(host: str, listeners: list[socket.socket]) -> str:
-    """A URL that works on this machine, and a remark if the server can be reached at other addresses, too."""
+    """Return a URL that works on this machine, with a remark if the server listens at all addresses."""
     address, port = listeners[0].getsockname()[:2]
     everywhere = ipaddress.ip_address(address.partition("%")[0]).is_unspecified
     if everywhere:
         name = "[::1]" if ":" in address else "127.0.0.1"
     elif host.strip("[]") != address and ":" not in host:
-        name = host  # it may stand for several addresses
+        name = host  # it may have several addresses
     else:
         name = f"[{address}]" if ":" in address else address
     return f"http://{name}:{port}" + (" (and at every other address of this machine)" if everywhere else "")

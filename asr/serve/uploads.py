@@ -1,6 +1,6 @@
-"""The body of a request to its fields and a recording, within bounds.
+"""The body of a request, parsed to form fields and a recording within limits.
 
-Nothing that the sender states is believed: not the length, nor the file's name or type; the content decides.
+The stated length, file name and media type are not trusted: the content decides.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from asr.serve.errors import DO_NOT_RETRY, OUT_OF_RESOURCES, ApiError, as_unforeseen
-from asr.serve.places import Arrival, client_of
+from asr.serve.admission import PendingUpload, client_address
+from asr.serve.errors import DO_NOT_RETRY, OUT_OF_RESOURCES, ApiError, internal_error
 from asr.serve.recordings import Recording, Recordings
 from asr.serve.service import Service
 from asr.serve.settings import ServeSettings
@@ -25,13 +25,13 @@ from asr.serve.settings import ServeSettings
 FIELDS = 64
 FIELD_BYTES = 64 * 1024
 HEADER_BYTES = 16 * 1024  # of a part
-SPOOL_BYTES = 64 * 1024  # of a file kept in memory; the rest goes to the disk as it arrives
-LINGER_SECONDS = 5.0  # for which the rest of a refused body is read and dropped: a client that is still sending would miss the answer
-TAIL = 1024  # bytes kept of the end of a body
+SPOOL_BYTES = 64 * 1024  # of a file in memory; a larger one goes to disk as it arrives
+LINGER_SECONDS = 5.0  # for which a refused body is read on: a client that is still sending would miss the response
+TAIL_BYTES = 1024  # kept of the end of a body
 
 
 class FormParser(MultiPartParser):
-    """Starlette's parser, with less of each file in memory, and a limit on the headers of a part (older versions of the library have none)."""
+    """Starlette's parser with less of each file in memory, and a limit of the headers of a part, which older versions lack."""
 
     spool_max_size = SPOOL_BYTES
     _header_bytes = 0
@@ -56,12 +56,12 @@ class FormParser(MultiPartParser):
 
 @dataclass(frozen=True)
 class Upload:
-    """A whole upload, with a place in recognition."""
+    """A complete upload, counted as a recording in recognition."""
 
     fields: dict[str, list[str]]
     recording: Recording
     release: Callable[[], None]
-    """Frees the place before the request ends."""
+    """ends the count before the request ends"""
 
 
 class Body:
@@ -72,11 +72,15 @@ class Body:
         self._ended = self._abandoned = False
         self._tail = b""
 
-    async def chunks(self, arrival: Arrival) -> AsyncGenerator[bytes, None]:
-        """Raises ApiError if the body is too large, too slow or refused on the way, ClientDisconnect if it breaks off.
+    async def chunks(self, upload: PendingUpload) -> AsyncGenerator[bytes, None]:
+        """Yield the body.
 
-        The time allowed is a token bucket: it starts with `upload_seconds`, each chunk adds the time that it takes at `upload_rate`, up to
-        `upload_seconds` again, and waiting for the client uses it up.
+        A token bucket limits the time: it starts with `upload_seconds`; each chunk adds its length divided by `upload_rate`, up to
+        `upload_seconds`; waiting for the client drains it.
+
+        Raises:
+            ApiError: the body is too large or too slow, or the server ended the upload.
+            ClientDisconnect: the client closed the connection.
         """
         stated = self._request.headers.get("content-length", "")
         if stated.isdecimal() and (len(stated) > 18 or int(stated) > self._limit):
@@ -84,21 +88,21 @@ class Body:
         clock = asyncio.get_running_loop().time
         credit = self._settings.upload_seconds
         while not self._ended:
-            asked = clock()
-            chunk = await self._arrived(arrival, credit)
-            credit = min(self._settings.upload_seconds, credit - (clock() - asked) + len(chunk) / self._settings.upload_rate)
-            arrival.received += len(chunk)
-            if arrival.received > self._limit:
+            waiting_since = clock()
+            chunk = await self._next_chunk(upload, credit)
+            credit = min(self._settings.upload_seconds, credit - (clock() - waiting_since) + len(chunk) / self._settings.upload_rate)
+            upload.received += len(chunk)
+            if upload.received > self._limit:
                 raise self._too_large()
-            self._tail = (self._tail + chunk[-TAIL:])[-TAIL:]
+            self._tail = (self._tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
             yield chunk
 
     def ends_with(self, end: bytes) -> bool:
-        """Whether the body ended with these bytes, apart from white space."""
+        """Whether the body ended with these bytes, ignoring white space."""
         return self._tail.rstrip().endswith(end)
 
     async def linger(self) -> None:
-        """Read and drop the rest for a while, unless the client is too slow, or waits for leave to send it."""
+        """Read and drop the rest for a while, unless the client is too slow, or waits for 100 Continue."""
         if self._abandoned:
             return
         if self._request.headers.get("expect", "").lower() == "100-continue" and not self._tail:
@@ -110,21 +114,21 @@ class Body:
         while not self._ended:
             await self._receive()
 
-    async def _arrived(self, arrival: Arrival, seconds: float) -> bytes:
-        """The next chunk, unless the upload is refused or `seconds` pass first."""
+    async def _next_chunk(self, upload: PendingUpload, seconds: float) -> bytes:
+        """Return the next chunk. Raises ApiError if the upload is refused or `seconds` pass first."""
         receiving = asyncio.ensure_future(self._receive())
-        either: set[asyncio.Future[Any]] = {receiving, arrival.refused}
+        either: set[asyncio.Future[Any]] = {receiving, upload.refused}
         try:
             await asyncio.wait(either, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
             if receiving.done():
                 return receiving.result()
             self._abandoned = True
-            if arrival.refused.done():
-                arrival.refused.result()
+            if upload.refused.done():
+                upload.refused.result()
             raise self._too_slow()
         finally:
             if not receiving.cancel():
-                receiving.exception()  # marks it as seen
+                receiving.exception()  # marks it as retrieved
 
     async def _receive(self) -> bytes:
         message = await self._request.receive()
@@ -136,56 +140,63 @@ class Body:
 
     def _too_slow(self) -> ApiError:
         rate, seconds = self._settings.upload_rate / 2**10, self._settings.upload_seconds
-        message = f"the request arrives too slowly: it stalled for {seconds:g} s or lagged as far behind {rate:g} KiB/s: send it by a faster connection"
+        message = f"the upload is too slow: it stalled for {seconds:g} s, or fell that far behind {rate:g} KiB/s: use a faster connection"
         return ApiError(408, message, code="upload_timeout", headers={"Connection": "close", **DO_NOT_RETRY})
 
     def _too_large(self) -> ApiError:
-        message = f"the request is larger than {self._limit / 2**20:g} MiB, the most that this server takes: compress the recording, or send parts"
+        message = (
+            f"the request is larger than {self._limit / 2**20:g} MiB, the limit of this server: compress the recording, or send it in parts"
+        )
         return ApiError(413, message, param="file", code="file_too_large")
 
 
 @asynccontextmanager
-async def received(body: Body, request: Request, service: Service) -> AsyncIterator[Upload]:
-    """Receive a form with a `file`, then hold a recognition place for it. Raises ApiError, and ClientDisconnect if the body breaks off."""
+async def receive_upload(body: Body, request: Request, service: Service) -> AsyncIterator[Upload]:
+    """Receive a form with a `file`, then count it as a recording in recognition.
+
+    Raises:
+        ApiError: the form cannot be used, or a limit is reached.
+        ClientDisconnect: the client closed the connection.
+    """
     service.check_ready()
-    client = client_of(request)
-    with service.places.upload(client) as arrival:
-        fields, recording = await _form(body, arrival, request, service.recordings)
+    client = client_address(request)
+    with service.admission.upload(client) as upload:
+        fields, recording = await _form(body, upload, request, service.recordings)
     try:
-        with service.places.recognition(client) as release:
+        with service.admission.recognition(client) as release:
             yield Upload(fields, recording, release)
     finally:
         if not recording.kept:
             recording.close()
 
 
-async def _form(body: Body, arrival: Arrival, request: Request, recordings: Recordings) -> tuple[dict[str, list[str]], Recording]:
-    """The fields of a form, and its file."""
+async def _form(body: Body, upload: PendingUpload, request: Request, recordings: Recordings) -> tuple[dict[str, list[str]], Recording]:
+    """Parse a form to its fields and its file."""
     kind = request.headers.get("content-type", "")
     if kind.split(";")[0].strip().lower() != "multipart/form-data":
         raise ApiError(415, f"Content-Type is {kind[:100] or 'missing'!r}, expected multipart/form-data with a field named file")
-    parser = FormParser(request.headers, body.chunks(arrival), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
+    parser = FormParser(request.headers, body.chunks(upload), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
     try:
         form = await parser.parse()
     except (MultiPartException, UnicodeError, ValueError) as e:
         raise ApiError(400, f"the form cannot be read: {getattr(e, 'message', e)}", code="invalid_form") from None
     except OSError as e:
-        raise (as_unforeseen(e) if e.errno in OUT_OF_RESOURCES else e) from None
+        raise (internal_error(e) if e.errno in OUT_OF_RESOURCES else e) from None
     try:
         if not body.ends_with(b"--"):
-            raise ApiError(400, "the form breaks off before its end: send it again", code="incomplete_form")
+            raise ApiError(400, "the form is truncated: send it again", code="incomplete_form")
         recording = await asyncio.to_thread(recordings.keep, _file(form).file)  # type: ignore[arg-type]
     except BaseException as e:
         await form.close()
-        raise (as_unforeseen(e) if isinstance(e, OSError) and e.errno in OUT_OF_RESOURCES else e) from None
+        raise (internal_error(e) if isinstance(e, OSError) and e.errno in OUT_OF_RESOURCES else e) from None
     return {key: [v for v in form.getlist(key) if isinstance(v, str)] for key in form}, recording
 
 
 def _file(form: FormData) -> UploadFile:
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        how = "is missing" if file is None else "is a text, not a file"
-        raise ApiError(400, f"file: {how}; send the recording as a file in the field named file", param="file", code="missing_file")
+        problem = "is missing" if file is None else "is text, not a file"
+        raise ApiError(400, f"file: {problem}: send the recording as a file in the field named file", param="file", code="missing_file")
     if not file.size:
-        raise ApiError(400, "file: is empty (0 bytes)", param="file", code="empty_file")
+        raise ApiError(400, "file: the file is empty (0 bytes): send a recording", param="file", code="empty_file")
     return file

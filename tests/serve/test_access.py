@@ -37,7 +37,7 @@ def ask(live: Live, **headers: str) -> httpx.Response:
 
 def test_clients_other_than_browsers_are_served(servers: dict[str, Live]) -> None:
     for live in servers.values():
-        assert ask(live).json()["text"] == "3.584"
+        assert ask(live).json()["text"] == "3.907"
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:1", "[::1]:8000", "localhost.", "localhost.:80"])

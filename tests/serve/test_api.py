@@ -1,8 +1,10 @@
-"""OpenAI's own client against the server: what their users expect is what they get."""
+"""The official OpenAI client against the server."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -10,6 +12,9 @@ import srt
 import webvtt
 from serve_support import EXAMPLES, Live, Parrot, serving
 
+from asr.config import SegmentConfig
+from asr.decode.hotwords import load_hotwords
+from asr.serve.fields import read_fields
 from asr.serve.settings import ServeSettings
 from asr.transcribe import Transcriber
 
@@ -22,36 +27,41 @@ def client(server: Live) -> openai.OpenAI:
 
 
 @pytest.fixture(scope="module")
-def alone(transcriber: Transcriber) -> str:
-    """What the library itself makes of the clip."""
+def offline(transcriber: Transcriber) -> str:
+    """The transcript of the library without a server."""
     return transcriber.transcribe(RIVER).text
 
 
-def test_json_is_the_default(client: openai.OpenAI, alone: str) -> None:
+def words(answer: Any) -> list[dict[str, Any]]:
+    """The words of all segments in the body of a raw response."""
+    return list(answer.http_response.json()["words"])
+
+
+def test_json_is_the_default(client: openai.OpenAI, offline: str) -> None:
     answer = client.audio.transcriptions.create(file=RIVER, model="las-asr")
-    assert answer.text == alone
+    assert answer.text == offline
     assert answer.usage is not None
     assert (answer.usage.type, answer.usage.seconds) == ("duration", 4)
 
 
-def test_text(client: openai.OpenAI, alone: str) -> None:
-    assert client.audio.transcriptions.create(file=RIVER, model="whisper-1", response_format="text") == alone + "\n"
+def test_text(client: openai.OpenAI, offline: str) -> None:
+    assert client.audio.transcriptions.create(file=RIVER, model="whisper-1", response_format="text") == offline + "\n"
 
 
-def test_subtitles_can_be_read_by_others(client: openai.OpenAI, alone: str) -> None:
+def test_subtitles_can_be_read_by_others(client: openai.OpenAI, offline: str) -> None:
     cues = list(srt.parse(client.audio.transcriptions.create(file=RIVER, model="las-asr", response_format="srt")))
-    assert " ".join(cue.content.replace("\n", " ") for cue in cues) == alone
+    assert " ".join(cue.content.replace("\n", " ") for cue in cues) == offline
     captions = list(webvtt.from_string(client.audio.transcriptions.create(file=RIVER, model="las-asr", response_format="vtt")))
-    assert " ".join(caption.text.replace("\n", " ") for caption in captions) == alone
+    assert " ".join(caption.text.replace("\n", " ") for caption in captions) == offline
     assert cues[0].start.total_seconds() == pytest.approx(captions[0].start_in_seconds, abs=1)
 
 
-def test_verbose_json_has_segments(client: openai.OpenAI, alone: str) -> None:
+def test_verbose_json_has_segments(client: openai.OpenAI, offline: str) -> None:
     answer = client.audio.transcriptions.create(file=RIVER, model="las-asr", response_format="verbose_json")
-    assert (answer.text, answer.language, answer.duration) == (alone, "english", pytest.approx(3.907, abs=1e-3))
+    assert (answer.text, answer.language, answer.duration) == (offline, "english", pytest.approx(3.907, abs=1e-3))
     assert answer.words is None
     assert answer.segments is not None
-    assert "".join(s.text for s in answer.segments).strip() == alone
+    assert "".join(s.text for s in answer.segments).strip() == offline
     for segment in answer.segments:
         assert 0 <= segment.start < segment.end <= answer.duration
         assert segment.avg_logprob < 0 < segment.compression_ratio
@@ -74,25 +84,118 @@ def test_words_have_their_times(client: openai.OpenAI, transcriber: Transcriber)
     assert both.segments
 
 
-def test_what_only_nudges_whisper_is_taken_and_named(client: openai.OpenAI, alone: str) -> None:
+def test_fields_without_effect_are_named(client: openai.OpenAI, offline: str) -> None:
     answer = client.audio.transcriptions.with_raw_response.create(
-        file=RIVER, model="las-asr", prompt="boats", temperature=0.4, language="en"
+        file=RIVER, model="las-asr", temperature=0.4, language="en", extra_body={"best_of": 5}
     )
-    assert answer.parse().text == alone
-    assert answer.headers["x-ignored-fields"] == "prompt, temperature"
+    assert answer.parse().text == offline
+    assert answer.headers["x-ignored-fields"] == "best_of, temperature"
+
+
+def test_a_prompt_lists_hotwords(client: openai.OpenAI, transcriber: Transcriber) -> None:
+    """Phrases that cannot be hotwords are left out, and named."""
+    hotwords = load_hotwords(["Riverton", "boat house"], transcriber.model.tokenizer)
+    expected = Transcriber(transcriber.model, transcriber.decode, hotwords=hotwords).transcribe(RIVER)
+    answer = client.audio.transcriptions.with_raw_response.create(
+        file=RIVER,
+        model="las-asr",
+        prompt="Riverton, boat house, 2 boats, this is a whole sentence of prose\nRiverton",
+        response_format="verbose_json",
+        timestamp_granularities=["word"],
+    )
+    parsed = answer.parse()
+    assert parsed.text == expected.text
+    assert [(w.text, w.probability) for w in expected.words] == [
+        (w["word"], pytest.approx(w["probability"], abs=1e-3)) for w in words(answer)
+    ]
+    notes = answer.headers["x-notes"]
+    assert "'2 boats' left out: '2 boats' has '2'" in notes
+    assert "'this is a whole sentence of prose' left out: longer than 4 words" in notes
+
+
+def test_logprobs_are_those_of_words(client: openai.OpenAI, transcriber: Transcriber, offline: str) -> None:
+    answer = client.audio.transcriptions.create(file=RIVER, model="las-asr", include=["logprobs"])
+    assert answer.logprobs is not None
+    assert "".join(entry.token for entry in answer.logprobs) == offline
+    expected = transcriber.transcribe(RIVER).words
+    assert [entry.logprob for entry in answer.logprobs] == [pytest.approx(math.log(word.probability), abs=1e-3) for word in expected]
+    assert all(bytes(map(int, entry.bytes)).decode() == entry.token for entry in answer.logprobs)
+
+
+def test_chunking_strategies(client: openai.OpenAI, transcriber: Transcriber) -> None:
+    strategies: list[tuple[Any, dict[str, float]]] = [
+        ("auto", {}),
+        ({"type": "server_vad"}, {}),
+        ({"type": "server_vad", "prefix_padding_ms": 0}, {"edge_seconds": 0.0}),
+    ]
+    for strategy, changes in strategies:
+        segment = transcriber.segment.model_copy(update=changes)
+        expected = Transcriber(transcriber.model, transcriber.decode, segment).transcribe(RIVER).segments
+        answer = client.audio.transcriptions.create(
+            file=RIVER,
+            model="las-asr",
+            chunking_strategy=strategy,
+            response_format="verbose_json",
+            timestamp_granularities=["segment", "word"],
+        )
+        assert answer.words
+        assert answer.segments is not None
+        assert [(s.start, s.end) for s in answer.segments] == [pytest.approx((s.start, s.end), abs=1e-3) for s in expected]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"chunking_strategy": ['{"type": "server_vad", "threshold": 0.2, "silence_duration_ms": "100", "prefix_padding_ms": 300}']},
+        {
+            "chunking_strategy[type]": ["server_vad"],
+            "chunking_strategy[threshold]": ["0.2"],
+            "chunking_strategy[silence_duration_ms]": ["100"],
+            "chunking_strategy[prefix_padding_ms]": ["300"],
+        },
+    ],
+)
+def test_parameters_of_server_vad(sent: dict[str, list[str]]) -> None:
+    default = SegmentConfig(longest_seconds=12.0)
+    expected = SegmentConfig(
+        longest_seconds=12.0, threshold=0.2, hysteresis=0.1, join_seconds=0.1, pause_seconds=0.1, pad_seconds=0.3, edge_seconds=0.3
+    )
+    assert read_fields(sent, "en", default).segmentation == expected
+
+
+@pytest.mark.parametrize("threshold", ["0", "1"])
+def test_the_greatest_and_the_least_threshold_are_valid(threshold: str) -> None:
+    sent = {"chunking_strategy[type]": ["server_vad"], "chunking_strategy[threshold]": [threshold]}
+    changed = read_fields(sent, "en", SegmentConfig()).segmentation
+    assert SegmentConfig.model_validate(changed.model_dump()) == changed
 
 
 @pytest.mark.parametrize(
     ("asked", "error", "param", "says"),
     [
         ({"model": "gpt-4o-transcribe"}, openai.NotFoundError, "model", "does not exist"),
-        ({"language": "de"}, openai.BadRequestError, "language", "English alone"),
-        ({"response_format": "diarized_json"}, openai.BadRequestError, "response_format", "json, text, srt, verbose_json, vtt"),
+        ({"language": "de"}, openai.BadRequestError, "language", "English only"),
+        ({"response_format": "diarized_json"}, openai.BadRequestError, "response_format", "speakers"),
         ({"timestamp_granularities": ["word"]}, openai.BadRequestError, "timestamp_granularities[]", "needs response_format=verbose_json"),
         ({"temperature": 7}, openai.BadRequestError, "temperature", "from 0 to 1"),
         ({"extra_body": {"temperature": "nan"}}, openai.BadRequestError, "temperature", "from 0 to 1"),
-        ({"stream": True}, openai.BadRequestError, "stream", "leave it out"),
-        ({"include": ["logprobs"]}, openai.BadRequestError, "include", "verbose_json"),
+        ({"response_format": "xml"}, openai.BadRequestError, "response_format", "json, text, srt, verbose_json, vtt"),
+        ({"known_speaker_names": ["Anna"]}, openai.BadRequestError, "known_speaker_names", "leave it out"),
+        ({"known_speaker_references": ["data:audio/wav;base64,AA"]}, openai.BadRequestError, "known_speaker_references", "leave it out"),
+        ({"languages": ["de", "fr"]}, openai.BadRequestError, "languages[]", "English only"),
+        ({"extra_body": {"stream": "perhaps"}}, openai.BadRequestError, "stream", "true or false"),
+        ({"stream": True, "response_format": "srt"}, openai.BadRequestError, "response_format", "cannot be streamed"),
+        ({"include": ["item"]}, openai.BadRequestError, "include[]", "only logprobs"),
+        ({"include": ["logprobs"], "response_format": "verbose_json"}, openai.BadRequestError, "include[]", "response_format=json"),
+        ({"chunking_strategy": "none"}, openai.BadRequestError, "chunking_strategy", "use auto"),
+        ({"chunking_strategy": {"type": "client_vad"}}, openai.BadRequestError, "chunking_strategy", "server_vad"),
+        (
+            {"chunking_strategy": {"type": "server_vad", "threshold": 2}},
+            openai.BadRequestError,
+            "chunking_strategy[threshold]",
+            "from 0 to 1",
+        ),
+        ({"extra_body": {"chunking_strategy": "{"}}, openai.BadRequestError, "chunking_strategy", "not valid JSON"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(
@@ -105,16 +208,19 @@ def test_what_cannot_be_done_is_refused_by_name(
     assert says in caught.value.message
 
 
-@pytest.mark.parametrize(("code", "name", "asked"), [("de", "German", "german"), ("de", "German", "de-AT"), ("hsb", "hsb", "hsb")])
-def test_a_model_of_another_language_is_asked_for_that(code: str, name: str, asked: str) -> None:
-    """Upper Sorbian has no code of two letters, and goes by that of three."""
+@pytest.mark.parametrize(
+    ("code", "name", "asked"),
+    [("de", "German", "german"), ("de", "German", "de-AT"), ("de", "German", "deu"), ("hsb", "Upper Sorbian", "hsb")],
+)
+def test_a_model_of_another_language(code: str, name: str, asked: str) -> None:
+    """Upper Sorbian has a code of three letters only."""
     parrot = Parrot(language=code)
     parrot.let.set()
     with serving(lambda: parrot) as live:  # type: ignore[arg-type, return-value]
         answer = live.post(RIVER, response_format="verbose_json", language=asked)
         assert answer.json()["language"] == name.lower()
         refused = live.post(RIVER, language="en").json()["error"]["message"]
-        assert refused == f"language: 'en' is not understood: this model hears {name} alone; send {code}, or leave it out"
+        assert refused == f"language: 'en' is not supported: the model recognises {name} only; send {code}, or leave it out"
 
 
 def test_a_file_that_is_no_recording(client: openai.OpenAI) -> None:
@@ -142,9 +248,9 @@ def test_a_key_is_asked_for() -> None:
     parrot.let.set()
     with serving(lambda: parrot, ServeSettings(api_key="open-sesame")) as live:  # type: ignore[arg-type, return-value]
         for wrong in ("sesame", "open-sesame-2"):
-            with pytest.raises(openai.AuthenticationError, match="not the one"):
+            with pytest.raises(openai.AuthenticationError, match="is wrong"):
                 openai.OpenAI(base_url=f"{live.url}/v1", api_key=wrong, max_retries=0).models.list()
         assert live.post(RIVER).status_code == 401
         assert live.post(RIVER, "/page/transcription").json()["error"]["code"] == "invalid_api_key"
         right = openai.OpenAI(base_url=f"{live.url}/v1", api_key="open-sesame", max_retries=0)
-        assert right.audio.transcriptions.create(file=RIVER, model="las-asr").text == "3.584"
+        assert right.audio.transcriptions.create(file=RIVER, model="las-asr").text == "3.907"

@@ -1,4 +1,4 @@
-"""Whose turn it is, and who comes along."""
+"""The order of segments, and the choice of batches."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from asr.serve.fair_queue import AHEAD_SECONDS, FairQueue, GivenUp, Share
+from asr.serve.fair_queue import MAX_QUEUED_SECONDS, Cancelled, FairQueue, Flow
 from asr.speech.segment import RATE, SpeechSegment
+from asr.transcribe import Transcriber
 
 
 def speech(seconds: float) -> SpeechSegment:
     return SpeechSegment(0.0, np.zeros(round(seconds * RATE), np.float32), 0.0, seconds)
 
 
-def queue(batch_seconds: float = 1.0, window_seconds: float = 0.0) -> FairQueue[Share]:
+def queue(batch_seconds: float = 1.0, window_seconds: float = 0.0) -> FairQueue[Flow]:
     """By default, a segment at a time is taken."""
     return FairQueue(batch_seconds, window_seconds)
 
 
 def test_one_job_is_served_in_order() -> None:
-    q, job = queue(), Share()
+    q, job = queue(), Flow()
     for i in range(3):
         q.put(job, i, speech(5))
     assert [q.take()[0].number for _ in range(3)] == [0, 1, 2]
@@ -31,11 +32,11 @@ def test_one_job_is_served_in_order() -> None:
 
 def test_a_long_job_takes_turns_with_short_ones() -> None:
     """By hand: the long one's segments are due at 0, 15, 30; those who come meanwhile are due at once."""
-    q, long = queue(), Share()
+    q, long = queue(), Flow()
     for i in range(3):
         q.put(long, i, speech(15))
     assert q.take()[0].job is long  # nobody else is there
-    shorts = [Share() for _ in range(4)]
+    shorts = [Flow() for _ in range(4)]
     for short in shorts:
         q.put(short, 0, speech(3))
     order = [q.take()[0].job for _ in range(6)]
@@ -45,12 +46,12 @@ def test_a_long_job_takes_turns_with_short_ones() -> None:
 
 
 def test_short_ones_without_end_do_not_starve_a_long_one() -> None:
-    q, long = queue(), Share()
+    q, long = queue(), Flow()
     for i in range(4):
         q.put(long, i, speech(15))
     waited: list[int] = []
     for _ in range(4):  # as many short ones as ever wait
-        q.put(Share(), 0, speech(5))
+        q.put(Flow(), 0, speech(5))
     for turn in range(200):
         (item,) = q.take()
         if item.job is long:
@@ -58,7 +59,7 @@ def test_short_ones_without_end_do_not_starve_a_long_one() -> None:
             if len(waited) == 4:
                 break
         else:
-            q.put(Share(), 0, speech(5))
+            q.put(Flow(), 0, speech(5))
     # Five jobs share the model, so 15 s of the long one go with about 60 s of the others: 12 turns.
     assert len(waited) == 4
     assert all(later - earlier <= 20 for earlier, later in pairwise(waited))
@@ -68,7 +69,7 @@ def test_like_lengths_come_along_within_the_limit() -> None:
     q = queue(batch_seconds=20.0)
     lengths = [5.0, 12.0, 4.5, 1.0, 5.5, 4.0]
     for length in lengths:
-        q.put(Share(), 0, speech(length))
+        q.put(Flow(), 0, speech(length))
     batch = [item.speech.seconds for item in q.take()]
     assert batch[0] == 5.0  # whose turn it was
     assert sorted(batch) == [4.5, 5.0, 5.5]  # 4 x 5.5 s would be more than 20
@@ -79,7 +80,7 @@ def test_like_lengths_come_along_within_the_limit() -> None:
 
 def test_a_segment_longer_than_a_batch_is_taken_alone() -> None:
     q = queue(batch_seconds=2.0)
-    q.put(Share(), 0, speech(18))
+    q.put(Flow(), 0, speech(18))
     assert len(q.take()) == 1
 
 
@@ -89,7 +90,7 @@ def test_an_idle_model_waits_a_moment_for_more() -> None:
     worker = threading.Thread(target=lambda: taken.append(len(q.take())))
     worker.start()
     for _ in range(20):  # that is 100 s: it need not wait any longer
-        q.put(Share(), 0, speech(5))
+        q.put(Flow(), 0, speech(5))
     began = time.monotonic()
     worker.join()
     assert taken == [20]
@@ -97,11 +98,11 @@ def test_an_idle_model_waits_a_moment_for_more() -> None:
 
 
 def test_a_recording_of_hours_stays_on_the_disk() -> None:
-    q, job = queue(), Share()
+    q, job = queue(), Flow()
     put: list[int] = []
 
     def read() -> None:
-        with pytest.raises(GivenUp):
+        with pytest.raises(Cancelled):
             for i in range(1000):
                 q.put(job, i, speech(10))
                 put.append(i)
@@ -109,14 +110,14 @@ def test_a_recording_of_hours_stays_on_the_disk() -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for taken in range(5):
-        most = taken + AHEAD_SECONDS / 10
+        most = taken + MAX_QUEUED_SECONDS / 10
         deadline = time.monotonic() + 30
         while len(put) < most and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.05)
         assert len(put) == most
         q.take()
-    q.give_up(job)
+    q.cancel(job)
     reader.join(10)
     assert not reader.is_alive()
     assert q.seconds == 0
@@ -124,9 +125,41 @@ def test_a_recording_of_hours_stays_on_the_disk() -> None:
 
 def test_closing_lets_go_of_all() -> None:
     q = queue()
-    q.put(Share(), 0, speech(1))
+    q.put(Flow(), 0, speech(1))
     q.close()
-    with pytest.raises(GivenUp):
-        q.put(Share(), 0, speech(1))
+    with pytest.raises(Cancelled):
+        q.put(Flow(), 0, speech(1))
     assert len(q.take()) == 1
     assert q.take() == []
+
+
+def test_first_segments_of_streams_come_first_and_in_a_short_batch() -> None:
+    """Eight streams at once: the batch limit of 100 s is halved for their first segments, and no second segment is among them."""
+    q = queue(batch_seconds=100.0)
+    streams = [Flow(streamed=True) for _ in range(8)]
+    for stream in streams:
+        for i, seconds in enumerate((10.0, 12.0, 12.0)):
+            q.put(stream, i, speech(seconds))
+    first, second, third = q.take(), q.take(), q.take()
+    assert [item.number for item in first] == [0] * 5
+    assert [item.number for item in second[:3]] == [0] * 3
+    assert sum(item.speech.seconds for item in third) > 50
+    assert {id(item.job) for item in (*first, *second[:3])} == set(map(id, streams))
+
+
+def test_a_stream_that_starts_late_is_next() -> None:
+    q = queue(batch_seconds=15.0)
+    lecture, stream = Flow(), Flow(streamed=True)
+    for i in range(4):
+        q.put(lecture, i, speech(14))
+    q.take()
+    q.put(stream, 0, speech(14))
+    assert [q.take()[0].job for _ in range(2)].count(stream) == 1
+
+
+def test_only_jobs_with_the_same_hotwords_share_a_batch() -> None:
+    q = queue(batch_seconds=100.0)
+    one, other = Transcriber.__new__(Transcriber), Transcriber.__new__(Transcriber)
+    for transcriber in (one, other, one, other):
+        q.put(Flow(transcriber=transcriber), 0, speech(5))
+    assert [[item.job.transcriber for item in q.take()] for _ in range(2)] == [[one, one], [other, other]]

@@ -120,7 +120,10 @@ def test_mistakes_are_one_line(tmp_path: Path, tiny_folder: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         code, err = serve("--model", str(tiny_folder), "--port", port)
-        assert (code, err) == (1, f"error: --host 127.0.0.1 --port {port}: cannot listen there: Address already in use\n")
+        assert (code, err) == (
+            1,
+            f"error: --host 127.0.0.1 --port {port}: cannot listen: Address already in use: choose another address or port\n",
+        )
     for option, value in [("--allowed-host", "http://a"), ("--allowed-origin", "a.example"), ("--trusted-proxy", "a.example")]:
         code, err = serve("--model", str(tiny_folder), option, value)
         assert code == 2

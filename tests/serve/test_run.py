@@ -58,7 +58,7 @@ def test_a_name_is_listened_at_at_all_its_addresses(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "", "no..name", "a" * 300, "300.1.1.1"])
 def test_an_address_that_cannot_be_had(host: str) -> None:
-    with pytest.raises(AsrError, match=r"^--host .*: cannot listen there: ") as caught:
+    with pytest.raises(AsrError, match=r"^--host .*: cannot listen: ") as caught:
         run.listen(host, 0)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 1
@@ -67,7 +67,7 @@ def test_an_address_that_cannot_be_had(host: str) -> None:
 def test_a_message_is_logged_a_few_times_then_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
-    sparing = run.Sparing()
+    sparing = run.RateLimit()
 
     def passed(message: str, *arguments: object) -> str | None:
         record = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, message, arguments, None)

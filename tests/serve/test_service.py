@@ -147,7 +147,7 @@ class Choosy(Parrot):
         self.begun.set()
         self.let.wait(60)
         self.batches.append(len(speech))
-        if any(f"{one.seconds:.3f}" == "3.584" for one in speech):
+        if any(f"{one.seconds:.3f}" == "3.907" for one in speech):
             raise RuntimeError("out of memory")
         return [said(one) for one in speech]
 
@@ -182,7 +182,7 @@ def test_a_picture_that_fails_costs_no_words_and_no_server(logged: list[str]) ->
     with parrot_server(parrot) as live:
         lines = [json.loads(line) for line in live.post(RIVER, "/page/transcription").text.splitlines()]
         [segment] = [line for line in lines if line["event"] == "segment"]
-        assert (segment["text"], segment["picture"]) == ("3.584", None)
+        assert (segment["text"], segment["picture"]) == ("3.907", None)
         assert lines[-1]["event"] == "done"
         assert "no picture of a segment" in logged[0]
         assert live.post(RIVER).status_code == 200
@@ -192,14 +192,14 @@ def test_a_picture_that_fails_costs_no_words_and_no_server(logged: list[str]) ->
 def test_a_batch_that_is_lost_is_not_the_end(monkeypatch: pytest.MonkeyPatch, logged: list[str]) -> None:
     parrot = Parrot()
     parrot.let.set()
-    hear = Job.hear
+    hear = Job.add_result
     with parrot_server(parrot) as live:
-        monkeypatch.setattr(Job, "hear", lambda *_: 1 / 0)
+        monkeypatch.setattr(Job, "add_result", lambda *_: 1 / 0)
         answer = live.post(RIVER)
         assert answer.status_code == 500
         assert answer.headers["x-should-retry"] == "false"
         assert "a batch was lost: ZeroDivisionError" in logged[0]
-        monkeypatch.setattr(Job, "hear", hear)
+        monkeypatch.setattr(Job, "add_result", hear)
         assert live.post(RIVER).status_code == 200
         assert live.is_clean()
 

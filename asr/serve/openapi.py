@@ -1,10 +1,10 @@
-"""What the OpenAPI document says of `POST /v1/audio/transcriptions`, whose body FastAPI does not read itself."""
+"""OpenAPI description of `POST /v1/audio/transcriptions`, whose form FastAPI does not parse."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from asr.serve.fields import GRANULARITIES, MODEL, MODELS, RESPONSE_FORMATS
+from asr.serve.fields import GRANULARITIES, MODEL, MODELS, RESPONSE_FORMATS, VAD_BOUNDS
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "number"}
@@ -28,33 +28,54 @@ def _error(description: str) -> dict[str, Any]:
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: _error("A field, the form or the recording cannot be used; the message names it"),
     401: _error("The API key is missing or wrong"),
-    403: _error("The name in Host, or the site in Origin, may not use this server"),
-    404: _error("There is no such model"),
-    408: _error("The body arrives too slowly"),
+    403: _error("The name in Host or the site in Origin is not allowed"),
+    404: _error("The model does not exist"),
+    408: _error("The upload is too slow"),
     413: _error("The request is too large, or the recording too long"),
     415: _error("The body is not multipart/form-data"),
-    429: _error("Too many requests are under way, in all or from this client: Retry-After says when to try again"),
+    429: _error("Too many requests are in progress, in total or from this client; Retry-After has the seconds until the next attempt"),
     503: _error("The model is being loaded, or the server is stopping"),
     504: _error("The transcript was not ready in time"),
 }
 
-FILE = {"type": "string", "format": "binary", "description": "The recording; any format that FFmpeg reads, whatever its name"}
+FILE = {"type": "string", "format": "binary", "description": "The recording, in any format that FFmpeg reads; its name does not matter"}
 FORM: dict[str, Any] = {
     "type": "object",
     "required": ["file"],
     "properties": {
         "file": FILE,
         "model": {"type": "string", "enum": list(MODELS), "default": MODEL},
-        "language": {"type": "string", "description": "The model's own (ISO 639 code, or English name): no other is understood"},
-        "prompt": {"type": "string", "description": "Taken for compatibility, without effect"},
+        "language": {"type": "string", "description": "The language of the model (code, tag or English name), or auto; others are refused"},
+        "languages[]": {"type": "array", "items": TEXT, "description": "Candidates; the language of the model must be one of them"},
+        "prompt": {"type": "string", "description": "Hotwords: names and terms to favour, separated by commas"},
+        "keywords[]": {"type": "array", "items": TEXT, "description": "Hotwords, as in prompt"},
         "response_format": {"type": "string", "enum": list(RESPONSE_FORMATS), "default": "json"},
         "temperature": {
             "type": "number", "minimum": 0, "maximum": 1,
-            "description": "Taken for compatibility, without effect: nothing is drawn by chance",
+            "description": "Accepted for compatibility, without effect: the search is deterministic",
         },
         "timestamp_granularities[]": {
             "type": "array", "items": {"type": "string", "enum": list(GRANULARITIES)},
             "description": "For verbose_json: times of words, of segments (the default), or of both",
+        },
+        "stream": {"type": "boolean", "default": False, "description": "Respond with server-sent events while the recording is recognised"},
+        "include[]": {
+            "type": "array", "items": {"type": "string", "enum": ["logprobs"]},
+            "description": "For json: log-probabilities, one per word",
+        },
+        "chunking_strategy": {
+            "description": "How recordings are split into segments: auto, or server_vad with its parameters",
+            "anyOf": [
+                {"type": "string", "enum": ["auto"]},
+                {
+                    "type": "object",
+                    "required": ["type"],
+                    "properties": {
+                        "type": {"type": "string", "enum": ["server_vad"]},
+                        **{key: {"type": "number", "minimum": least, "maximum": most} for key, (least, most) in VAD_BOUNDS.items()},
+                    },
+                },
+            ],
         },
     },
 }  # fmt: skip
@@ -63,6 +84,7 @@ TRANSCRIPT: dict[str, Any] = {
     "required": ["text"],
     "properties": {
         "text": TEXT,
+        "logprobs": {"type": "array", "items": {"type": "object"}},
         "task": TEXT,
         "language": TEXT,
         "duration": NUMBER,
@@ -79,6 +101,7 @@ SUCCESS = {
     "description": "The transcript",
     "content": {
         "application/json": {"schema": TRANSCRIPT},
+        "text/event-stream": {"schema": TEXT},
         **{kind: {"schema": TEXT} for kind in ("text/plain", "application/x-subrip", "text/vtt")},
     },
 }

@@ -1,0 +1,111 @@
+"""Server-sent events of a streamed transcription, in the form of OpenAI's API.
+
+`transcript.text.delta` has the text of a segment as soon as it and all segments before it are recognised. `transcript.text.done` has the
+whole text. The deltas, joined, are that text. An error after the first event is an event `{"error": …}`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from asr.serve.fields import Fields
+from asr.serve.job import SegmentResult
+from asr.serve.job_events import JobEvents
+from asr.serve.metrics import Metrics
+from asr.serve.replies import headers, log_probabilities, plain_text
+from asr.transcript import HeldBack, Segment
+
+KEEP_ALIVE_SECONDS = 15.0  # without an event until a comment keeps proxies from closing the connection
+KEEP_ALIVE = ": keep-alive\n\n"
+
+
+class HoldingResponse(StreamingResponse):
+    """A stream that holds resources until it ends, even if the client leaves before the first byte."""
+
+    def __init__(self, content: AsyncIterator[str], held: AsyncExitStack, media_type: str, headers: dict[str, str] | None = None):
+        super().__init__(
+            content, media_type=media_type, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **(headers or {})}
+        )
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            await super().__call__(scope, receive, send)
+
+
+def event_stream(job: JobEvents, fields: Fields, metrics: Metrics, began: float, held: AsyncExitStack) -> HoldingResponse:
+    """Answer a request with the events of its job.
+
+    Args:
+        job: the job.
+        fields: the request.
+        metrics: count the request when the stream ends.
+        began: start of the request, on the monotonic clock.
+        held: released when the stream ends.
+    """
+    return HoldingResponse(_events(job, fields, metrics, began), held, "text/event-stream", headers(fields))
+
+
+async def _events(job: JobEvents, fields: Fields, metrics: Metrics, began: float) -> AsyncIterator[str]:
+    status = 499  # the client left
+    deltas = _Deltas(fields.logprobs)
+    try:
+        async for event in job.events(KEEP_ALIVE_SECONDS):
+            if event is None:
+                yield KEEP_ALIVE
+            elif isinstance(event, SegmentResult):
+                for delta in deltas.add(event):
+                    yield _encode(delta)
+        transcript = job.transcript()
+        done: dict[str, Any] = {"type": "transcript.text.done", "text": plain_text(transcript.segments)}
+        if fields.logprobs:
+            done["logprobs"] = log_probabilities(transcript.segments)
+        status = 200
+        metrics.seconds.observe(time.monotonic() - began)
+        yield _encode(done)
+    except Exception as e:
+        error = job.error(e)
+        status = error.status
+        yield _encode(error.body)
+    finally:
+        metrics.requests.labels(str(status)).inc()
+        job.close()
+
+
+class _Deltas:
+    """Puts the results of segments, which come in any order, into the order of the recording."""
+
+    def __init__(self, logprobs: bool):
+        self._logprobs = logprobs
+        self._results: dict[int, Segment | HeldBack | None] = {}
+        self._next = 0
+        self._any = False  # text was sent
+
+    def add(self, result: SegmentResult) -> list[dict[str, Any]]:
+        """Store a result, and return the deltas that can be sent."""
+        self._results[result.number] = result.segment
+        ready: list[dict[str, Any]] = []
+        while self._next in self._results:
+            segment = self._results.pop(self._next)
+            self._next += 1
+            if isinstance(segment, Segment) and (text := plain_text([segment])):
+                ready.append(self._delta(segment, f" {text}" if self._any else text))
+                self._any = True
+        return ready
+
+    def _delta(self, segment: Segment, text: str) -> dict[str, Any]:
+        delta: dict[str, Any] = {"type": "transcript.text.delta", "delta": text}
+        if self._logprobs:
+            delta["logprobs"] = log_probabilities([segment], continued=self._any)
+        return delta
+
+
+def _encode(event: dict[str, Any]) -> str:
+    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
