@@ -22,9 +22,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 import soundfile
-from asr.cli.console import speaks_plainly
 from serve import server
 
+from asr.console import one_line_errors
 from asr.speech.audio import load_audio
 
 RATE = 16_000
@@ -63,7 +63,7 @@ async def measure(url: str, contents: list[bytes], stream: bool) -> list[tuple[f
         return list(await asyncio.gather(*(transcribe(client, content, stream) for content in contents)))
 
 
-@speaks_plainly
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=8)

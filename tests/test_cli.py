@@ -543,13 +543,19 @@ def test_help_is_quick() -> None:
     assert time.monotonic() - began < 10
 
 
-def test_info_shows_the_card_and_the_size(tiny_folder: Path) -> None:
+def test_info_describes_a_model_in_ten_lines(tiny_folder: Path) -> None:
     shown = run("info", tiny_folder).stdout
-    assert "# A tiny card" in shown
-    assert "20 pieces" not in shown
-    assert "M parameters" in shown
-    assert "language model" not in shown
-    assert "pyramid" in shown
+    assert len(shown.splitlines()) <= 10
+    assert re.search(r"^parameters +[\d.]+ M \(listener", shown, re.MULTILINE)
+    assert re.search(r"^language model +none$", shown, re.MULTILINE)
+    assert "# A tiny card" not in shown
+    assert len(run("info").stdout.splitlines()) == 10
+    assert re.search(r"^dev-clean WER +[\d.]+ %", run("info").stdout, re.MULTILINE)
+
+
+def test_info_prints_the_card_and_the_config(tiny_folder: Path) -> None:
+    assert run("info", tiny_folder, "--card").stdout.strip() == (tiny_folder / "README.md").read_text(encoding="utf-8").strip()
+    assert "pyramid" in run("info", tiny_folder, "--config").stdout
 
 
 def test_info_counts_the_language_model_too(tiny_folder: Path, tmp_path: Path) -> None:
@@ -559,7 +565,8 @@ def test_info_counts_the_language_model_too(tiny_folder: Path, tmp_path: Path) -
     save_lm(folder / "lm", TrainedLM(LanguageModel(len(tokenizer), config.model), tokenizer, config))
     shown = " ".join(run("info", folder).stdout.split())
     v = len(tokenizer)
-    assert f", language model {(100 * v + 4 * 150 * (100 + 150 + 2) + 151 * v) / 1e6:.2f} M, {v} pieces" in shown
+    assert f"language model {(100 * v + 4 * 150 * (100 + 150 + 2) + 151 * v) / 1e6:.2f} M parameters" in shown
+    assert f"{v} tokens" in shown
     size = sum((folder / name).stat().st_size for name in ("config.yaml", "tokenizer.model", "model.safetensors", "README.md"))
     size += sum((folder / "lm" / name).stat().st_size for name in ("config.yaml", "tokenizer.model", "model.safetensors", "README.md"))
-    assert f"model: {size / 1e6:.1f} MB, " in shown
+    assert f"model, {size / 1e6:.1f} MB" in shown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,7 @@ from asr.console import err, one_line_errors, out, print_line
 if TYPE_CHECKING:
     from torch import nn
 
+    from asr.model.checkpoint import TrainedModel
     from asr.train.lm_trainer import LMTrainer
     from asr.train.trainer import Trainer
 
@@ -83,14 +86,16 @@ def _run(trainer: Trainer | LMTrainer) -> Path:
 @one_line_errors
 def info(
     model: Annotated[Path | None, typer.Argument(help="Model folder; default: the bundled model.", show_default=False)] = None,
+    card: Annotated[bool, typer.Option("--card", help="Print the whole model card.")] = False,
+    config: Annotated[bool, typer.Option("--config", help="Print the whole config, as YAML.")] = False,
 ) -> None:
-    """Show the card, the size and the network of a model.
+    """Describe a model in ten lines: language, network, search, and the error rates on its card.
 
     The size is that of all files in the folder. The parameters of the listener, the speller and the CTC head are counted separately,
     and so are those of a language model.
 
       asr info
-      asr info runs/an4/model
+      asr info runs/an4/model --card
     """
     from rich.markdown import Markdown
 
@@ -101,17 +106,35 @@ def info(
 
     folder = model or EMBEDDED
     loaded = load_model(folder)
-    parts = {name: _millions(part) for name, part in loaded.network.named_children()}
-    if out.is_terminal:
-        out.print(Markdown(escape_controls(loaded.card)))
-    else:
-        print(loaded.card)
-    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
+    if card:
+        if out.is_terminal:
+            out.print(Markdown(escape_controls(loaded.card)))
+        else:
+            print(loaded.card)
+    if config:
+        out.print(dump_config(loaded.config), end="")
+    if not card and not config:
+        for name, value in _summary(folder, loaded):
+            print_line(f"{name:<15} {value}")
+
+
+def _summary(folder: Path, model: TrainedModel) -> Iterator[tuple[str, str]]:
+    """Yield names and values of the lines that describe a model."""
+    network, search, frontend = model.config.model, model.config.decode, model.config.model.frontend
+    megabytes = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
+    parts = {name: _millions(part) for name, part in model.network.named_children()}
+    yield "model", f"{folder}, {megabytes:.1f} MB"
+    yield "language", f"{model.config.language}, {len(model.tokenizer)} tokens"
+    yield "input", f"{frontend.sample_rate / 1000:g} kHz, {frontend.mels} mel bands to {frontend.high_hz:g} Hz"
+    yield "network", f"listener {network.listener.description}; attention: {network.attention.kind}"
     shares = ", ".join(f"{name} {millions:.2f} M" for name, millions in parts.items() if millions)
-    lm = f", language model {_millions(loaded.lm.network):.2f} M" if loaded.lm else ""
-    parameters = f"{sum(parts.values()):.2f} M parameters ({shares}){lm}"
-    print_line(f"{folder}: {size:.1f} MB, {parameters}, {len(loaded.tokenizer)} pieces")
-    out.print(f"\n{dump_config(loaded.config)}")
+    yield "parameters", f"{sum(parts.values()):.2f} M ({shares})"
+    yield "language model", f"{_millions(model.lm.network):.2f} M parameters" if model.lm else "none"
+    lm = f", language model {search.lm_weight:g}" if model.lm else ""
+    yield "search", f"beam {search.beam}, weights: CTC {search.ctc_weight:g}{lm}"
+    for name, value in re.findall(r"^\| ([\w-]+ WER) \| (.*?) *\|$", model.card, re.MULTILINE)[:2]:
+        yield name, value.split(";")[0]
+    yield "more", "--card prints the model card, --config the config"
 
 
 def _millions(network: nn.Module) -> float:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.tensorboard import SummaryWriter
 
 from asr.speech.batches import Flawed, Skipped
-from asr.terminal import SafeConsole
+from asr.terminal import SafeConsole, one_line
 from asr.train.log import LOG, append_log, filter_log, read_log
 from asr.train.state import Position
 
@@ -61,7 +61,7 @@ class Journal:
         for s in skipped:
             self.skips[where] += 1
             if self.skips[where] <= 5:
-                self.say(f"{where}: skipped {s.id}: {s.reason}")
+                self.say(one_line(f"{where}: skipped {s.id}: {s.reason}"))
             elif self.skips[where] == 6:
                 self.say(f"{where}: more are skipped; all are in {self.folder / LOG}")
             self._log({"skipped": s.id, "where": where, "reason": s.reason})
@@ -71,7 +71,7 @@ class Journal:
         for one in flawed:
             self.flaws[where] += 1
             if self.flaws[where] <= 5:
-                self.say(f"{where}: used {one.id}, of which a little is missing: {one.missing}")
+                self.say(one_line(f"{where}: used {one.id}, of which a little is missing: {one.missing}"))
             elif self.flaws[where] == 6:
                 self.say(f"{where}: more lack a little; all are in {self.folder / LOG}")
             self._log({"flawed": one.id, "where": where, "missing": one.missing})

@@ -6,13 +6,8 @@ import base64
 
 import torch
 
-<<<<<<< HEAD:tests/serve/test_pictures.py
-from asr.decode.attention import WordAttention
-from asr.serve.pictures import picture
-=======
 from asr.decode.attention import WordAttention
 from asr.serve.attention_picture import picture
->>>>>>> w-serve:tests/serve/test_attention_picture.py
 
 
 def values(text: str) -> list[int]:
