@@ -4,7 +4,8 @@ Every job is a flow with an equal share of the model, counted in seconds of spee
 model would start it if it served all flows at once. The segment with the smallest tag is next. So a lecture of an hour takes turns with
 short commands, and neither delays the other indefinitely. Segments of similar length whose tags are close join the batch.
 
-A streamed job shows its text as it is recognised. Its first segment therefore precedes other segments in a batch, and such a batch is short.
+A streamed job shows its text as it is recognised. Its first segment therefore precedes segments with close tags, in a
+short batch that holds only first segments of streamed jobs.
 """
 
 from __future__ import annotations
@@ -113,8 +114,10 @@ class FairQueue(Generic[SomeFlow]):
             return batch
 
     def _next_batch(self) -> list[QueuedSegment[SomeFlow]]:
-        """Choose the segment with the smallest tag, then the segments that join it: first segments of streamed jobs, then the most similar."""
-        first = min(self._segments, key=lambda item: item.tag)
+        """Choose the segment with the smallest tag, or the first segment of a streamed job with a close tag; then the most similar ones."""
+        latest = min(item.tag[0] for item in self._segments) + MAX_TAG_DISTANCE
+        openings = [item for item in self._segments if item.opens_stream and item.tag[0] <= latest]
+        first = min(openings or self._segments, key=lambda item: item.tag)
 
         def length_ratio(item: QueuedSegment[SomeFlow]) -> float:
             short, long = sorted((item.speech.seconds, first.speech.seconds))
@@ -122,12 +125,12 @@ class FairQueue(Generic[SomeFlow]):
 
         near = [
             item
-            for item in self._segments
+            for item in openings or self._segments
             if item is not first and item.tag[0] <= first.tag[0] + MAX_TAG_DISTANCE and item.job.transcriber is first.job.transcriber
         ]
-        limit = self.batch_seconds * (OPENING_SHARE if first.opens_stream else 1.0)
+        limit = self.batch_seconds * (OPENING_SHARE if openings else 1.0)
         batch, shortest, longest = [first], first.speech.seconds, first.speech.seconds
-        for item in sorted(near, key=lambda item: (not item.opens_stream, -length_ratio(item), item.tag)):
+        for item in sorted(near, key=lambda item: (-length_ratio(item), item.tag)):
             low, high = min(shortest, item.speech.seconds), max(longest, item.speech.seconds)
             if low < MIN_LENGTH_RATIO * high or high * (len(batch) + 1) > limit:
                 continue

@@ -1,4 +1,4 @@
-/* A recording's way over the page: chosen or recorded, sent, heard, shown. */
+/* The page: choose or record a file, upload it, show the transcript. */
 
 import { send } from "./upload.js";
 import { addRecorder } from "./recorder.js";
@@ -7,11 +7,11 @@ import { Pictures } from "./pictures.js";
 
 const at = (id) => document.getElementById(id);
 const audio = at("audio");
-const words = new Words(at("words"), (word) => hear(word));
-const pictures = new Pictures(at("pictures"), (word) => hear(word), (word) => words.glance(word));
+const words = new Words(at("words"), (word) => playFrom(word));
+const pictures = new Pictures(at("pictures"), (word) => playFrom(word), (word) => words.glance(word));
 
-let sending = null; // what is under way: it can be stopped
-let addresses = []; // of blobs, to be let go
+let sending = null; // the upload in progress
+let addresses = []; // of blobs, to be revoked
 
 function clock(seconds) {
   const whole = Math.floor(seconds);
@@ -40,27 +40,27 @@ function reset(file) {
   audio.src = blobAddress(file);
 }
 
-function say(text, share) {
+function showStatus(text, share) {
   at("work").hidden = false;
   at("status").textContent = text;
   if (share === null) at("progress").removeAttribute("value");
   else at("progress").value = share;
 }
 
-function take(file) {
+function transcribe(file) {
   reset(file);
-  say("Sending …", 0);
-  let duration = null; // as the player knows it; the server counts anew
+  showStatus("Uploading …", 0);
+  let duration = null; // according to the player
   audio.onloadedmetadata = () => {
     if (Number.isFinite(audio.duration)) duration = audio.duration;
     else measure();
   };
   audio.onerror = () => { at("unplayable").hidden = false; };
   sending = send(file, sessionKey(), {
-    sent: (share) => (share < 1 ? say(`Sending … ${Math.round(100 * share)} %`, share) : say("Listening …", null)),
+    sent: (share) => (share < 1 ? showStatus(`Uploading … ${Math.round(100 * share)} %`, share) : showStatus("Transcribing …", null)),
     progress: ({ read, speech, recognized }) => {
       const share = duration && speech ? Math.min(1, (recognized / speech) * (read / duration)) : null;
-      say(`Listening … ${clock(read)} read, ${clock(recognized)} of speech understood`, share);
+      showStatus(`Transcribing … ${clock(read)} read, ${clock(recognized)} of speech recognised`, share);
     },
     segment: (segment) => {
       at("result").hidden = false;
@@ -86,7 +86,7 @@ function take(file) {
   });
 }
 
-/* A recording by the browser states no length: it is found by going to its end. */
+/* A recording made by the browser states no length: seek to its end to find it. */
 function measure() {
   const back = () => {
     if (!Number.isFinite(audio.duration)) return;
@@ -113,13 +113,13 @@ function offer(name, files) {
   at("downloads").hidden = false;
 }
 
-function hear(word) {
+function playFrom(word) {
   audio.currentTime = word.start;
   follow();
-  audio.play().catch(() => { /* not playable: the page says so already */ });
+  audio.play().catch(() => { /* not playable: the page shows a note */ });
 }
 
-let frame = 0; // one chain of frames, however often it is begun
+let frame = 0; // of the only animation loop
 
 function follow() {
   cancelAnimationFrame(frame);
@@ -129,7 +129,7 @@ function follow() {
   if (!audio.paused) frame = requestAnimationFrame(follow);
 }
 
-/* ---------------------------------------------------------------- the key, for as long as the tab is open */
+/* ---------------------------------------------------------------- the key, kept while the tab is open */
 
 function sessionKey() {
   try { return sessionStorage.getItem("asr-key"); } catch { return null; }
@@ -144,22 +144,22 @@ function askKey(file, error) {
   at("key-form").onsubmit = (event) => {
     event.preventDefault();
     const key = at("key").value.trim();
-    if (!/^[\x21-\x7e]+$/.test(key)) { // others cannot be sent in a header
+    if (!/^[\x21-\x7e]+$/.test(key)) { // a header cannot carry others
       at("error").hidden = false;
-      at("error").textContent = "A key has letters, digits and signs of ASCII alone, without spaces.";
+      at("error").textContent = "The key may contain only ASCII letters, digits and signs, without spaces.";
       return;
     }
-    try { sessionStorage.setItem("asr-key", key); } catch { /* then it is asked again */ }
+    try { sessionStorage.setItem("asr-key", key); } catch { /* the page will ask again */ }
     at("key").value = "";
-    take(file);
+    transcribe(file);
   };
 }
 
-/* ---------------------------------------------------------------- what the reader does */
+/* ---------------------------------------------------------------- events of the user */
 
 at("file").addEventListener("change", () => {
-  if (at("file").files.length) take(at("file").files[0]);
-  at("file").value = ""; // the same file may be chosen again
+  if (at("file").files.length) transcribe(at("file").files[0]);
+  at("file").value = ""; // so that the same file can be chosen again
 });
 at("cancel").addEventListener("click", () => {
   sending?.stop();
@@ -175,11 +175,17 @@ document.addEventListener("dragenter", () => drop.classList.add("over"));
 document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
 document.addEventListener("drop", (event) => {
   drop.classList.remove("over");
-  if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+  if (event.dataTransfer.files.length) transcribe(event.dataTransfer.files[0]);
 });
 document.addEventListener("themechange", () => pictures.draw());
 new ResizeObserver(() => pictures.draw()).observe(at("pictures"));
-addRecorder(at("record"), at("record-label"), take, (message) => {
+addRecorder(at("record"), at("record-label"), transcribe, (message) => {
   at("error").hidden = false;
   at("error").textContent = message;
 });
+
+/* Show the language of the model and the limits of the server before an upload. */
+fetch("page/info").then((response) => response.json()).then(({ language, upload_bytes: bytes, audio_seconds: seconds }) => {
+  const spoken = language ? `Language: ${language}. ` : "";
+  at("limits").textContent = `${spoken}At most ${Math.round(bytes / 2 ** 20)} MiB and ${clock(seconds)} long.`;
+}).catch(() => { /* the limits are shown only for information */ });

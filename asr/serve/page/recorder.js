@@ -1,22 +1,22 @@
-/* The microphone, as a file. */
+/* Record the microphone to a file. */
 
-export function addRecorder(button, label, take, complain) {
+export function addRecorder(button, label, onFile, onError) {
   let recorder = null;
   let ticking = null;
 
   if (!navigator.mediaDevices?.getUserMedia || !window.MediaRecorder) {
     button.disabled = true;
-    button.title = "Browsers lend the microphone to https:// and to localhost only";
+    button.title = "Browsers allow the microphone on https:// and on localhost only";
     return;
   }
 
   async function start() {
     let stream;
-    button.disabled = true; // until there is an answer: a second click would leave a second microphone on
+    button.disabled = true; // until the user answers: a second click would open a second stream
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: true });
     } catch (error) {
-      complain(error.name === "NotAllowedError" ? "The microphone is not allowed for this page: allow it beside the address." : `There is no microphone: ${error.message}`);
+      onError(error.name === "NotAllowedError" ? "The microphone is not allowed for this page: allow it beside the address." : `There is no microphone: ${error.message}`);
       return;
     } finally {
       button.disabled = false;
@@ -29,7 +29,7 @@ export function addRecorder(button, label, take, complain) {
       const type = recorder.mimeType.split(";")[0];
       recorder = null;
       show();
-      take(new File(parts, `recording.${type.split("/")[1] || "webm"}`, { type }));
+      onFile(new File(parts, `recording.${type.split("/")[1] || "webm"}`, { type }));
     };
     recorder.start();
     show();

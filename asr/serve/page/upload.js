@@ -1,13 +1,13 @@
-/* A file to the server, and its answer line by line. */
+/* Upload a file, and read the response line by line. */
 
-/* Calls tell.sent(share), tell.progress, tell.segment and tell.done (lines of the answer), or tell.error({message, code}). */
-export function send(file, key, tell) {
-  const request = new XMLHttpRequest(); // unlike fetch, it says how much is sent
+/* Calls handlers.sent(share); handlers.progress, segment and done with the lines of the response; or handlers.error({message, code}). */
+export function send(file, key, handlers) {
+  const request = new XMLHttpRequest(); // unlike fetch, it reports the progress of an upload
   let seen = 0;
   let ended = false;
 
   const fail = (error) => {
-    if (!ended) tell.error(error);
+    if (!ended) handlers.error(error);
     ended = true;
   };
 
@@ -17,9 +17,9 @@ export function send(file, key, tell) {
     const fresh = request.responseText.slice(seen, until);
     seen = until;
     for (const line of fresh.split("\n").filter(Boolean)) {
-      const { event, ...what } = JSON.parse(line);
-      if (event === "error") fail(what.error);
-      else if (!ended) tell[event](what);
+      const { event, ...fields } = JSON.parse(line);
+      if (event === "error") fail(fields.error);
+      else if (!ended) handlers[event](fields);
       if (event === "done") ended = true;
     }
   }
@@ -28,18 +28,18 @@ export function send(file, key, tell) {
     try {
       return JSON.parse(request.responseText).error;
     } catch {
-      return { message: `The server answered with ${request.status}: is there a proxy in between?` };
+      return { message: `The server responded with status ${request.status}: check the proxy in front of it.` };
     }
   }
 
-  request.upload.onprogress = (event) => { if (event.lengthComputable) tell.sent(event.loaded / event.total); };
-  request.upload.onload = () => tell.sent(1);
+  request.upload.onprogress = (event) => { if (event.lengthComputable) handlers.sent(event.loaded / event.total); };
+  request.upload.onload = () => handlers.sent(1);
   request.onprogress = lines;
   request.onload = () => {
     lines();
-    fail(request.status === 200 ? { message: "The answer broke off. Try again." } : failure());
+    fail(request.status === 200 ? { message: "The response was interrupted. Try again." } : failure());
   };
-  request.onerror = () => fail({ message: "The server cannot be reached. Try again when it is there." });
+  request.onerror = () => fail({ message: "The server cannot be reached. Try again later." });
   request.open("POST", "page/transcription");
   if (key) request.setRequestHeader("Authorization", `Bearer ${key}`);
   const form = new FormData();
