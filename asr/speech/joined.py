@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, NamedTuple
 
 from asr.speech.file_part import FilePart, Link
@@ -19,11 +20,11 @@ from asr.speech.ogg import ogg_links
 MOST_LINKS = 100_000
 MOST_BOXES = 1_000_000  # boxes or blocks walked through in one recording
 SEARCH = 1 << 20  # bytes read at once
-LONGEST_MAGIC = 80  # bytes that a beginning is recognised by
-MOST_UNREAD = 4_096  # bytes behind the end of a recording that are no sound worth a report
+LONGEST_MAGIC = 80  # bytes by which a beginning is recognised
+MOST_UNREAD = 4_096  # bytes after the end of a recording that are not reported
 
-EBML = b"\x1a\x45\xdf\xa3"
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+FLAC = re.compile(rb"fLaC[\0\x80]\0\0\x22")  # with the head of the block that always comes first, of 34 bytes
 AMR = re.compile(rb"#!AMR(?:-WB)?\n")
 # The header of a frame of layer III, its checksum and side information, and the tag that states the length.
 MP3 = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa\xfb][^\xff].(?:..)?(?:.{9}|.{17}|.{32})(?:Xing|Info)\0\0\0[\1-\x0f]", re.DOTALL)
@@ -34,12 +35,15 @@ _TAG = re.compile(rb"TAG|APETAGEX|ID3[\2-\4]|LYRICSBEGIN|3DI")
 
 
 class Recordings(NamedTuple):
-    """What `find_recordings` found."""
+    """Result of `find_recordings`.
+
+    Attributes:
+        links: the recordings in order, at least one, without the tags that follow them.
+        unread: bytes after the last one that belong to no known recording; 0 for padding and tags.
+    """
 
     links: list[Link]
-    """the recordings in order, at least one, without tags behind them"""
     unread: int = 0
-    """bytes behind the last one that belong to no recording; 0 for padding and tags"""
 
 
 def find_recordings(file: BinaryIO) -> Recordings:
@@ -76,7 +80,7 @@ def _begins(file: Bytes, at: int) -> bool:
 
 
 def _after_tags(file: Bytes, at: int) -> int:
-    """Return the first byte behind the APE and ID3v1 tags that begin at byte `at`."""
+    """Return the first byte after the APE and ID3v1 tags that begin at byte `at`."""
     while True:
         file.seek(at)
         head = file.read(16)
@@ -89,7 +93,7 @@ def _after_tags(file: Bytes, at: int) -> int:
 
 
 def _is_unknown(file: Bytes, at: int, size: int) -> bool:
-    """Whether bytes behind the end of a recording are anything but a few, padding or a tag."""
+    """Whether the bytes after the end of a recording are many, and neither padding nor a tag."""
     if size - at <= MOST_UNREAD:
         return False
     while at < size:
@@ -102,7 +106,7 @@ def _is_unknown(file: Bytes, at: int, size: int) -> bool:
 
 
 def _length(part: FilePart, size: int) -> int | None:
-    """Return the bytes of the recording at the start of a part of `size` bytes; None if it is unknown."""
+    """Return the length in bytes of the recording at the start of a part of `size` bytes; None if it is not known."""
     start = after_id3(part)
     part.seek(start)
     head = part.read(LONGEST_MAGIC)
@@ -114,11 +118,11 @@ def _length(part: FilePart, size: int) -> int | None:
 
 # ---------------------------------------------------------------- the end of each container
 #
-# Functions of (part, first byte behind tags, its size); they return None where the end cannot be told or is beyond the file.
+# Functions of (part, first byte after tags, size of the part). They return None if the end is not known, or is beyond the file.
 
 
 def _end_of_chunks(part: FilePart, at: int, form: str, align: int, size: int) -> int | None:
-    """The end of the chunks from byte `at` on, if the one of the sound states its length."""
+    """Find the end of the chunks from byte `at` on, if the one with the sound states its length."""
     sound = sound_bytes(part)
     if sound is None or sum(sound) > size:
         return None
@@ -158,22 +162,21 @@ def _end_of_sound(part: FilePart, start: int, size: int) -> int | None:
     return None if found is None or sum(found) > size else sum(found)
 
 
-def _end_before(magic: re.Pattern[bytes]) -> Callable[[FilePart, int, int], int]:
-    """A function that searches for the beginning of the next recording."""
-    return lambda part, start, size: _find(part, start + 1, magic, size)
+def _end_before(magic: re.Pattern[bytes], *words: bytes) -> Callable[[FilePart, int, int], int]:
+    """Return a function that searches for the beginning of the next recording, which holds one of `words`."""
+    return lambda part, start, size: _find(part, start + 1, magic, words, size)
 
 
 def _end_of_flac(part: FilePart, start: int, size: int) -> int:
-    # The magic and the head of the block that always comes first: 34 bytes, the last one of the metadata or not.
-    return _find(part, after_flac_head(part, start) or size, re.compile(rb"fLaC[\0\x80]\0\0\x22"), size)
+    return _find(part, after_flac_head(part, start) or size, FLAC, (b"fLaC",), size)
 
 
-def _find(part: FilePart, at: int, pattern: re.Pattern[bytes], size: int) -> int:
-    """Return the first place of `pattern` from byte `at` on; `size` where there is none."""
+def _find(part: FilePart, at: int, pattern: re.Pattern[bytes], words: Sequence[bytes], size: int) -> int:
+    """Return the first place of `pattern` from byte `at` on, or `size`. A search for `words`, of which it holds one, is faster."""
     while at < size:
         part.seek(at)
         data = part.read(SEARCH)
-        if found := pattern.search(data):
+        if any(word in data for word in words) and (found := pattern.search(data)):
             return at + found.start()
         at += max(1, len(data) - LONGEST_MAGIC) if len(data) == SEARCH else len(data)
         if not data:
@@ -218,7 +221,7 @@ def _end_of_ebml(part: FilePart, start: int, size: int) -> int | None:
             return None
         stated = int.from_bytes(head[name : name + length], "big") & ((1 << 7 * length) - 1)
         if stated == (1 << 7 * length) - 1:
-            return _find(part, at + name + length, WEBM, size)
+            return _find(part, at + name + length, WEBM, (b"matroska", b"webm"), size)
         at += name + length + stated
         if at >= size:
             return None
@@ -248,38 +251,35 @@ def _end_of_asf(part: FilePart, start: int, size: int) -> int | None:
 
 
 def _end_of_wavpack(part: FilePart, start: int, size: int) -> int | None:
-    """WavPack: blocks up to one that starts again at the first sample."""
-    at, furthest = start, 0
+    """WavPack: blocks up to the stated number of samples."""
+    at, position, total = start, 0, 0
     for _ in range(MOST_BOXES):
         part.seek(at)
         head = part.read(32)
-        if len(head) < 32 or head[:4] != b"wvpk":
+        is_block = len(head) == 32 and head[:4] == b"wvpk"
+        length, stated, index, samples = (int.from_bytes(head[i : i + 4], "little") for i in (4, 12, 16, 20))
+        if total and position >= total and not (is_block and index + samples == total):  # other blocks have more channels
             return at
-        length, index, samples = (int.from_bytes(head[i : i + 4], "little") for i in (4, 16, 20))
-        is_first = bool(head[25] & 8)  # of the blocks of its samples: others have more channels
-        if index == 0 and furthest and samples and is_first:
-            return at
-        furthest = max(furthest, index + samples)
-        at += 8 + length
-        if at >= size:
+        if not is_block or at >= size:
             return None
+        total = total or (0 if stated == 0xFFFF_FFFF else stated)
+        position = index + samples
+        at += 8 + length
     return None
 
 
 def _end_of_tta(part: FilePart, start: int, size: int) -> int | None:
-    """TTA: a table with the bytes of each frame."""
+    """TTA: a table with the bytes of each frame, if its checksum is right."""
     part.seek(start)
     head = part.read(22)
-    if len(head) < 22:
+    rate, samples = struct.unpack("<II", head[10:18]) if len(head) == 22 else (0, 0)
+    frames = -(-samples // (256 * rate // 245)) if rate else 0
+    if not 0 < 4 * frames < size:
         return None
-    rate, samples = struct.unpack("<II", head[10:18])
-    if not rate:
+    table, checksum = part.read(4 * frames), part.read(4)
+    if len(checksum) < 4 or zlib.crc32(table) != int.from_bytes(checksum, "little"):
         return None
-    frames = -(-samples // max(1, 256 * rate // 245))
-    if frames * 4 > size:
-        return None
-    table = part.read(4 * frames + 4)
-    end = start + 22 + len(table) + sum(struct.unpack(f"<{frames}I", table[: 4 * frames])) if len(table) == 4 * frames + 4 else size + 1
+    end = start + 22 + 4 * frames + 4 + sum(struct.unpack(f"<{frames}I", table))
     return end if end <= size else None
 
 
@@ -289,13 +289,13 @@ CONTAINERS: tuple[tuple[re.Pattern[bytes], Callable[[FilePart, int, int], int | 
     (re.compile(rb"riff\x2e\x91\xcf\x11", re.DOTALL), _end_of_w64),
     (re.compile(rb"caff\0[\1\2]\0\0"), _end_of_caf),
     (re.compile(rb"\.snd\0|NIST_1A\n"), _end_of_sound),
-    (re.compile(rb"fLaC[\0\x80]\0\0\x22"), _end_of_flac),
+    (FLAC, _end_of_flac),
     (re.compile(rb"....ftyp", re.DOTALL), _end_of_boxes),
     (WEBM, _end_of_ebml),
     (re.compile(re.escape(ASF)), _end_of_asf),
     (re.compile(rb"wvpk"), _end_of_wavpack),
     (re.compile(rb"TTA1[\1\2\3]\0"), _end_of_tta),
-    (AMR, _end_before(AMR)),
-    (MP3, _end_before(MP3)),
+    (AMR, _end_before(AMR, b"#!AMR")),
+    (MP3, _end_before(MP3, b"Xing", b"Info")),
 )
-"""beginnings of recordings, and how the end of each is found"""
+"""pattern of the beginning of each container, and the function that finds its end"""

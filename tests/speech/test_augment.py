@@ -190,7 +190,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Lengths of all that augmentation decodes (s)."""
     seconds: list[float] = []
 
-    def counted(path: Path, rate: int, offset: float, duration: float | None) -> np.ndarray:
+    def counted(path: Path, rate: int, offset: float, duration: float | None, track: int | None) -> np.ndarray:
         samples = load_audio(path, rate, offset, duration)
         seconds.append(len(samples) / rate)
         return samples
