@@ -20,7 +20,7 @@ from asr.errors import AudioError
 from asr.model.checkpoint import load_model
 from asr.prepare.conversion import _measured
 from asr.speech.audio import load_audio, load_whole, probe, stream_audio
-from asr.speech.batches import BatchDataset, Example, Flawed, Share
+from asr.speech.batches import BatchDataset, BatchPart, Example, Flawed
 from asr.speech.checking import check_manifest
 from asr.speech.headers import mp3_seconds, share_beyond_end
 from asr.speech.manifest import Utterance
@@ -417,12 +417,12 @@ def test_a_little_missing_sound_is_used_and_reported(tmp_path: Path) -> None:
 
     dataset = BatchDataset([Example(Utterance("a", path), (3,), SECONDS)], RATE, 0)
     for epoch, reported in ((0, True), (1, False)):
-        batch = dataset[Share(epoch, 0, 1, (0,), 2, SECONDS, last=True)]
+        batch = dataset[BatchPart(epoch, 0, 1, (0,), 2, SECONDS, last=True)]
         assert batch.skipped == ()
         assert [(one.id, one.missing.split(": ")[1][:14]) for one in batch.flawed] == [("a", "damaged at 0:0")] * reported
-    [found] = dataset.remember(1.0)
+    [found] = dataset.fill_cache(1.0)
     assert isinstance(found, Flawed)
-    assert len(dataset.memory) == 1
+    assert len(dataset.cache) == 1
 
 
 @pytest.mark.parametrize("scale", [1.0, 32_768.0, 10.0, 1e-4, 0.0, 1e-38])
@@ -442,7 +442,7 @@ def test_16_bit_audio_in_memory_is_exact(tmp_path: Path) -> None:
     dataset = BatchDataset([Example(Utterance("a", tmp_path / "a.wav"), (3,), 1.0)], RATE, 0)
     disk = dataset.read(0)
     list(dataset.fill_cache(1.0))
-    assert dataset.memory[0].values.dtype == np.int16
+    assert dataset.cache[0].values.dtype == np.int16
     assert np.array_equal(dataset.read(0), disk)
 
 
