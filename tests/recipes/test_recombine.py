@@ -113,7 +113,7 @@ def test_who_said_too_little_is_heard_once_and_nothing_is_no_success(
 ) -> None:
     heard: list[Path] = []
     load = recombine.load_audio
-    monkeypatch.setattr(recombine, "load_audio", lambda path, *more: heard.append(path) or load(path, *more))
+    monkeypatch.setattr(recombine, "load_audio", lambda path, *more, **keys: heard.append(path) or load(path, *more, **keys))
     source, output = few(tmp_path), tmp_path / "mixed"
     monkeypatch.setattr(sys, "argv", ["recombine.py", str(source), "--output", str(output)])
     for _ in range(2):

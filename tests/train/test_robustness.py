@@ -66,10 +66,10 @@ def test_processes_that_cannot_read_the_same_files_take_the_same_steps_and_tell_
         "import os, sys, asr.train.examples as examples\n"
         "from asr.errors import AudioError\n"
         "real = examples.probe\n"
-        "def probe(path):\n"
+        "def probe(path, track=None):\n"
         "    if os.environ['RANK'] == '1' and path.stem in ('train-9', 'train-10', 'train-11'):\n"
         "        raise AudioError(f'{path}: stale file handle')\n"
-        "    return real(path)\n"
+        "    return real(path, track)\n"
         "examples.probe = probe\n"
         "from asr.cli import main\n"
         "main()\n",
