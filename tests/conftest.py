@@ -21,6 +21,7 @@ hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine
 hypothesis.settings.load_profile("patient")
 torch.set_num_threads(1)
 
+FILTER = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # older than Python 3.10.12 and 3.11.4
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -62,7 +63,7 @@ def an4(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"the AN4 recordings are not on this machine: no {archive}")
     folder = tmp_path_factory.mktemp("an4")
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+        tar.extractall(folder, **FILTER)
     return folder
 
 
@@ -74,7 +75,7 @@ def dev_clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"LibriSpeech dev-clean is not on this machine: no {archive}")
     folder = tmp_path_factory.mktemp("librispeech")
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+        tar.extractall(folder, **FILTER)
     return folder
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import platform
 import shutil
 import tarfile
 import zlib
@@ -82,6 +83,7 @@ def download_librispeech(data: Path, subsets: Sequence[str]) -> Iterator[tuple[s
         folder = corpus / name
         if folder.is_dir() and any(folder.iterdir()):
             continue
+        _check_python(name, data)
         work = corpus / ".fetching" / name
         archive = _clear(work, data)
         fetched = archive.is_file()
@@ -94,6 +96,15 @@ def download_librispeech(data: Path, subsets: Sequence[str]) -> Iterator[tuple[s
         shutil.rmtree(work)
         if not any(work.parent.iterdir()):
             work.parent.rmdir()
+
+
+def _check_python(name: str, data: Path) -> None:
+    """Refuse a Python whose tarfile has no extraction filters, which torchaudio unpacks with, before anything is downloaded."""
+    if not hasattr(tarfile, "data_filter"):
+        raise AsrError(
+            f"{name}: Python {platform.python_version()} cannot unpack archives safely: use Python 3.10.12, 3.11.4, or newer, "
+            f"or unpack {name}.tar.gz into {data} yourself"
+        )
 
 
 def _clear(work: Path, data: Path) -> Path:
