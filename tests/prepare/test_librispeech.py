@@ -623,6 +623,7 @@ def test_an_archive_in_the_data_folder_is_used_and_kept(server: Server, tmp_path
     assert prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None).parts[0].utterances == 2
 
 
+@UNPACKS
 @pytest.mark.parametrize(
     "error", [OSError("<urlopen error [Errno -2]\n Name or service not known>"), RuntimeError('invalid hash value (expected "76f8")')]
 )
@@ -657,6 +658,7 @@ def test_a_damaged_archive(server: Server, tmp_path: Path, damage: Callable[[byt
     assert server.fetched == ["dev-clean"]
 
 
+@UNPACKS
 def test_a_disk_that_is_too_small_is_told_before(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(librispeech_download, "ARCHIVE_GIGABYTES", {"train-clean-360": 1e9})
     with pytest.raises(AsrError, match=r"train-clean-360 needs 2000000000\.0 GB of disk while it is unpacked, and [\d.]+ GB are free"):
