@@ -208,7 +208,7 @@ class BatchDataset(Dataset[Batch]):
         """The examples without excluded ones."""
         return [example for i, example in enumerate(self.examples) if i not in self.unreadable]
 
-    def fill_cache(self, hours: float) -> Iterator[Skipped | Flawed | None]:
+    def remember(self, hours: float) -> Iterator[Skipped | Flawed | None]:
         """Read up to `hours` of audio into memory.
 
         Yields:

@@ -215,7 +215,7 @@ class Trainer(Run[Config]):
     def _cache_audio(self) -> None:
         """Read recordings into memory, and skip unreadable ones."""
         for what, data in (("data.train", self.data), ("data.dev", self.dev)):
-            results = self.journal.track(data.fill_cache(self.config.data.cache_hours), f"reading {what}", len(data))
+            results = self.journal.track(data.remember(self.config.data.cache_hours), f"reading {what}", len(data))
             # A recording that is unreadable on one process is skipped on all.
             unreadable: dict[int, Skipped] = dict(
                 gather_object([(i, found) for i, found in enumerate(results) if isinstance(found, Skipped)])

@@ -116,7 +116,7 @@ def test_memory_changes_nothing_but_the_rounding(tones: tuple[Path, Path]) -> No
     utterances = read_manifest(tones[1])
     data = BatchDataset([Example(u, (3,), u.duration or 0) for u in utterances], 16_000, seed=1)
     before = [data.read(i) for i in range(len(data))]
-    assert list(data.fill_cache(1.0)) == [None] * len(data)
+    assert list(data.remember(1.0)) == [None] * len(data)
     assert len(data.cache) == len(data)
     for i, samples in enumerate(before):
         np.testing.assert_allclose(data.read(i), samples, atol=1 / 32767)
@@ -126,7 +126,7 @@ def test_so_many_hours_are_remembered_and_no_more(tones: tuple[Path, Path]) -> N
     data = BatchDataset([Example(u, (3,), 1.0) for u in read_manifest(tones[1])], 16_000, seed=1)
     for seconds in (0.0, 2.5, 4.0):
         data.cache.clear()
-        assert list(data.fill_cache(seconds / 3600)) == [None] * int(seconds)
+        assert list(data.remember(seconds / 3600)) == [None] * int(seconds)
         assert sorted(data.cache) == list(range(int(seconds)))
 
 

@@ -401,7 +401,7 @@ def test_training_leaves_out_what_is_not_whole_and_check_names_it(tmp_path: Path
     assert check_manifest(tmp_path / "m.json", headers_only=True).problems == []
 
     dataset = BatchDataset([Example(Utterance(name, tmp_path / f"{name}.flac"), (3,), SECONDS) for name in names], RATE, 0)
-    skipped = list(dataset.fill_cache(1.0))
+    skipped = list(dataset.remember(1.0))
     assert skipped[0] is None
     assert [one.id for one in skipped[1:] if one] == ["hole", "cut"]
 
@@ -420,7 +420,7 @@ def test_a_little_missing_sound_is_used_and_reported(tmp_path: Path) -> None:
         batch = dataset[BatchPart(epoch, 0, 1, (0,), 2, SECONDS, last=True)]
         assert batch.skipped == ()
         assert [(one.id, one.missing.split(": ")[1][:14]) for one in batch.flawed] == [("a", "damaged at 0:0")] * reported
-    [found] = dataset.fill_cache(1.0)
+    [found] = dataset.remember(1.0)
     assert isinstance(found, Flawed)
     assert len(dataset.cache) == 1
 
@@ -431,7 +431,7 @@ def test_audio_in_memory_is_that_on_disk(tmp_path: Path, scale: float) -> None:
     soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
     dataset = BatchDataset([Example(Utterance("a", tmp_path / "a.wav"), (3,), 1.0)], RATE, 0)
     disk = dataset.read(0)
-    assert list(dataset.fill_cache(1.0)) == [None]
+    assert list(dataset.remember(1.0)) == [None]
     assert np.abs(dataset.read(0) - disk).max() <= scale / 65_000
 
 
@@ -441,7 +441,7 @@ def test_16_bit_audio_in_memory_is_exact(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", values, RATE)
     dataset = BatchDataset([Example(Utterance("a", tmp_path / "a.wav"), (3,), 1.0)], RATE, 0)
     disk = dataset.read(0)
-    list(dataset.fill_cache(1.0))
+    list(dataset.remember(1.0))
     assert dataset.cache[0].values.dtype == np.int16
     assert np.array_equal(dataset.read(0), disk)
 
