@@ -195,6 +195,15 @@ def mp3_seconds(file: Bytes) -> float:
     return max(0, count * (1152 if newest else 576) - trimmed) / rate
 
 
+def mp3_bytes(head: bytes) -> int:
+    """Return the bytes that the Xing or Info header in the first bytes of an MP3 states; 0 without one."""
+    at = max(head.find(b"Xing"), head.find(b"Info"))
+    if at < 0 or len(head) < at + 16 or not head[at + 7] & 2:
+        return 0
+    at += 8 + 4 * (head[at + 7] & 1)  # the number of frames may stand before it
+    return int.from_bytes(head[at : at + 4], "big")
+
+
 def asf_seconds(file: Bytes) -> float:
     """Return the play duration that the header of an ASF (WMA) states; 0 without one. The position of `file` is kept."""
     with _position_kept(file):
@@ -234,7 +243,7 @@ def flac_first_sample(file: Bytes) -> int:
         frame = file.read(16) if at else b""
     if len(frame) < 16 or frame[0] != 0xFF or frame[1] & 0xFE != 0xF8:
         return 0
-    return _coded_number(frame[4:])
+    return coded_number(frame[4:])
 
 
 def after_flac_head(file: Bytes, at: int) -> int:
@@ -254,7 +263,7 @@ def after_flac_head(file: Bytes, at: int) -> int:
     return at
 
 
-def _coded_number(data: bytes) -> int:
+def coded_number(data: bytes) -> int:
     """Decode a number in FLAC's extension of UTF-8; 0 for other bytes."""
     ones = len(f"{data[0]:08b}".split("0")[0])
     if ones == 0:

@@ -14,12 +14,15 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO, NamedTuple
 
 from asr.speech.file_part import FilePart, Link
-from asr.speech.headers import MOST_CHUNKS, W64_CHUNK, Bytes, after_flac_head, after_id3, chunks, sound_bytes
+from asr.speech.flac_frames import is_one_flac
+from asr.speech.headers import MOST_CHUNKS, W64_CHUNK, Bytes, after_flac_head, after_id3, chunks, mp3_bytes, sound_bytes
 from asr.speech.ogg import ogg_links
 
 MOST_LINKS = 100_000
 MOST_BOXES = 1_000_000  # boxes or blocks walked through in one recording
 SEARCH = 1 << 20  # bytes read at once
+SMALL = 4 << 20  # bytes that are searched as soon as examined
+MP3_HEAD = 1_024  # bytes that hold the first frame's tag
 LONGEST_MAGIC = 80  # bytes by which a beginning is recognised
 MOST_UNREAD = 4_096  # bytes after the end of a recording that are not reported
 
@@ -162,13 +165,25 @@ def _end_of_sound(part: FilePart, start: int, size: int) -> int | None:
     return None if found is None or sum(found) > size else sum(found)
 
 
-def _end_before(magic: re.Pattern[bytes], *words: bytes) -> Callable[[FilePart, int, int], int]:
-    """Return a function that searches for the beginning of the next recording, which holds one of `words`."""
-    return lambda part, start, size: _find(part, start + 1, magic, words, size)
+def _end_of_amr(part: FilePart, start: int, size: int) -> int:
+    return _find(part, start + 1, AMR, (b"#!AMR",), size)
+
+
+def _end_of_mp3(part: FilePart, start: int, size: int) -> int:
+    """MP3: searched for another header, unless the one at its start states all bytes of the file."""
+    part.seek(start)
+    stated = mp3_bytes(part.read(MP3_HEAD))
+    if stated and abs(start + stated - size) <= MOST_UNREAD:
+        return size
+    return _find(part, start + 1, MP3, (b"Xing", b"Info"), size)
 
 
 def _end_of_flac(part: FilePart, start: int, size: int) -> int:
-    return _find(part, after_flac_head(part, start) or size, FLAC, (b"fLaC",), size)
+    """FLAC: searched for another header, unless a few of its frames show that it is one recording."""
+    begin = after_flac_head(part, start) or size
+    if size - begin > SMALL and is_one_flac(part, start, begin, size):
+        return size
+    return _find(part, begin, FLAC, (b"fLaC",), size)
 
 
 def _find(part: FilePart, at: int, pattern: re.Pattern[bytes], words: Sequence[bytes], size: int) -> int:
@@ -295,7 +310,7 @@ CONTAINERS: tuple[tuple[re.Pattern[bytes], Callable[[FilePart, int, int], int | 
     (re.compile(re.escape(ASF)), _end_of_asf),
     (re.compile(rb"wvpk"), _end_of_wavpack),
     (re.compile(rb"TTA1[\1\2\3]\0"), _end_of_tta),
-    (AMR, _end_before(AMR, b"#!AMR")),
-    (MP3, _end_before(MP3, b"Xing", b"Info")),
+    (AMR, _end_of_amr),
+    (MP3, _end_of_mp3),
 )
 """pattern of the beginning of each container, and the function that finds its end"""

@@ -33,15 +33,12 @@ class Format:
         endings: usual endings of the files.
         names_keys: whether the file names the key or column of each text.
         has_times: whether entries are segments or words of recordings, with their times.
-        names_utterances: whether entries name their utterance or recording. Otherwise the file belongs to one recording, or its lines
-            are known by their numbers.
     """
 
     read: Callable[[str, Collection[str]], Records]
     endings: tuple[str, ...] = ()
     names_keys: bool = False
     has_times: bool = False
-    names_utterances: bool = True
 
 
 def _without_columns(read: Callable[[str], Records]) -> Callable[[str, Collection[str]], Records]:
@@ -63,13 +60,13 @@ FORMATS: dict[str, Format] = {
     "bars": Format(_table("|"), (".csv",), names_keys=True),
     "stm": Format(_without_columns(read_stm), (".stm",), has_times=True),
     "ctm": Format(_without_columns(read_ctm), (".ctm",), has_times=True),
-    "srt": Format(_without_columns(read_srt), (".srt",), has_times=True, names_utterances=False),
-    "vtt": Format(_without_columns(read_vtt), (".vtt",), has_times=True, names_utterances=False),
-    "whisper": Format(_table("\t"), (".tsv",), has_times=True, names_utterances=False),
-    "audacity": Format(_without_columns(read_track), (".txt",), has_times=True, names_utterances=False),
-    "labels": Format(_without_columns(read_labels), (".lab", ".wrd", ".txt"), has_times=True, names_utterances=False),
+    "srt": Format(_without_columns(read_srt), (".srt",), has_times=True),
+    "vtt": Format(_without_columns(read_vtt), (".vtt",), has_times=True),
+    "whisper": Format(_table("\t"), (".tsv",), has_times=True),
+    "audacity": Format(_without_columns(read_track), (".txt",), has_times=True),
+    "labels": Format(_without_columns(read_labels), (".lab", ".wrd", ".txt"), has_times=True),
     "mlf": Format(_without_columns(read_mlf), (".mlf",)),
-    "lines": Format(_without_columns(read_lines), (".txt",), names_utterances=False),
+    "lines": Format(_without_columns(read_lines), (".txt",)),
 }
 """by name; `detection.py` distinguishes them"""
 
