@@ -23,16 +23,10 @@ import asyncio
 import os
 import platform
 import random
-import shlex
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -40,6 +34,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import soundfile
+from running_server import server
 
 import asr
 from asr.config import EMBEDDED
@@ -116,26 +111,6 @@ def offline(transcriber: Transcriber, paths: list[Path], seconds: float) -> tupl
     return [Clip(path.read_bytes(), probe(path).seconds, texts[i]) for i, path in enumerate(paths)], audio / passed
 
 
-@contextmanager
-def server(threads: int, *options: str) -> Iterator[tuple[str, int]]:
-    """A server of its own process: its address and process number."""
-    command = [sys.executable, "-m", "asr", "serve", "--port", "0", "--threads", str(threads), *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        url, ready = "", False
-        while not ready and (line := process.stderr.readline()):
-            url = line.split()[2] if line.startswith("listening on ") else url
-            ready = line.startswith("ready")
-        if not ready:
-            raise AsrError(f"the server ended with exit code {process.wait()}: {shlex.join(command)} tells why")
-        threading.Thread(target=process.stderr.read, daemon=True).start()  # or the pipe fills, and the server waits
-        yield url, process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
 async def load(url: str, clips: list[Clip], clients: int, seconds: float = float("inf"), requests: int | None = None) -> Tally:
     """So many clients at once, for so long or for so many requests."""
     tally = Tally()
@@ -173,12 +148,6 @@ def throughput(url: str, clips: list[Clip], clients: int, seconds: float) -> tup
     return tally, tally.audio / (time.monotonic() - began)
 
 
-def resident(process: int) -> float:
-    """MiB of memory that a process has."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 def figure(what: str, value: str, wanted: str = "") -> None:
     print(f"{what:<44} {value:<26} {wanted}", flush=True)
 
@@ -213,9 +182,9 @@ def main() -> None:
     figure("recordings", f"{len(clips)}, {statistics.mean(c.seconds for c in clips):.1f} s on average")
     figure("offline", f"{offline_speed:.1f} x real time")
 
-    options = ("--device", "cpu", "--profile", asked.profile, "--max-requests", str(2 * asked.clients))
-    with server(asked.threads, *options) as (url, _):
-        tally, speed = throughput(url, clips, asked.clients, asked.seconds)
+    options = ("--threads", str(asked.threads), "--device", "cpu", "--profile", asked.profile, "--max-requests", str(2 * asked.clients))
+    with server(*options) as running:
+        tally, speed = throughput(running.url, clips, asked.clients, asked.seconds)
     if not tally.latencies:
         raise AsrError(f"no answer at all: {dict(tally.errors)}")
     p50, p99 = np.quantile(tally.latencies, [0.5, 0.99])
@@ -227,16 +196,16 @@ def main() -> None:
     figure("  latency, median and 99 %", f"{p50:.2f} s, {p99:.2f} s")
     figure("  99 % by median", f"{p99 / p50:.1f}", "wanted: less than 5")
 
-    with server(asked.threads, *options, "--batch-seconds", "1") as (url, _):
-        _, alone = throughput(url, clips, asked.clients, asked.seconds / 2)
+    with server(*options, "--batch-seconds", "1") as running:
+        _, alone = throughput(running.url, clips, asked.clients, asked.seconds / 2)
     figure(f"{asked.clients} clients, one at a time", f"{alone:.1f} x real time")
     figure("  batched by that", f"{speed / alone:.1f}", "wanted: 2 or more")
 
-    with server(asked.threads, *options) as (url, pid):
+    with server(*options) as running:
         memory = []
         for part in range(PARTS):
-            asyncio.run(load(url, clips, asked.clients, requests=asked.requests // PARTS))
-            memory.append(resident(pid))
+            asyncio.run(load(running.url, clips, asked.clients, requests=asked.requests // PARTS))
+            memory.append(running.memory())
             figure(f"memory after {(part + 1) * (asked.requests // PARTS)} requests", f"{memory[-1]:.0f} MiB")
     figure(
         "  second half by first, the greatest of each", f"{max(memory[PARTS // 2 :]) / max(memory[: PARTS // 2]):.2f}", "wanted: 1.0, flat"

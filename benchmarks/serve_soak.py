@@ -23,26 +23,22 @@ import os
 import platform
 import random
 import re
-import shlex
 import socket
 import struct
-import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import numpy as np
+from running_server import Running, server
 
 from asr.config import EMBEDDED
 from asr.console import one_line_errors
 from asr.decode.profiles import Profile, in_profile
-from asr.errors import AsrError
 from asr.memory import limit_kernel_cache
 from asr.model.checkpoint import load_model
 from asr.transcribe import Transcriber
@@ -51,7 +47,6 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 PATHS = ("/v1/audio/transcriptions", "/page/transcription")
 START = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
 END = b"\r\n--b--\r\n"
-TELEMETRY = ".ses"  # onnxruntime leaves it in the temporary folder
 ANSWER_SECONDS = 300.0  # a client's patience
 
 
@@ -235,57 +230,6 @@ async def soak(target: Target, seconds: float, good_clients: int, hostile_each: 
     return tally
 
 
-@dataclass(frozen=True)
-class Running:
-    """A server in a process of its own."""
-
-    process: int
-    host: str
-    port: int
-    log: Path
-    temporary: Path
-
-    def memory(self) -> float:
-        """Resident memory (MiB)."""
-        return int(Path(f"/proc/{self.process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-    def descriptors(self) -> int:
-        return sum(1 for _ in Path(f"/proc/{self.process}/fd").iterdir())
-
-    def metrics(self) -> str:
-        return httpx.get(f"http://{self.host}:{self.port}/metrics", timeout=ANSWER_SECONDS).text
-
-    def files(self) -> list[str]:
-        """Names in its temporary folder, and what it holds open there."""
-        names = [path.name for path in self.temporary.iterdir() if path.name != TELEMETRY]
-        for descriptor in Path(f"/proc/{self.process}/fd").iterdir():
-            with suppress(OSError):
-                if (name := str(descriptor.readlink())).startswith(f"{self.temporary}/"):
-                    names.append(name)
-        return names
-
-
-@contextmanager
-def server(folder: Path, *options: str) -> Iterator[Running]:
-    """Start a server with its log and its temporary files in a folder."""
-    temporary, log = folder / "tmp", folder / "log.txt"
-    temporary.mkdir()
-    command = [sys.executable, "-m", "asr", "serve", "--port", "0", *options]
-    with open(log, "wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | {"TMPDIR": str(temporary)})
-    try:
-        while not re.search(r"^ready", log.read_text(), re.MULTILINE):
-            if process.poll() is not None:
-                raise AsrError(f"the server ended with exit code {process.returncode}: run {shlex.join(command)} to see why")
-            time.sleep(0.1)
-        address = re.search(r"^listening on http://(.+):(\d+)", log.read_text(), re.MULTILINE)
-        assert address is not None
-        yield Running(process.pid, address[1], int(address[2]), log, temporary)
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def clips(profile: Profile) -> list[Clip]:
     limit_kernel_cache()
     model = Transcriber(in_profile(load_model(EMBEDDED), profile, "fp32"), nbest=1)
@@ -324,8 +268,8 @@ def main() -> None:
     figure("machine", f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     recordings = clips(given.profile)
     options = ("--device", "cpu", "--precision", "fp32", "--profile", given.profile)
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder), *options) as running:
-        target = Target(running.host, running.port, recordings)
+    with server(*options) as running:
+        target = Target(*running.address, recordings)
 
         def phase(seconds: float, hostile: int) -> tuple[Tally, list[tuple[float, int]]]:
             seen: list[tuple[float, int]] = []

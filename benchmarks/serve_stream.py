@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import soundfile
-from serve import server
+from running_server import server
 
 from asr.console import one_line_errors
 from asr.speech.audio import load_audio
@@ -73,9 +73,9 @@ def main() -> None:
     parser.add_argument("--stream-off", action="store_true", help="request the whole transcript at once")
     options = parser.parse_args()
     contents = [recording(options.seconds, seed) for seed in range(options.clients)]
-    with server(options.threads, "--device", "cpu", "--profile", options.profile) as (url, _):
-        asyncio.run(measure(url, [recording(20.0, 0)], True))  # warm up
-        found = asyncio.run(measure(url, contents, not options.stream_off))
+    with server("--threads", str(options.threads), "--device", "cpu", "--profile", options.profile) as running:
+        asyncio.run(measure(running.url, [recording(20.0, 0)], True))  # warm up
+        found = asyncio.run(measure(running.url, contents, not options.stream_off))
     for first, end in sorted(found):
         print(f"first event {first:7.2f} s   end {end:7.2f} s   ratio {first / end:.2f}")
     print(f"greatest ratio {max(first / end for first, end in found):.2f}, wanted: at most {WANTED:g}")

@@ -59,13 +59,17 @@ def recipe_script(path: str) -> ModuleType:
 
 
 def script(path: Path) -> ModuleType:
-    """A program as a module."""
+    """A program as a module. As when it is run, modules in its folder can be imported."""
     name = path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
     return module
 
 

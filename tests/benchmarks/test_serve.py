@@ -1,4 +1,4 @@
-"""What cannot be served is told before a server is started."""
+"""Errors of the server benchmarks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests_support import ROOT, script
+
+from asr.errors import AsrError
 
 
 def test_no_recording_of_the_length_asked_for(
@@ -18,7 +20,7 @@ def test_no_recording_of_the_length_asked_for(
     assert capsys.readouterr().err == f"error: {tones[1]}: no recording of 70 to 80 s: choose others with --lengths\n"
 
 
-def test_a_server_that_ends_is_told_with_the_command_that_says_why() -> None:
-    program = script(ROOT / "benchmarks" / "serve.py")
-    with pytest.raises(program.AsrError, match=r"the server ended with exit code 2: .* serve .*--model /nowhere tells why"):
-        program.server(1, "--model", "/nowhere").__enter__()
+def test_a_server_that_does_not_start() -> None:
+    program = script(ROOT / "benchmarks" / "running_server.py")
+    with pytest.raises(AsrError, match=r"the server ended with exit code 2: run .* serve .*--model /nowhere to see why"):
+        program.server("--model", "/nowhere").__enter__()
