@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from asr.config import AttentionConfig, DecodeConfig, LanguageModelConfig, LSTMSpellerConfig
+from asr.config import AttentionConfig, DecodeConfig, LSTMLanguageModelConfig, LSTMSpellerConfig
 from asr.decode.beam import beam_search
 from asr.decode.ctc import NEVER
 from asr.decode.greedy import greedy_search
@@ -20,7 +20,7 @@ from asr.decode.scorers import build_scorers
 from asr.model.attention import FinalState, Memory
 from asr.model.block import StateLayout
 from asr.model.kinds import build_speller
-from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 from asr.model.lstm_speller import LSTMState
 from asr.model.speller import Speller
 from asr.text.tokenizer import BLANK, EOS
@@ -35,7 +35,7 @@ class Case(NamedTuple):
     states: Tensor  # (B, T, H)
     lengths: Tensor  # (B,)
     ctc: Tensor  # (B, T, V)
-    lm: LanguageModel
+    lm: LSTMLanguageModel
 
     def search(
         self, config: DecodeConfig, hotwords: Hotwords | None = None, scorers: Sequence[WeightedScorer] = ()
@@ -63,7 +63,7 @@ def make_case(kind: str, lengths: list[int], vocabulary: int, seed: int = 0) -> 
     config = AttentionConfig.of_kind({"kind": kind, "size": 8, "heads": 2, "location_channels": 2, "location_width": 5})
     shape_of_speller = LSTMSpellerConfig(embedding=8, hidden=16, layers=2, input_feeding=not without)
     speller = build_speller(vocabulary, StateLayout(STATES, STATES // 2), shape_of_speller, config).double().eval()
-    lm = LanguageModel(vocabulary, LanguageModelConfig(embedding=8, hidden=12, layers=2)).double().eval()
+    lm = LSTMLanguageModel(vocabulary, LSTMLanguageModelConfig(embedding=8, hidden=12, layers=2)).double().eval()
     with torch.no_grad():
         for parameter in [*speller.parameters(), *lm.parameters()]:
             parameter.mul_(3.0)

@@ -24,10 +24,10 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
-from asr.config import EMBEDDED, LanguageModelConfig, LMFolderConfig, ModelFolderConfig
+from asr.config import EMBEDDED, LMFolderConfig, LSTMLanguageModelConfig, ModelFolderConfig
 from asr.config_file import dump_config, load_config
 from asr.model.checkpoint import TrainedLM, save_lm
-from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 from asr.speech.manifest import read_manifest
 from asr.text.tokenizer import Tokenizer
 
@@ -561,8 +561,8 @@ def test_info_prints_the_card_and_the_config(tiny_folder: Path) -> None:
 def test_info_counts_the_language_model_too(tiny_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_folder, tmp_path / "model"))
     tokenizer = Tokenizer.load(folder / "tokenizer.model")
-    config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=100, hidden=150, layers=1))
-    save_lm(folder / "lm", TrainedLM(LanguageModel(len(tokenizer), config.model), tokenizer, config))
+    config = LMFolderConfig(kind="language_model", model=LSTMLanguageModelConfig(embedding=100, hidden=150, layers=1))
+    save_lm(folder / "lm", TrainedLM(LSTMLanguageModel(len(tokenizer), config.model), tokenizer, config))
     shown = " ".join(run("info", folder).stdout.split())
     v = len(tokenizer)
     assert f"language model {(100 * v + 4 * 150 * (100 + 150 + 2) + 151 * v) / 1e6:.2f} M parameters" in shown

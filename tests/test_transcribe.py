@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 import asr
-from asr.config import DecodeConfig, LanguageModelConfig, LMFolderConfig, TokenizerConfig
+from asr.config import DecodeConfig, LMFolderConfig, LSTMLanguageModelConfig, TokenizerConfig
 from asr.decode.beam import beam_search
 from asr.decode.greedy import greedy_search
 from asr.decode.recognize import listen, longest_output, recognize
@@ -21,7 +21,7 @@ from asr.decode.scorers import build_scorers
 from asr.decode.utterances import Recognized, recognize_utterances
 from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import LM_WEIGHT, TrainedLM, save_lm
-from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 from asr.prepare.librispeech import prepare_librispeech
 from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
@@ -207,8 +207,10 @@ def test_a_transcript_tells_the_language_of_the_model(tiny_folder: Path) -> None
 
 def test_a_language_model_that_is_named_is_asked(tiny_folder: Path, tmp_path: Path) -> None:
     tokenizer = asr.load_model(tiny_folder).model.tokenizer
-    config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=4, hidden=4), tokenizer=TokenizerConfig(kind="char"))
-    save_lm(tmp_path / "lm", TrainedLM(LanguageModel(len(tokenizer), config.model), tokenizer, config))
+    config = LMFolderConfig(
+        kind="language_model", model=LSTMLanguageModelConfig(embedding=4, hidden=4), tokenizer=TokenizerConfig(kind="char")
+    )
+    save_lm(tmp_path / "lm", TrainedLM(LSTMLanguageModel(len(tokenizer), config.model), tokenizer, config))
     assert asr.load_model(tiny_folder).decode.lm_weight == 0
     assert asr.load_model(tiny_folder, language_model=tmp_path / "lm").decode.lm_weight == LM_WEIGHT
 

@@ -5,7 +5,7 @@ A recipe is a `Config` (recogniser) or an `LMRecipe` (language model). A model f
 """
 
 from asr.config.decode import DecodeConfig
-from asr.config.language_model import LanguageModelConfig, LMFolderConfig, LMRecipe, LMTrainConfig, TextConfig
+from asr.config.language_model import LanguageModelConfig, LMFolderConfig, LMRecipe, LMTrainConfig, LSTMLanguageModelConfig, TextConfig
 from asr.config.model import (
     AttentionConfig,
     FinalStateConfig,
@@ -36,6 +36,7 @@ __all__ = [
     "LMFolderConfig",
     "LMRecipe",
     "LMTrainConfig",
+    "LSTMLanguageModelConfig",
     "LSTMSpellerConfig",
     "LanguageModelConfig",
     "ListenerConfig",

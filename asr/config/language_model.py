@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, SerializeAsAny
 
 from asr.config.model import TokenizerConfig
-from asr.config.section import EMBEDDED, Fraction, Layers, Paths, PositiveInt, Section, Seed, Units
+from asr.config.section import EMBEDDED, Block, Fraction, Layers, Paths, PositiveInt, Section, Seed, Units
 from asr.config.train import OptimizerConfig
 
 
-class LanguageModelConfig(Section):
-    """LSTM over the recogniser's tokens."""
+class LanguageModelConfig(Block, ABC):
+    """Distribution over texts of the recogniser's tokens."""
 
+    KINDS: ClassVar[dict[str, type[Block]]] = {}
+    DEFAULT = "lstm"
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """Layers and sizes in a few words, for the model card."""
+
+
+class LSTMLanguageModelConfig(LanguageModelConfig):
+    """LSTM layers over token embeddings."""
+
+    kind: Literal["lstm"] = "lstm"
     embedding: Units = 256
     """Dimension of the token embeddings."""
     hidden: Units = 896
@@ -21,6 +37,10 @@ class LanguageModelConfig(Section):
     """LSTM layers."""
     dropout: Fraction = 0.1
     """Dropout of the embeddings, between layers and before the output layer."""
+
+    @property
+    def description(self) -> str:
+        return f"LSTM, {self.layers} x {self.hidden} units"
 
 
 class TextConfig(Section):
@@ -51,7 +71,7 @@ class LMFolderConfig(Section):
 
     kind: Literal["language_model"]
     """Distinguishes the folder from a recogniser's."""
-    model: LanguageModelConfig = LanguageModelConfig()
+    model: Annotated[SerializeAsAny[LanguageModelConfig], BeforeValidator(LanguageModelConfig.of_kind)] = LSTMLanguageModelConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
 
 

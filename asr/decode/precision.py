@@ -54,9 +54,10 @@ def computes_int8(device: torch.device) -> bool:
 def _to_int8(network: Network) -> Network:
     from torch.ao.quantization import quantize_dynamic
 
+    types = network.int8_types if isinstance(network, Block) else Block.int8_types
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated in favour of torchao, which quantises no LSTM
-        return quantize_dynamic(network, _int8_modules(network, Block.int8_types), dtype=torch.qint8, inplace=True)
+        return quantize_dynamic(network, _int8_modules(network, types), dtype=torch.qint8, inplace=True)
 
 
 def _int8_modules(module: nn.Module, types: frozenset[type[nn.Module]], prefix: str = "") -> set[str]:

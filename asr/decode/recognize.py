@@ -27,7 +27,7 @@ from asr.decode.greedy import greedy_search
 from asr.decode.hotwords import Hotwords
 from asr.decode.scorer import WeightedScorer
 from asr.decode.scorers import build_scorers
-from asr.errors import UsageError
+from asr.errors import AsrError, UsageError
 from asr.model.checkpoint import TrainedModel
 from asr.transcript import Reading
 
@@ -143,6 +143,7 @@ def search(
 
     Raises:
         UsageError: the model cannot do this search.
+        AsrError: `scorers` forbid every transcript.
     """
     check_search(model, config, hotwords)
     speller, lm = model.network.speller, model.lm.network if model.lm else None
@@ -153,6 +154,8 @@ def search(
         favoured = hotwords.to(states.device) if hotwords else None
         terms = build_scorers(speller, memory, lengths, config, log_probs, lm, favoured)
         found = beam_search([*terms, *scorers], limits, config.beam)
+    if not all(found):
+        raise AsrError("the search found no transcript: a scorer gave -inf to every token and to the end, so check the scorers of your own")
     return [[Reading(model.tokenizer.decode(h.tokens), tuple(h.tokens), h.score, h.scores) for h in nbest] for nbest in found]
 
 

@@ -13,7 +13,7 @@ from asr.decode.ctc import CTCPrefixScorer
 from asr.decode.hotwords import Hotwords, HotwordScorer
 from asr.decode.scorer import Scorer, WeightedScorer, take
 from asr.model.attention import Memory
-from asr.model.lm import LanguageModel, LMState
+from asr.model.lm import LanguageModel
 from asr.model.speller import Speller, SpellerState
 from asr.text.tokenizer import BLANK, EOS
 
@@ -96,8 +96,6 @@ class AttentionScorer(Scorer):
 
 class LMScorer(Scorer):
     """log p_lm: a language model over the same tokens, for shallow fusion (Gulcehre et al. 2015, section 4.1)."""
-
-    state: LMState
 
     def __init__(self, lm: LanguageModel, name: str = "lm"):
         self.lm, self.name = lm, name

@@ -1,4 +1,4 @@
-"""What the blocks of the network (listener, attention, speller) have in common.
+"""What the blocks (listener, attention, speller, language model) have in common.
 
 Shapes: B utterances, T frames or states.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class Block(nn.Module, ABC):
-    """Base class of the network's exchangeable parts."""
+    """Base class of the exchangeable networks."""
 
     int8_types: ClassVar[frozenset[type[nn.Module]]] = frozenset({nn.LSTM, nn.LSTMCell, nn.Linear})
     """Types of its submodules that int8 replaces by quantised ones. Call these modules only: a quantised one has no `weight` tensor."""

@@ -20,6 +20,7 @@ from asr.config import DecodeConfig, LMFolderConfig, ModelFolderConfig
 from asr.config_file import describes_lm, dump_config, load_config
 from asr.errors import ModelError, UsageError
 from asr.files import atomic_folder, recover_folder
+from asr.model.kinds import build_language_model
 from asr.model.las import LAS
 from asr.model.lm import LanguageModel
 from asr.text.tokenizer import Tokenizer
@@ -143,7 +144,7 @@ def load_lm(folder: Path, device: torch.device | str = "cpu") -> TrainedLM:
         raise UsageError(f"{folder}: is a recogniser, not a language model: {own}")
     config = load_config(LMFolderConfig, folder / CONFIG)
     tokenizer = Tokenizer.load(folder / TOKENIZER)
-    network = _read_network(lambda: LanguageModel(len(tokenizer), config.model), folder / WEIGHTS)
+    network = _read_network(lambda: build_language_model(len(tokenizer), config.model), folder / WEIGHTS)
     return TrainedLM(network.to(device).eval(), tokenizer, config, _card(folder))
 
 

@@ -12,8 +12,10 @@ from typing import Any
 from asr.config import (
     AttentionConfig,
     FinalStateConfig,
+    LanguageModelConfig,
     ListenerConfig,
     LocationConfig,
+    LSTMLanguageModelConfig,
     LSTMSpellerConfig,
     MultiHeadConfig,
     PyramidConfig,
@@ -22,6 +24,8 @@ from asr.config import (
 from asr.model.attention import Attention, FinalState, LocationAttention, MultiHeadAttention
 from asr.model.block import StateLayout
 from asr.model.listener import Listener
+from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 from asr.model.lstm_speller import LSTMSpeller
 from asr.model.pyramid import PyramidListener
 from asr.model.speller import Speller
@@ -36,6 +40,9 @@ ATTENTIONS: dict[type[AttentionConfig], Callable[[StateLayout, int, Any], Attent
     LocationConfig: LocationAttention,
     MultiHeadConfig: MultiHeadAttention,
     FinalStateConfig: FinalState,
+}
+LANGUAGE_MODELS: dict[type[LanguageModelConfig], Callable[[int, Any], LanguageModel]] = {
+    LSTMLanguageModelConfig: LSTMLanguageModel,
 }
 
 
@@ -52,3 +59,8 @@ def build_speller(vocabulary: int, states: StateLayout, config: SpellerConfig, a
 def build_attention(states: StateLayout, query: int, config: AttentionConfig) -> Attention:
     """Build the attention that `config.kind` names, for queries of size D = `query`."""
     return ATTENTIONS[type(config)](states, query, config)
+
+
+def build_language_model(vocabulary: int, config: LanguageModelConfig) -> LanguageModel:
+    """Build the language model that `config.kind` names."""
+    return LANGUAGE_MODELS[type(config)](vocabulary, config)

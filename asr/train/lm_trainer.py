@@ -12,6 +12,7 @@ import torch
 
 from asr.config import LMRecipe
 from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedLM, load_lm, load_weights, read_tensors, save_lm
+from asr.model.kinds import build_language_model
 from asr.model.lm import LanguageModel
 from asr.train.card import command_line
 from asr.train.folder import best_folder, delete_best_except, missing_best
@@ -38,14 +39,14 @@ class LMTrainer(Run[LMRecipe]):
         self.data = Sentences(train, self.tokenizer, config.data.max_tokens, "data.train")
         self.dev = Sentences(dev, self.tokenizer, max_tokens=1_000_000, what="data.dev")
         torch.manual_seed(config.seed)
-        self.network = LanguageModel(len(self.tokenizer), config.model)
+        self.network = build_language_model(len(self.tokenizer), config.model)
         if start:
             load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS)
 
     def _train(self) -> Position:
         config, accelerator, device = self.config.train, self.accelerator, self.accelerator.device
         network = self.network.to(device)
-        average = LanguageModel(len(self.tokenizer), self.config.model).to(device)
+        average = build_language_model(len(self.tokenizer), self.config.model).to(device)
         average.load_state_dict(network.state_dict())
         learner = Learner(network, average, config)
         position = self._resume(learner, Position)
@@ -142,7 +143,7 @@ A language model, trained with `las-asr` {version()} for the search of a speech 
 | training text | {names[0]}: {len(data)} sentences, {data.words} words |
 | development text | {names[1]}: {len(dev)} sentences, {dev.words} words; chooses the weights |
 | dev perplexity | {words:.1f} a word, end-of-sentence counted |
-| network | LSTM, {config.model.layers} x {config.model.hidden} units, {len(self.tokenizer)} pieces |
+| network | {config.model.description}, {len(self.tokenizer)} pieces |
 | command | `{command_line()}` |
 | started from | {f"`{config.train.start_from}`" if config.train.start_from else "random weights"} |
 | training | {position.heard / data.total:.2f} epochs, {position.step} steps, {position.seconds / 60:.0f} min, seed {config.seed} |
@@ -154,7 +155,7 @@ A language model, trained with `las-asr` {version()} for the search of a speech 
 def negative_log_likelihood(network: LanguageModel, sentences: Sentences, batch_tokens: int) -> float:
     """Return -log p of all sentences together, EOS included (nats)."""
     network.eval()
-    device = network.output.weight.device
+    device = next(network.parameters()).device
     plan = SentenceSampler(sentences, batch_tokens, seed=0, epochs=1).plan(0)
     return sum(float(network(*(x.to(device) for x in sentences.batch(batch))).double().sum()) for batch in plan)
 

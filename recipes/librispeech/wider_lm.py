@@ -3,8 +3,8 @@
     python recipes/librispeech/wider_lm.py asr/pretrained/lm runs/lm-1536 --hidden 1536
     asr train recipes/librispeech/lm.yaml train.start_from=runs/lm-1536 model.hidden=1536 output=runs/lm …
 
-Added units are copies of others, and what a unit said is shared out among it and its copies (Chen et al. 2016, "Net2Net"), in unequal
-parts, drawn by `--seed`: with equal ones they would be trained alike and stay copies for good.
+New units are copies of old ones, and the outgoing weights of a unit are split among its copies (Chen et al. 2016, "Net2Net"). `--seed` draws the
+shares, which differ: equal copies would get equal gradients and stay equal.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from asr.config import LSTMLanguageModelConfig
 from asr.console import one_line_errors
 from asr.errors import UsageError
 from asr.model.checkpoint import TrainedLM, load_lm, save_lm
-from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 
 
 @one_line_errors
@@ -33,7 +34,13 @@ def main() -> None:
 
 
 def wider(model: TrainedLM, hidden: int, seed: int = 1) -> TrainedLM:
-    """The same distribution over texts from `hidden` units a layer. Raises UsageError where there are as many already."""
+    """Return an LSTM language model with `hidden` units a layer and the same predictions.
+
+    Raises:
+        UsageError: the model is of another kind, or has as many units already.
+    """
+    if not isinstance(model.config.model, LSTMLanguageModelConfig):
+        raise UsageError(f"{model.config.model.kind}: only a language model of kind lstm can be widened")
     if hidden <= model.config.model.hidden:
         raise UsageError(f"--hidden {hidden}: the model has {model.config.model.hidden} units already")
     generator = torch.Generator().manual_seed(seed)
@@ -50,7 +57,7 @@ def wider(model: TrainedLM, hidden: int, seed: int = 1) -> TrainedLM:
         if below is not None:
             weights[f"lstm.weight_ih_l{layer}"] = weights[f"lstm.weight_ih_l{layer}"][:, below] * below_shares
     weights["output.weight"] = weights["output.weight"][:, sources] * shares
-    network = LanguageModel(len(model.tokenizer), config)
+    network = LSTMLanguageModel(len(model.tokenizer), config)
     network.load_state_dict(weights)
     told = (
         f"> Widened from {model.config.model.hidden} to {hidden} units, and not trained since; what follows is of the narrower model.\n\n"

@@ -12,7 +12,7 @@ import torch
 from tests_support import every_network, tiny_network
 from torch import nn
 
-from asr.config import EMBEDDED, DecodeConfig, LanguageModelConfig, LMFolderConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
+from asr.config import EMBEDDED, DecodeConfig, LMFolderConfig, LSTMLanguageModelConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
 from asr.decode.attention import token_attention
 from asr.decode.hotwords import load_hotwords
 from asr.decode.precision import Precision, computes_int8, in_precision
@@ -21,7 +21,7 @@ from asr.errors import UsageError
 from asr.model.attention import LocationAttention
 from asr.model.checkpoint import TrainedLM, TrainedModel, load_model
 from asr.model.las import LAS
-from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 from asr.model.pyramid import PyramidListener
 from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
@@ -39,8 +39,8 @@ def make_model(sections: dict[str, Any], has_ctc: bool = True, has_lm: bool = Tr
     tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
     speller = sections["speller"] | {"layers": 2}
     config = ModelConfig.model_validate(sections | {"speller": speller, "ctc_weight": 0.3 if has_ctc else 0.0})
-    lm_config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=8, hidden=16))
-    lm = TrainedLM(LanguageModel(len(tokenizer), lm_config.model).eval(), tokenizer, lm_config) if has_lm else None
+    lm_config = LMFolderConfig(kind="language_model", model=LSTMLanguageModelConfig(embedding=8, hidden=16))
+    lm = TrainedLM(LSTMLanguageModel(len(tokenizer), lm_config.model).eval(), tokenizer, lm_config) if has_lm else None
     decode = DecodeConfig(beam=3, ctc_weight=0.3 if has_ctc else 0.0, lm_weight=0.5 if has_lm else 0.0)
     network = LAS(config, len(tokenizer)).eval()
     with torch.no_grad():

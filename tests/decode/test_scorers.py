@@ -18,6 +18,7 @@ from asr.decode.hotwords import build_hotwords
 from asr.decode.recognize import recognize
 from asr.decode.scorer import Scorer, WeightedScorer, map_tensors, select
 from asr.decode.scorers import LengthScorer
+from asr.errors import AsrError
 from asr.model.checkpoint import load_model
 from asr.text.tokenizer import EOS
 
@@ -168,6 +169,21 @@ def test_recognize_takes_scorers_even_where_the_search_would_be_greedy() -> None
     assert set(plain.scores) == {"attention"}
     assert set(found.scores) == {"attention", "forbidden"}
     assert not tokens & set(found.tokens)
+
+
+class ForbidsAll(Scorer):
+    name = "nothing"
+
+    def score(self, prefixes: Tensor) -> Tensor:
+        return torch.full((1, 1, 1), -torch.inf, dtype=torch.float64)
+
+    def final(self, prefixes: Tensor) -> Tensor:
+        return torch.full((1, 1), -torch.inf, dtype=torch.float64)
+
+
+def test_scorers_that_forbid_every_transcript_are_blamed(tiny_folder: Path) -> None:
+    with pytest.raises(AsrError, match="a scorer gave -inf to every token and to the end"):
+        recognize(load_model(tiny_folder), [torch.randn(8_000)], scorers=[WeightedScorer(1.0, ForbidsAll())])
 
 
 def test_trees_of_tensors_are_mapped_and_selected() -> None:

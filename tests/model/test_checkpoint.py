@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from asr.config import LanguageModelConfig, LMFolderConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
+from asr.config import LMFolderConfig, LSTMLanguageModelConfig, ModelConfig, ModelFolderConfig, TokenizerConfig
 from asr.errors import AsrError, ConfigError, ModelError, UsageError
 from asr.model.checkpoint import TrainedLM, TrainedModel, load_lm, load_model, save_lm, save_model
 from asr.model.las import LAS
-from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 from asr.text.tokenizer import Tokenizer
 
 
@@ -93,8 +93,8 @@ def test_a_run_gives_way_to_its_model(folder: Path, tmp_path: Path) -> None:
 def test_each_kind_of_model_is_known_from_the_other(folder: Path, model: TrainedModel) -> None:
     with pytest.raises(UsageError, match=r"model: is a recogniser, not a language model: --model takes it$"):
         load_lm(folder)
-    config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=4, hidden=4))
-    save_lm(folder / "lm", TrainedLM(LanguageModel(len(model.tokenizer), config.model), model.tokenizer, config))
+    config = LMFolderConfig(kind="language_model", model=LSTMLanguageModelConfig(embedding=4, hidden=4))
+    save_lm(folder / "lm", TrainedLM(LSTMLanguageModel(len(model.tokenizer), config.model), model.tokenizer, config))
     with pytest.raises(UsageError, match=rf"^{folder}: is a recogniser, not a language model: its language model is {folder}/lm$"):
         load_lm(folder)
     with pytest.raises(UsageError, match=rf"^{folder}/lm: is a language model, not a recogniser: --language-model takes it$"):
@@ -205,8 +205,8 @@ def test_a_tokenizer_of_another_size_is_refused(folder: Path) -> None:
 
 
 def test_a_language_model_is_checked_likewise(folder: Path, model: TrainedModel) -> None:
-    config = LMFolderConfig(kind="language_model", model=LanguageModelConfig(embedding=4, hidden=4))
-    save_lm(folder / "lm", TrainedLM(LanguageModel(len(model.tokenizer), config.model), model.tokenizer, config))
+    config = LMFolderConfig(kind="language_model", model=LSTMLanguageModelConfig(embedding=4, hidden=4))
+    save_lm(folder / "lm", TrainedLM(LSTMLanguageModel(len(model.tokenizer), config.model), model.tokenizer, config))
     load_model(folder)
     weights = load_file(folder / "lm" / "model.safetensors")
     tamper(folder / "lm", "lstm.weight_hh_l0", torch.full_like(weights["lstm.weight_hh_l0"], torch.nan))
@@ -257,7 +257,7 @@ def test_a_card_that_is_no_utf_8_is_named(tmp_path: Path, folder: Path, load: Ca
     path = folder
     if load is load_lm:
         tokenizer = Tokenizer.train(["LOW MID HIGH"] * 3, TokenizerConfig(kind="char", vocab_size=20))
-        network = LanguageModel(len(tokenizer), LanguageModelConfig(embedding=4, hidden=5))
+        network = LSTMLanguageModel(len(tokenizer), LSTMLanguageModelConfig(embedding=4, hidden=5))
         path = tmp_path / "lm"
         save_lm(path, TrainedLM(network, tokenizer, LMFolderConfig(kind="language_model", model=network.config)))
     (path / "README.md").write_bytes(b"caf\xe9")

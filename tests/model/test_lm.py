@@ -1,4 +1,4 @@
-"""The language model against torch's own loss and against itself, step by step."""
+"""Language models of every registered kind: steps against whole sentences, padding, state, learning."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import pytest
 import torch
 
 from asr.config import LanguageModelConfig
+from asr.model.kinds import build_language_model
 from asr.model.lm import LanguageModel
 from asr.text.tokenizer import EOS
 
 V = 11
 
 
-@pytest.fixture
-def network() -> LanguageModel:
+@pytest.fixture(params=list(LanguageModelConfig.KINDS))
+def network(request: pytest.FixtureRequest) -> LanguageModel:
     torch.manual_seed(0)
-    return LanguageModel(V, LanguageModelConfig(embedding=8, hidden=12, layers=2)).eval()
+    config = LanguageModelConfig.of_kind({"kind": request.param, "embedding": 8, "hidden": 12, "layers": 2})
+    return build_language_model(V, config).eval()
 
 
 @torch.no_grad()
-def test_steps_add_up_to_the_sentence(network: LanguageModel) -> None:
-    """With an end and without."""
+def test_steps_sum_to_the_likelihood_of_the_sentence(network: LanguageModel) -> None:
+    """With end-of-sentence and without."""
     sentences = torch.tensor([[3, 4, 5, 3, EOS], [7, 8, EOS, 0, 0], [7, 8, 0, 0, 0]])
     lengths = torch.tensor([5, 3, 2])
     whole = network(sentences, lengths)
@@ -36,7 +38,7 @@ def test_steps_add_up_to_the_sentence(network: LanguageModel) -> None:
 
 
 @torch.no_grad()
-def test_padding_and_neighbours_do_not_matter(network: LanguageModel) -> None:
+def test_padding_and_other_sentences_change_nothing(network: LanguageModel) -> None:
     together = network(torch.tensor([[3, 4, 9, 9], [7, 8, 5, 6]]), torch.tensor([2, 4]))
     alone = network(torch.tensor([[3, 4]]), torch.tensor([2]))
     torch.testing.assert_close(together[:1], alone)
@@ -52,7 +54,7 @@ def test_hypotheses_keep_their_own_state(network: LanguageModel) -> None:
     assert not torch.allclose(both[0, 0], both[0, 1])
 
 
-def test_it_learns_a_sentence(network: LanguageModel) -> None:
+def test_training_memorises_a_sentence(network: LanguageModel) -> None:
     sentence, length = torch.tensor([[3, 4, 5, 6, 3, EOS]]), torch.tensor([6])
     optimizer = torch.optim.Adam(network.parameters(), 0.05)
     network.train()

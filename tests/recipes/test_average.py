@@ -9,11 +9,11 @@ import pytest
 import torch
 from tests_support import recipe_script
 
-from asr.config import LanguageModelConfig, LMFolderConfig, ModelConfig
+from asr.config import LMFolderConfig, LSTMLanguageModelConfig, ModelConfig
 from asr.errors import UsageError
 from asr.model.checkpoint import TrainedLM, load_lm, load_model, save_model
 from asr.model.las import LAS
-from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 
 
 def test_weights_are_the_weighted_mean(tiny: ModelConfig, tiny_folder: Path) -> None:
@@ -31,7 +31,7 @@ def test_weights_are_the_weighted_mean(tiny: ModelConfig, tiny_folder: Path) -> 
 
 def test_the_seconds_language_model_is_kept(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = load_model(tiny_folder)
-    network = LanguageModel(len(tiny.tokenizer), LanguageModelConfig(embedding=4, hidden=5))
+    network = LSTMLanguageModel(len(tiny.tokenizer), LSTMLanguageModelConfig(embedding=4, hidden=5))
     lm = TrainedLM(network, tiny.tokenizer, LMFolderConfig(kind="language_model", model=network.config), "# Its card")
     save_model(tmp_path / "second", replace(tiny, lm=lm))
     monkeypatch.setattr("sys.argv", ["average.py", str(tiny_folder), str(tmp_path / "second"), "--output", str(tmp_path / "mean")])

@@ -9,19 +9,19 @@ import pytest
 import torch
 from tests_support import ROOT, recipe_script
 
-from asr.config import LanguageModelConfig, LMFolderConfig
+from asr.config import LMFolderConfig, LSTMLanguageModelConfig
 from asr.config_file import load_config
 from asr.errors import UsageError
 from asr.model.checkpoint import TrainedLM, load_model
-from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_texts_are_as_probable_as_before(layers: int, tiny_folder: Path) -> None:
     tokenizer = load_model(tiny_folder).tokenizer
     torch.manual_seed(0)
-    config = LanguageModelConfig(embedding=6, hidden=8, layers=layers, dropout=0)
-    given = TrainedLM(LanguageModel(len(tokenizer), config).eval(), tokenizer, LMFolderConfig(kind="language_model", model=config))
+    config = LSTMLanguageModelConfig(embedding=6, hidden=8, layers=layers, dropout=0)
+    given = TrainedLM(LSTMLanguageModel(len(tokenizer), config).eval(), tokenizer, LMFolderConfig(kind="language_model", model=config))
     wider = recipe_script("librispeech/wider_lm.py").wider
     new = wider(given, 21)
     assert new.config.model.hidden == new.network.lstm.hidden_size == 21

@@ -21,11 +21,11 @@ from typing import Any
 import pytest
 import torch
 
-from asr.config import Config, LanguageModelConfig, LMFolderConfig
+from asr.config import Config, LMFolderConfig, LSTMLanguageModelConfig
 from asr.config_file import dump_config, load_config
 from asr.errors import AsrError, ConfigError, ModelError, UsageError
 from asr.model.checkpoint import TrainedLM, TrainedModel, load_model, read_tensors, save_model
-from asr.model.lm import LanguageModel
+from asr.model.lstm_lm import LSTMLanguageModel
 from asr.score.wer import score
 from asr.train.evaluation import Evaluation
 from asr.train.log import read_log
@@ -347,7 +347,7 @@ def fused_folder(tone_config: Config, tones: tuple[Path, Path], tmp_path: Path) 
     """A model folder of the tones, trained for two epochs, with a language model in it."""
     short = tone_config.model_copy(update={"output": tmp_path / "first", "train": tone_config.train.model_copy(update={"epochs": 2})})
     model = load_model(Trainer(short).run())
-    network = LanguageModel(len(model.tokenizer), LanguageModelConfig(embedding=4, hidden=5))
+    network = LSTMLanguageModel(len(model.tokenizer), LSTMLanguageModelConfig(embedding=4, hidden=5))
     lm = TrainedLM(network, model.tokenizer, LMFolderConfig(kind="language_model", model=network.config), "# Of tones")
     decode = model.config.decode.model_copy(update={"lm_weight": 0.1})
     save_model(tmp_path / "fused", replace(model, config=model.config.model_copy(update={"decode": decode}), lm=lm), half=True)
