@@ -1,10 +1,13 @@
 """Listen, Attend and Spell: a sequence-to-sequence speech recogniser.
 
+Examples:
     >>> import asr
-    >>> model = asr.load_model()                             # the bundled English model
-    >>> transcript = model.transcribe("recording.flac")
-    >>> print(transcript.text, [(word.text, word.start) for word in transcript.words])
-    >>> asr.score.evaluate(references, hypotheses).systems[0].words.rate
+    >>> model = asr.load_model()  # the bundled English model
+    >>> transcript = model.transcribe("examples/river.flac")
+    >>> transcript.text
+    'THE OLD MAN WALKED SLOWLY DOWN TO THE RIVER AND LOOKED AT THE BOATS'
+    >>> asr.score.evaluate(["GO ON"], ["GO IN"]).systems[0].words.rate
+    0.5
 
 Names are imported on first use, so that `import asr` and `asr --help` are quick.
 """

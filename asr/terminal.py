@@ -22,8 +22,9 @@ _LINE_ENDS = re.compile("[\\n\\x0b\\x0c\\r\\x1c-\\x1e\\x85\\u2028\\u2029]")
 def escape_controls(text: str) -> str:
     r"""Write control characters as JSON escapes them. Tabs and line feeds stay.
 
-    >>> escape_controls("a\x1b[31mb")
-    'a\\u001b[31mb'
+    Examples:
+        >>> escape_controls("a\x1b[31mb")
+        'a\\u001b[31mb'
     """
     return _CONTROLS.sub(_escaped, text)
 
@@ -31,8 +32,9 @@ def escape_controls(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Write line ends as JSON escapes them, so that an id or a file name cannot start a new line of a message.
 
-    >>> one_line("talk\n.wav: no such file")
-    'talk\\n.wav: no such file'
+    Examples:
+        >>> one_line("talk\n.wav: no such file")
+        'talk\\n.wav: no such file'
     """
     return _LINE_ENDS.sub(_escaped, text)
 

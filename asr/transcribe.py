@@ -47,10 +47,6 @@ WINDOW_BATCHES = 5  # batches in a window: enough to group segments of similar l
 def load_model(folder: Path | str | None = None, device: str = "auto", language_model: Path | str | None = None) -> Transcriber:
     """Load a model, ready to transcribe.
 
-    >>> model = asr.load_model()
-    >>> transcript = model.transcribe("talk.mp3")
-    >>> transcript.text, transcript.words[0].start
-
     Args:
         folder: a model folder; default: the model in the package.
         device: auto, cpu, or another torch device.
@@ -59,6 +55,11 @@ def load_model(folder: Path | str | None = None, device: str = "auto", language_
     Raises:
         UsageError: the folder or the device does not exist.
         ModelError: the folder is damaged.
+
+    Examples:
+        >>> transcript = load_model().transcribe("examples/walk.flac")
+        >>> transcript.words[0].text
+        'SHE'
     """
     model = load_folder(Path(folder) if folder else EMBEDDED, pick_device(device))
     if language_model is not None:
@@ -67,10 +68,7 @@ def load_model(folder: Path | str | None = None, device: str = "auto", language_
 
 
 class Transcriber:
-    """A model, ready to transcribe.
-
-    >>> Transcriber(load_folder(EMBEDDED)).transcribe("recording.flac").text
-    """
+    """A model, ready to transcribe."""
 
     def __init__(
         self,

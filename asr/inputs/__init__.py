@@ -1,9 +1,13 @@
 """Find the recordings that a command line names: files, folders, globs, manifests, pipes, standard input.
 
->>> from asr.inputs import expand, open_inputs
->>> with open_inputs(expand(["talks/", "more/*.mp3", "-"])) as recordings:
-...     for recording in recordings:
-...         print(recording.label, recording.utterance.audio_filepath, recording.name.short)
+Examples:
+    >>> from asr.inputs import expand, open_inputs
+    >>> with open_inputs(expand(["examples/river.flac", "examples/w*.flac"])) as recordings:
+    ...     for recording in recordings:
+    ...         print(recording.label, recording.name.short)
+    examples/river.flac river
+    examples/walk.flac walk
+    examples/window.flac window
 """
 
 from asr.inputs.expand import Recording, expand, input_files, names_one_recording, open_inputs, output_names

@@ -1,8 +1,9 @@
 """Transcripts as txt, srt, vtt, tsv and json, for standard output and files.
 
->>> from asr.output import write_formats
->>> write_formats(transcript, Path("out/talk"), ["txt", "srt"])
-[PosixPath('out/talk.txt'), PosixPath('out/talk.srt')]
+Examples:
+    >>> from asr.output import FORMATS
+    >>> sorted(FORMATS)
+    ['json', 'srt', 'tsv', 'txt', 'vtt']
 """
 
 from asr.output.formats import FORMATS, PRINTED, check_targets, choose_formats, output_path, unwritten, write_formats

@@ -30,8 +30,9 @@ SHOWN = 3  # files in an error message
 def choose_formats(requested: Iterable[str], known: Collection[str] = FORMATS) -> list[str]:
     """Parse the values of --format.
 
-    >>> choose_formats(["srt,vtt", "json"])
-    ['srt', 'vtt', 'json']
+    Examples:
+        >>> choose_formats(["srt,vtt", "json"])
+        ['srt', 'vtt', 'json']
 
     Args:
         requested: names of formats, separated by commas, or `all`.

@@ -13,8 +13,9 @@ from asr.speech.audio import ENDINGS
 class AudioFinder:
     """Look for recordings in several folders in turn, and count where they are found.
 
-    >>> AudioFinder([Path("cv"), Path("cv/clips")]).find("a1.mp3")
-    PosixPath('cv/clips/a1.mp3')
+    Examples:
+        >>> AudioFinder([Path("recordings"), Path("examples")]).find("river.flac")
+        PosixPath('examples/river.flac')
     """
 
     def __init__(self, folders: Sequence[Path], add_endings: bool = False):

@@ -192,8 +192,9 @@ def _finished(
 def speaker_namer(rule: str) -> Callable[[Path], str | None]:
     """Make a function that finds the speaker in the path of a recording.
 
-    >>> speaker_namer(r"/(p\\d+)_")(Path("vctk/p225_001.wav"))
-    'p225'
+    Examples:
+        >>> speaker_namer(r"/(p\\d+)_")(Path("vctk/p225_001.wav"))
+        'p225'
 
     Args:
         rule: `folder` for the name of the recording's folder, or a regular expression whose first group, or else match, is the speaker.

@@ -1,5 +1,6 @@
 """Reports: an evaluation rendered as JSON, Markdown, HTML and in the terminal.
 
+Examples:
     >>> from asr.report import report
     >>> from asr.score import evaluate
     >>> report(evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"]))["systems"][0]["words"]["rate"]

@@ -1,5 +1,6 @@
 """Measures of recognition quality: error rates with confidence intervals, and comparisons of systems.
 
+Examples:
     >>> import asr
     >>> found = asr.score.evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"])
     >>> found.systems[0].words.rate

@@ -37,10 +37,11 @@ def align(reference: list[str], hypothesis: list[str], kind: Alignment = "levens
     Returns:
         Rows from left to right; an absent word is "".
 
-    >>> align("GO ON NOW".split(), "GO NOW PLEASE".split())
-    [('=', 'GO', 'GO'), ('s', 'ON', 'NOW'), ('s', 'NOW', 'PLEASE')]
-    >>> align("GO ON NOW".split(), "GO NOW PLEASE".split(), "sclite")
-    [('=', 'GO', 'GO'), ('d', 'ON', ''), ('=', 'NOW', 'NOW'), ('i', '', 'PLEASE')]
+    Examples:
+        >>> align("GO ON NOW".split(), "GO NOW PLEASE".split())
+        [('=', 'GO', 'GO'), ('s', 'ON', 'NOW'), ('s', 'NOW', 'PLEASE')]
+        >>> align("GO ON NOW".split(), "GO NOW PLEASE".split(), "sclite")
+        [('=', 'GO', 'GO'), ('d', 'ON', ''), ('=', 'NOW', 'NOW'), ('i', '', 'PLEASE')]
     """
     if reference == hypothesis:
         return [("=", word, word) for word in reference]

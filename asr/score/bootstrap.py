@@ -66,9 +66,10 @@ def resample(counts: npt.NDArray[np.int64], samples: int, seed: int) -> npt.NDAr
 class Bootstrap:
     """Bootstrap with a confidence level, a number of samples (0: no intervals) and a seed.
 
-    >>> found = Bootstrap().interval(np.array([0, 1, 0, 2]), np.array([9, 9, 9, 9]))
-    >>> 0 <= found.low < 3 / 36 < found.high
-    True
+    Examples:
+        >>> found = Bootstrap().interval(np.array([0, 1, 0, 2]), np.array([9, 9, 9, 9]))
+        >>> 0 <= found.low < 3 / 36 < found.high
+        True
     """
 
     level: float = 0.95

@@ -93,8 +93,9 @@ def compare_all(
 def holm(ps: Sequence[float]) -> list[float]:
     """Holm's correction: p-values adjusted for their number, in the same order.
 
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
+    Examples:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
     """
     order = np.argsort(ps, kind="stable")
     factors = np.arange(len(ps), 0, -1)

@@ -15,9 +15,10 @@ NEAR = 50  # words: the longest compound, and the largest distance of its two si
 def find_compounds(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
     """Find pairs (words of the reference, words of the hypothesis) within runs of errors that are equal except for spaces.
 
-    >>> from asr.score.alignment import align
-    >>> list(find_compounds(align("EVERY ONE WENT HOME".split(), "EVERYONE GOES HOME".split())))
-    [('EVERY ONE', 'EVERYONE')]
+    Examples:
+        >>> from asr.score.alignment import align
+        >>> list(find_compounds(align("EVERY ONE WENT HOME".split(), "EVERYONE GOES HOME".split())))
+        [('EVERY ONE', 'EVERYONE')]
     """
     expected: list[str] = []
     heard: list[str] = []
@@ -39,8 +40,9 @@ def find_compounds(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
 def compound_errors(reference: str, hypothesis: str) -> int:
     """Number of word errors of a compound: the words of its longer side.
 
-    >>> compound_errors("EVERY ONE", "EVERYONE")
-    2
+    Examples:
+        >>> compound_errors("EVERY ONE", "EVERYONE")
+        2
     """
     return max(len(reference.split()), len(hypothesis.split()))
 

@@ -1,5 +1,6 @@
 """Evaluation of one or more systems against references.
 
+Examples:
     >>> from asr.score import evaluate
     >>> found = evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"])
     >>> f"{found.systems[0].words.rate:.0%}"
@@ -155,9 +156,10 @@ def evaluate(
     Raises:
         UsageError: The texts do not match, or `by` names an unknown key.
 
-    >>> found = evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"], ["GO IN", "STOP NOW"], names=["ours", "theirs"])
-    >>> found.comparisons[0].verdict
-    'no clear winner: ours and theirs have equally many errors'
+    Examples:
+        >>> found = evaluate(["GO ON", "STOP NOW"], ["GO ON", "STOP"], ["GO IN", "STOP NOW"], names=["ours", "theirs"])
+        >>> found.comparisons[0].verdict
+        'no clear winner: ours and theirs have equally many errors'
     """
     if not hypotheses:
         raise UsageError("no hypotheses to evaluate")

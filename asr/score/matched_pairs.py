@@ -42,8 +42,9 @@ def matched_pairs(differences: list[int]) -> MatchedPairs:
     Args:
         differences: Differences of errors by segment, from `segment_differences`.
 
-    >>> matched_pairs([1, 1, 1, 1, 1, 1]).p  # 2 of 64 assignments: all signs equal
-    0.03125
+    Examples:
+        >>> matched_pairs([1, 1, 1, 1, 1, 1]).p  # 2 of 64 assignments: all signs equal
+        0.03125
     """
     values = np.array(differences, dtype=np.int64)
     if not values.any():
@@ -75,10 +76,11 @@ def _exact(values: npt.NDArray[np.int64]) -> float:
 def segment_differences(first: Iterable[Row], second: Iterable[Row]) -> Iterator[int]:
     """Yield the first system's errors minus the second's for every segment of a sentence.
 
-    >>> from asr.score.alignment import align
-    >>> reference = "A B C D E F".split()
-    >>> list(segment_differences(align(reference, "X B C D E Y".split()), align(reference, "A B C D E".split())))
-    [1, 0]
+    Examples:
+        >>> from asr.score.alignment import align
+        >>> reference = "A B C D E F".split()
+        >>> list(segment_differences(align(reference, "X B C D E Y".split()), align(reference, "A B C D E".split())))
+        [1, 0]
     """
     errors = difference = run = 0
     for (inserted, wrong), (inserted_there, wrong_there) in zip(_errors_by_place(first), _errors_by_place(second), strict=True):

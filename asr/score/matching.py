@@ -86,8 +86,9 @@ def _details(name: str, references: Texts, systems: Sequence[Texts]) -> dict[str
 def name_systems(files: Sequence[str], names: Sequence[str] = ()) -> list[str]:
     """Name each file by its stem, with as many of its folders as distinguish it from the others.
 
-    >>> name_systems(["runs/a/hyp.json", "runs/b/hyp.json", "whisper.trn"])
-    ['a/hyp', 'b/hyp', 'whisper']
+    Examples:
+        >>> name_systems(["runs/a/hyp.json", "runs/b/hyp.json", "whisper.trn"])
+        ['a/hyp', 'b/hyp', 'whisper']
     """
     if names:
         if len(names) != len(files) or len(set(names)) != len(names):

@@ -68,8 +68,9 @@ class Score:
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     """Count word edits, pooled over utterances. Raises ValueError if the lists differ in length.
 
-    >>> word_errors(["GO ON"], ["GO"])
-    ErrorCounts(hits=1, substitutions=0, deletions=1, insertions=0)
+    Examples:
+        >>> word_errors(["GO ON"], ["GO"])
+        ErrorCounts(hits=1, substitutions=0, deletions=1, insertions=0)
     """
     return _pooled(jiwer.process_words, references, hypotheses)
 

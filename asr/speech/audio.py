@@ -102,7 +102,7 @@ def load_audio(
     Raises:
         AudioError: as `stream_audio`.
 
-    Example:
+    Examples:
         >>> load_audio(Path("examples/river.flac"), offset=1.0, duration=0.5).shape
         (8000,)
     """

@@ -43,8 +43,8 @@ class Gap:
 class Missing:
     """All gaps in the part of a recording that was read, in order of time; at least one.
 
-    Example:
-        >>> str(Missing((Gap(8.64, 8.7, "damaged"), Gap(12.0, 20.0, "cut short"))))
+    Examples:
+        >>> str(Missing((Gap(8.14, 8.2, "damaged"), Gap(12.0, 20.0, "cut short"))))
         'damaged at 0:08 (0.06 s), breaks off at 0:12 of 0:20'
     """
 

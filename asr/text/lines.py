@@ -20,8 +20,9 @@ def decoded_lines(raw: BinaryIO, gzipped: bool) -> Iterator[str]:
 def split_trn(line: str) -> tuple[str, str] | None:
     """The words and the id of a line in sclite's trn form; None for another line.
 
-    >>> split_trn("HELLO WORLD (anna-a1)")
-    ('HELLO WORLD', 'anna-a1')
+    Examples:
+        >>> split_trn("HELLO WORLD (anna-a1)")
+        ('HELLO WORLD', 'anna-a1')
     """
     line = line.rstrip()
     words, opening, name = line.rpartition("(")

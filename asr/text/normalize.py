@@ -45,8 +45,9 @@ def fold_accents(text: str) -> str:
 
     Other scripts are unchanged.
 
-    >>> fold_accents("Zoë Æsop, Guðmundur, Łódź")
-    'Zoe AEsop, Gudmundur, Lodz'
+    Examples:
+        >>> fold_accents("Zoë Æsop, Guðmundur, Łódź")
+        'Zoe Aesop, Gudmundur, Lodz'
     """
     if text.isascii():  # most texts
         return text
@@ -64,8 +65,9 @@ def normalize_librispeech(text: str) -> str:
     Leading apostrophes are dropped, as in LibriSpeech ('TIS is TIS). A trailing one is kept unless it closes a quotation. Digits, symbols
     and letters of other scripts are dropped, not spelled out.
 
-    >>> normalize_librispeech("“Well-known,” said Zoë; ‘it’s 5 o'clock’.")
-    "WELL KNOWN SAID ZOE IT'S O'CLOCK"
+    Examples:
+        >>> normalize_librispeech("“Well-known,” said Zoë; ‘it’s 5 o'clock’.")
+        "WELL KNOWN SAID ZOE IT'S O'CLOCK"
     """
     text = fold_accents(_SEVERAL.sub('"', APOSTROPHES.sub("'", text))).upper()
     text = re.sub(r"[^A-Z']", " ", text)

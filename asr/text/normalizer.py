@@ -44,8 +44,9 @@ _SPACES = re.compile(r"\s+")
 class Normalizer:
     """A named function from text to text.
 
-    >>> load_normalizer("librispeech")("It's five o’clock, Zoë.")
-    "IT'S FIVE O'CLOCK ZOE"
+    Examples:
+        >>> load_normalizer("librispeech")("It's five o’clock, Zoë.")
+        "IT'S FIVE O'CLOCK ZOE"
     """
 
     name: str

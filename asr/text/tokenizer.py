@@ -31,10 +31,11 @@ def composed(text: str) -> str:
 class Tokenizer:
     """A trained SentencePiece model.
 
-    >>> tokenizer.encode("GO ON")
-    [17, 9]
-    >>> tokenizer.decode([17, 9])
-    'GO ON'
+    Examples:
+        >>> from asr.config import EMBEDDED
+        >>> tokenizer = Tokenizer.load(EMBEDDED / "tokenizer.model")
+        >>> tokenizer.decode(tokenizer.encode("GO ON"))
+        'GO ON'
     """
 
     def __init__(self, serialized: bytes):

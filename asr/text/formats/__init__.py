@@ -1,6 +1,6 @@
 """Formats of texts: the table by which `asr score` and `asr manifest from` read references, hypotheses and transcripts.
 
-Example:
+Examples:
     >>> detect("talk A anna 0.00 2.50 <O> go on\\n", ["text"])
     'stm'
     >>> [record["text"] for _, record in read_records("talk A anna 0.00 2.50 <O> go on\\n", "stm")]

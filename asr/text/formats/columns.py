@@ -86,7 +86,7 @@ def header_of(line: str, delimiter: str, known: Collection[str]) -> list[str] | 
 def looks_like_names(cells: Iterable[str]) -> bool:
     """Whether all cells could name a column. A header may leave cells empty.
 
-    Example:
+    Examples:
         >>> looks_like_names(["utt_id", "Audio File"]), looks_like_names(["well", "that's it"])
         (True, False)
     """

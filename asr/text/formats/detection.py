@@ -95,7 +95,7 @@ def detect(content: str, keys: Collection[str], known_ids: Collection[str] | Non
         UnclearFormat: the lines may begin with ids or with words (B52, 1984), or the first line may be a header.
         FormatProblem: the format is not read, or a line lacks the id that the others have.
 
-    Example:
+    Examples:
         >>> detect("HELLO WORLD (anna-a1)\\n", ["text"])
         'trn'
     """

@@ -21,7 +21,7 @@ _SENTENCE = re.compile(r"^<s>(?!\S)|(?<!\S)</s>$")
 def split_sphinx(line: str) -> tuple[str, str] | None:
     """Split a line of Sphinx into words and id; None for another line.
 
-    Example:
+    Examples:
         >>> split_sphinx("HELLO WORLD (a1 -7716)")
         ('HELLO WORLD', 'a1')
     """

@@ -46,7 +46,7 @@ def split_lines(content: str) -> list[str]:
 def is_recording(name: str) -> bool:
     """Whether a name has an ending of audio files.
 
-    Example:
+    Examples:
         >>> is_recording("clips/a1.WAV"), is_recording("a.m.")
         (True, False)
     """
@@ -57,7 +57,7 @@ def is_recording(name: str) -> bool:
 def spellings(name: str) -> tuple[str, ...]:
     """Return a name as ids may spell it: unchanged, and without its folders or its ending.
 
-    Example:
+    Examples:
         >>> spellings("clips/a1.wav")
         ('clips/a1.wav', 'clips/a1', 'a1.wav', 'a1')
     """
@@ -69,7 +69,7 @@ def spellings(name: str) -> tuple[str, ...]:
 def recording_name(name: str) -> str:
     """Return the name of a recording without its folders and its ending, in composed form (NFC).
 
-    Example:
+    Examples:
         >>> recording_name("audio/talk.wav")
         'talk'
     """
@@ -79,7 +79,7 @@ def recording_name(name: str) -> str:
 def segment_id(recording: str, channel: str, start: float | None) -> str:
     """Build the id of a segment, as manifests do, with the channel if there is one.
 
-    Example:
+    Examples:
         >>> segment_id("talk", "A", 2.5)
         'talk-A-2.50'
     """
