@@ -53,7 +53,7 @@ def good(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     result = run("--version")
     assert (result.stdout, result.exit_code) == (f"las-asr {version('las-asr')}\n", 0)
 
@@ -96,7 +96,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("breaker", BROKEN, ids=lambda f: f.__name__)
-def test_a_broken_recording_costs_only_itself(tiny_folder: Path, good: Path, tmp_path: Path, breaker) -> None:
+def test_a_broken_recording_affects_no_other(tiny_folder: Path, good: Path, tmp_path: Path, breaker) -> None:
     broken = tmp_path / "broken.wav"
     breaker(broken)
     began = time.monotonic()
@@ -111,7 +111,7 @@ def test_a_broken_recording_costs_only_itself(tiny_folder: Path, good: Path, tmp
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [str(good)]
 
 
-def test_a_truncated_recording_is_heard_as_far_as_it_goes(tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_truncated_recording_is_transcribed_to_its_end(tiny_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
     path.write_bytes(path.read_bytes()[: 44 + RATE])
@@ -144,7 +144,7 @@ def strict(tmp_path: Path) -> Path:
     return folder
 
 
-def test_speech_that_is_held_back_is_told(strict: Path, tmp_path: Path) -> None:
+def test_speech_that_is_held_back_is_reported(strict: Path, tmp_path: Path) -> None:
     well = run("transcribe", SPEECH, "-f", "txt")
     assert (well.stderr, well.exit_code) == ("", 0)
     result = run("transcribe", "--model", strict, "--json", SPEECH)
@@ -206,7 +206,7 @@ def test_files_are_written_and_not_made_again(tmp_path: Path) -> None:
         (["-o", SPEECH], "cannot be written to"),
     ],
 )
-def test_what_cannot_be_written_is_told_at_once(arguments: list[object], expected: str) -> None:
+def test_an_unwritable_output_fails_before_any_work(arguments: list[object], expected: str) -> None:
     result = run("transcribe", SPEECH, *arguments)
     assert result.exit_code == 2
     assert expected in complaints(result)[0]
@@ -330,7 +330,7 @@ def test_names_that_a_terminal_cannot_show_stop_nothing(encoding: str, shown: by
     assert json.loads(done.stdout)["audio_filepath"] == "é😀.wav"
 
 
-def test_a_recording_that_breaks_off_is_said_to(tmp_path: Path) -> None:
+def test_a_truncated_recording_is_reported(tmp_path: Path) -> None:
     samples, rate = soundfile.read(SPEECH)
     soundfile.write(tmp_path / "a.flac", np.tile(samples, 3), rate)
     (tmp_path / "a.flac").write_bytes((tmp_path / "a.flac").read_bytes()[: round((tmp_path / "a.flac").stat().st_size * 0.6)])
@@ -347,7 +347,7 @@ def test_a_part_is_written_under_its_recordings_name(tmp_path: Path) -> None:
     assert record["audio_filepath"] == str(SPEECH)
 
 
-def test_what_fails_is_called_as_the_user_calls_it(tmp_path: Path) -> None:
+def test_errors_name_files_as_the_user_wrote_them(tmp_path: Path) -> None:
     (tmp_path / "bad1.wav").write_text("no sound")
     manifest = tmp_path / "m.json"
     manifest.write_text(json.dumps({"id": "1", "audio_filepath": str(tmp_path / "bad1.wav")}) + "\n")
@@ -358,7 +358,7 @@ def test_what_fails_is_called_as_the_user_calls_it(tmp_path: Path) -> None:
     assert line.startswith("error: -: cannot be decoded")
 
 
-def test_every_bad_line_of_a_manifest_is_told(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
+def test_every_bad_line_of_a_manifest_is_reported(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
     lines = [
         '{"audio_filepath": "good.wav", "text": "LOW"}',
         "not json",
@@ -401,7 +401,7 @@ def test_manifest_check_opens_the_audio(good: Path, tmp_path: Path) -> None:
         assert expected in result.stdout, expected
 
 
-def test_evaluate_counts_what_cannot_be_read_as_deleted(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
+def test_evaluate_counts_unreadable_recordings_as_deletions(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.wav").write_bytes(b"nothing")
     lines = [{"audio_filepath": "good.wav", "text": "LOW"}, {"audio_filepath": "broken.wav", "text": "MID HIGH LOW", "duration": 1.0}]
     manifest, hypotheses = tmp_path / "m.json", tmp_path / "out" / "hyp.json"
@@ -446,7 +446,7 @@ def test_a_full_disk_is_one_line(tiny_folder: Path, good: Path, tmp_path: Path) 
     assert "words (WER)" in done.stdout
 
 
-def test_a_reader_that_has_had_enough_costs_no_file(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
+def test_a_closed_pipe_loses_no_file(tiny_folder: Path, good: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "m.json"
     manifest.write_text(json.dumps({"audio_filepath": "good.wav", "text": "LOW"}), encoding="utf-8")
     ours, theirs = os.pipe()

@@ -72,7 +72,7 @@ def test_the_error_names_the_file(tmp_path: Path) -> None:
         write_atomically(tmp_path / "folder", "text")
 
 
-def test_a_link_stays_and_what_it_names_is_written(tmp_path: Path) -> None:
+def test_writing_through_a_link_keeps_the_link(tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     for name in ("there", "new"):
         (tmp_path / name).symlink_to(Path("far") / name)
@@ -124,7 +124,7 @@ def test_a_device_is_written_to_through_a_link_too(tmp_path: Path) -> None:
     os.close(theirs)
 
 
-def test_what_cannot_be_written_is_told_before(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_reported_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     for path in (tmp_path / "file", tmp_path / "new", tmp_path / "deep" / "er" / "new"):
         check_writable(path)
@@ -139,7 +139,7 @@ def test_what_cannot_be_written_is_told_before(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_folder_that_lets_nothing_in_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_folder_is_reported_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o500)
     if os.geteuid() == 0:  # who may write anywhere
         monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
@@ -181,7 +181,7 @@ def killed_between_renames(folder: Path, process: str) -> None:
 
 
 @pytest.mark.parametrize("host", [HOST, "elsewhere"])
-def test_a_replacement_that_was_killed_is_undone_by_who_comes_next(tmp_path: Path, tiny_folder: Path, dead: int, host: str) -> None:
+def test_a_killed_replacement_is_undone_by_the_next_reader(tmp_path: Path, tiny_folder: Path, dead: int, host: str) -> None:
     model = Path(shutil.copytree(tiny_folder, tmp_path / "a [model]"))
     for come_next in (lambda: load_model(model), lambda: clean_folder(tmp_path, ".*"), lambda: recover_folder(model)):
         killed_between_renames(model, f"{host}-{dead}")

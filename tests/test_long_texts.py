@@ -79,7 +79,7 @@ def test_a_long_line_is_read_in_time(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["accents on one letter", "slashes in a brace", "spaces"])
-def test_so_is_a_file_of_it(name: str, tmp_path: Path) -> None:
+def test_files_with_long_lines_are_read_in_time(name: str, tmp_path: Path) -> None:
     began = time.process_time()
     (tmp_path / "a.json").write_text(json.dumps({"audio_filepath": "a.wav", "text": LINES[name]}), encoding="utf-8")
     assert len(read_manifest(tmp_path / "a.json")) == 1
@@ -98,7 +98,7 @@ def test_archives_in_wav_scp() -> None:
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-def test_marks_are_ordered_as_unicode_has_it(form: str) -> None:
+def test_combining_marks_are_ordered_as_in_unicode(form: str) -> None:
     generator = random.Random(1)
     marks = "\u0301\u0323\u0334\u0345\u0f71\u0f72\u0f73\u0f75\u3099\uff9e\u0344\u0340"
     text = "".join(

@@ -47,7 +47,7 @@ def test_a_terminal_is_shown_every_character() -> None:
     assert OWN_CODES.sub("", written(True, table())).count(SEEN) == 4
 
 
-def test_what_no_string_holds_is_caught_as_well() -> None:
+def test_bytes_that_no_string_can_hold_are_escaped() -> None:
     assert not re.search("[\x9b\x07\u202e]", written(True, Markdown(EVIL)))
 
 
@@ -64,7 +64,7 @@ def test_tabs_and_line_ends_stay() -> None:
     assert escape_controls("a\tb\nü 東京 \u200d👍🏽") == "a\tb\nü 東京 \u200d👍🏽"
 
 
-def test_a_file_gets_the_text_as_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_gets_the_text_unescaped(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     print_result(EVIL + "\tx")
     assert capsys.readouterr().out == EVIL + "\tx\n"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)

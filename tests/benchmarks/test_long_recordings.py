@@ -11,7 +11,7 @@ from tests_support import ROOT, script
 from asr.speech.manifest import Utterance
 
 
-def test_no_time_that_can_be_checked_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_times_without_a_reference_are_not_checked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     program = script(ROOT / "benchmarks" / "long_recordings.py")
     monkeypatch.setattr(program, "said_words", lambda utterances, kept: {u.id: [] for u in utterances})
     program.print_times([program.Placed(Utterance("a", Path("a.flac"), "ZYZZYVA"), 1.0, np.zeros(16_000, np.float32))], [], None)

@@ -90,7 +90,7 @@ def test_its_mistakes_are_one_line(birds: Path) -> None:
     assert (result.exit_code, result.stderr) == (2, "error: gone: no such folder\n")
 
 
-def test_what_is_left_out_is_listed_one_line_each(birds: Path) -> None:
+def test_left_out_recordings_are_listed_one_per_line(birds: Path) -> None:
     names = [f"cat{i}\n.wav" for i in range(7)]
     for name in names:
         (birds / name).touch()

@@ -22,7 +22,7 @@ def collapse(path: tuple[int, ...]) -> list[int]:
 
 
 @pytest.mark.parametrize(("transcript", "states"), [([3], 4), ([3, 4], 5), ([3, 3], 5), ([1, 3, 3, 4], 6), ([4, 3, 4], 3)])
-def test_the_best_of_all_alignments_is_found(transcript: list[int], states: int) -> None:
+def test_the_alignment_is_optimal(transcript: list[int], states: int) -> None:
     torch.manual_seed(len(transcript) * states)
     log_probs = torch.randn(states, V).log_softmax(1)
     paths = [p for p in product(range(V), repeat=states) if collapse(p) == transcript]

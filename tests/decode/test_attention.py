@@ -17,7 +17,7 @@ CLIPS = sorted((Path(__file__).parents[2] / "examples").glob("*.flac"))
 
 
 @pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.stem)
-def test_words_are_looked_at_where_ctc_hears_them(clip: Path) -> None:
+def test_attention_agrees_with_the_ctc_alignment(clip: Path) -> None:
     model = asr.load_model(device="cpu").model
     waveform = torch.from_numpy(load_audio(clip))
     [found] = recognize_verified(model, [waveform])

@@ -89,7 +89,7 @@ def test_an_utterance_does_not_see_its_batch(kind: str, config: DecodeConfig) ->
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_dropping_what_is_done_changes_nothing(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropping_finished_utterances_changes_nothing(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_case("location", [2, 14, 5, 9], vocabulary=9, seed=5)
     expected = case.search(FUSED)
     monkeypatch.setattr(beam_module, "DROP_SHARE", share)
@@ -105,7 +105,7 @@ def test_no_ctc_scores_or_no_weight_for_them_is_attention_only() -> None:
     assert set(without[0][0].scores) == {"attention"}
 
 
-def test_the_language_model_has_its_say() -> None:
+def test_the_language_model_changes_the_ranking() -> None:
     """What is likelier as text wins, though the speller finds it less likely; without a language model its weight is nothing."""
     case = make_case("location", [6], vocabulary=9)
     config = DecodeConfig(beam=30, ctc_weight=0, length_bonus=3.0)

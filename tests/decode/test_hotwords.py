@@ -277,7 +277,7 @@ def test_a_name_that_the_model_has_never_seen_is_found(model: TrainedModel) -> N
 
 
 @pytest.mark.parametrize("clip", ["command.flac", "numbers.flac", "river.flac", "window.flac"])
-def test_names_that_are_not_said_change_nothing(model: TrainedModel, clip: str) -> None:
+def test_unspoken_hotwords_change_nothing(model: TrainedModel, clip: str) -> None:
     names = ["Pellerin", "Torvald Brandisi", "Mister Oldanby", "Zelinda", "Karenko", "Riverton", "Walkinshaw", "Lightfoot", "Twombly"]
     plain, favoured = heard(model, clip), heard(model, clip, load_hotwords(names, model.tokenizer))
     assert favoured.text == plain.text
@@ -296,6 +296,6 @@ def test_a_hotword_is_not_repeated(model: TrainedModel, beam: int) -> None:
         heard(model, "river.flac", hotwords, DecodeConfig(beam=beam, ctc_weight=0))
 
 
-def test_what_the_model_cannot_write_is_named(model: TrainedModel) -> None:
+def test_phrases_outside_the_vocabulary_are_named(model: TrainedModel) -> None:
     with pytest.raises(UsageError, match="hotwords:2: 'R2D2' has '2', which the model cannot write: spell it as it is said"):
         load_hotwords(["Zoë", "R2D2"], model.tokenizer)

@@ -104,7 +104,7 @@ def test_a_block_says_which_modules_are_quantized(monkeypatch: pytest.MonkeyPatc
     assert plain == {f"speller.attention.{name}" for name in ("key", "query", "place", "energy")}
 
 
-def test_nothing_is_said_about_libraries() -> None:
+def test_warnings_of_libraries_are_silent() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         recognize_verified(in_precision(make_model(PLAIN), "int8"), waveforms())

@@ -50,7 +50,7 @@ def test_real_words_pass(model: TrainedModel, clips: list[torch.Tensor]) -> None
         assert tuple(t.token for t in verified.placed) == nbest[0].tokens
 
 
-def test_what_was_invented_is_searched_for_again(model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invented_transcript_is_searched_again(model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     truth = [nbest[0].text for nbest in recognize(model, clips)]
     monkeypatch.setattr(recognize_module, "search", lies(model, "I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", times=1))
     found = recognize_verified(model, clips)
@@ -59,7 +59,7 @@ def test_what_was_invented_is_searched_for_again(model: TrainedModel, clips: lis
 
 
 @pytest.mark.parametrize("text", ["I DON'T KNOW IT ISN'T A WOMAN'S WOMAN", "THANK YOU " * 12])
-def test_what_is_invented_twice_is_not_written(
+def test_a_transcript_invented_twice_is_held_back(
     model: TrainedModel, clips: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setattr(recognize_module, "search", lies(model, text.strip(), times=2))

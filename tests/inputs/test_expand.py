@@ -57,7 +57,7 @@ def test_a_file_that_is_not_there_stays_in_the_list(here: Path) -> None:
     assert labels("x" * 5000, "nul\0.mp3") == ["x" * 5000, "nul\0.mp3"]
 
 
-def test_a_folder_is_searched_in_all_its_depth(here: Path) -> None:
+def test_a_folder_is_searched_recursively(here: Path) -> None:
     touch("t/b.mp3", "t/A.WAV", "t/mon/c.webm", "t/mon/deep/d.sph", "t/notes.txt", "t/a.json", "t/.hidden.mp3", "t/.git/e.mp3", "t/mon.mp3")
     assert labels("t") == ["t/A.WAV", "t/b.mp3", "t/mon/c.webm", "t/mon/deep/d.sph", "t/mon.mp3"]
     assert outputs("t/") == ["A", "b", "mon/c", "mon/deep/d", "mon"]
@@ -81,7 +81,7 @@ def test_links_are_followed_but_not_in_circles(here: Path) -> None:
     assert labels("t") == ["t/a.mp3", "t/broken.mp3", "t/other/b.mp3"]
 
 
-def test_a_folder_without_recordings_says_what_was_looked_for(here: Path) -> None:
+def test_a_folder_without_recordings_lists_the_expected_endings(here: Path) -> None:
     touch("t/notes.txt", "t/.hidden.mp3")
     with pytest.raises(UsageError, match=r"^t: holds no recordings; looked for .*\.flac.*\.mp3.*\.wav"):
         expand(["t"])
@@ -218,7 +218,7 @@ def test_two_inputs_with_one_name_are_refused(here: Path, arguments: list[str], 
     assert "\n" not in str(caught.value)
 
 
-def test_full_names_tell_them_apart(here: Path) -> None:
+def test_full_names_distinguish_them(here: Path) -> None:
     touch("x/a.mp3", "x/a.wav", "y/a.mp3")
     write("m.json", {"audio_filepath": "x/a.mp3", "offset": 1.5}, {"audio_filepath": "x/a.wav", "offset": 1.5})
     found = expand(["x", "y/a.mp3", "m.json"])

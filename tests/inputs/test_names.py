@@ -60,7 +60,7 @@ def test_distinct_names_pass() -> None:
         ("日本", "日本"),
     ],
 )
-def test_a_part_stays_where_it_is_put(part: str, safe: str) -> None:
+def test_parts_of_paths_are_made_safe(part: str, safe: str) -> None:
     assert safe_part(part) == safe
 
 

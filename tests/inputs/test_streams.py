@@ -205,7 +205,7 @@ def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.Monke
         pass
 
 
-def test_a_mistake_among_the_others_is_told_before_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_is_reported_before_the_long_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe that never ends."""
     reading, writing = os.pipe()
     with open(reading, encoding="latin-1") as pipe, open(writing, "wb"):

@@ -33,7 +33,7 @@ def folder(model: TrainedModel, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def test_comes_back_as_it_was(model: TrainedModel, folder: Path) -> None:
+def test_a_saved_model_loads_unchanged(model: TrainedModel, folder: Path) -> None:
     again = load_model(folder)
     assert again.config == model.config
     assert again.card == "a card"

@@ -86,7 +86,7 @@ def test_without_ctc_there_is_no_head(tiny: ModelConfig, batch: tuple) -> None:
     assert float(losses.total.detach()) == float(losses.attention.detach())
 
 
-def test_what_lies_in_the_padding_does_not_matter(tiny: ModelConfig, batch: tuple) -> None:
+def test_values_in_the_padding_change_nothing(tiny: ModelConfig, batch: tuple) -> None:
     torch.manual_seed(0)
     network = LAS(tiny, 12).eval()
     features, frames, targets, target_lengths = batch

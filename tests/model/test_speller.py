@@ -55,7 +55,7 @@ def test_dropout_falls_on_embeddings_after_layers_and_before_the_output(sampling
     assert dropped() == (0, 0, 0)
 
 
-def test_its_own_tokens_are_drawn_from_what_it_finds_probable_and_never_the_blank() -> None:
+def test_sampled_tokens_follow_the_output_distribution_without_the_blank() -> None:
     network = speller().eval()
     with torch.no_grad():
         network.output.bias[BLANK], network.output.bias[9] = 200.0, 100.0

@@ -59,7 +59,7 @@ def test_a_cue_ends_with_the_recording() -> None:
     assert cut(segment(spoken("GO ON")), duration=0.7) == [(0, 700, ["GO ON"])]
 
 
-def test_a_word_said_for_ten_seconds_is_shown_for_seven() -> None:
+def test_a_ten_second_word_is_shown_for_seven() -> None:
     assert cut(segment([Word("OOOH", 1.0, 11.0, 0.5)])) == [(1000, 8000, ["OOOH"])]
 
 
@@ -111,7 +111,7 @@ def test_where_words_are_fast_a_cue_takes_some_of_the_slow_to_be_readable() -> N
     ]
 
 
-def test_the_upper_line_is_rather_too_short_than_too_long() -> None:
+def test_the_upper_line_is_the_shorter_one() -> None:
     """18 over 32 characters, though 30 over 20 would be more even."""
     [(_, _, found)] = cut(segment(spoken(f"{'A' * 18} {'B' * 11} {'C' * 20}", each=1.0)))
     assert [len(line) for line in found] == [18, 32]
@@ -140,7 +140,7 @@ def test_a_word_longer_than_a_line_has_one_to_itself_and_stays_whole() -> None:
     assert found == ["TO", long]
 
 
-def test_doubtful_words_are_marked_and_stand_alone() -> None:
+def test_doubtful_words_are_marked_in_cues_of_their_own() -> None:
     found = cut(segment(spoken("SURE THING")), segment(spoken("MAYBE NOT", start=0.6), doubtful=True), segment(spoken("SURE", start=1.2)))
     assert [text for _, _, text in found] == [["SURE THING"], ["[?] MAYBE NOT"], ["SURE"]]
     unmarked = cut(segment(spoken("MAYBE NOT"), doubtful=True), options=OutputOptions(mark_doubtful=False))
@@ -228,7 +228,7 @@ def test_lines_are_short_enough_and_few_enough(speech: list, options: OutputOpti
 
 @given(SPEECH)
 @settings(max_examples=100)
-def test_only_what_follows_makes_a_cue_short_or_hasty(speech: list) -> None:
+def test_only_a_following_cue_shortens_a_cue(speech: list) -> None:
     heard = said(speech)
     cues = cut_cues(heard, USUAL)
     for cue, following in zip_longest(cues, cues[1:]):

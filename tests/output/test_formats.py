@@ -29,7 +29,7 @@ def test_names_of_formats(asked: list[str], chosen: list[str]) -> None:
 
 
 @pytest.mark.parametrize("asked", [["doc"], ["srt,ass"], [], [","]])
-def test_an_unknown_format_is_told_with_those_there_are(asked: list[str]) -> None:
+def test_an_unknown_format_is_refused_with_the_known_ones(asked: list[str]) -> None:
     with pytest.raises(UsageError, match="txt, srt, vtt, tsv, json"):
         choose_formats(asked)
 
@@ -51,7 +51,7 @@ def test_files_are_written_side_by_side(tmp_path: Path) -> None:
     assert unwritten(base, ["all"]) == []
 
 
-def test_what_is_still_to_write(tmp_path: Path) -> None:
+def test_unwritten_formats_are_listed(tmp_path: Path) -> None:
     write_formats(HEARD, tmp_path / "a", ["txt", "srt"])
     assert unwritten(tmp_path / "a", ["srt", "txt"]) == []
     assert unwritten(tmp_path / "a", ["txt,json,vtt"]) == ["json", "vtt"]
@@ -135,7 +135,7 @@ def test_an_input_in_another_case(here: Path) -> None:
     assert "would overwrite an input" in refused(["M.JSON"], ["m.json"], overwrite=True)
 
 
-def test_existing_files_need_a_word(here: Path) -> None:
+def test_existing_files_need_overwrite(here: Path) -> None:
     assert refused(["m.json"], ["talk.wav"]) == "m.json: exists already: --overwrite replaces it, --skip-existing keeps it"
     check_targets([Path("m.json"), Path("new/a.txt")], [Path("talk.wav")], overwrite=True)
 

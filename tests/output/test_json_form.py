@@ -98,13 +98,13 @@ def test_a_file_has_a_line_a_word_and_ends_with_a_line_feed() -> None:
     assert to_json(HEARD, USUAL).endswith("}\n")
 
 
-def test_a_single_line_says_the_same() -> None:
+def test_a_single_line_has_the_same_message() -> None:
     line = json_line(HEARD)
     assert "\n" not in line
     assert strictly(line) == strictly(to_json(HEARD, USUAL))
 
 
-def test_what_is_known_of_a_recording_goes_along_and_hides_nothing() -> None:
+def test_keys_of_the_recording_are_kept_without_hiding_others() -> None:
     found = strictly(json_line(HEARD, known={"id": "a-1", "speaker": 7, "text": "reference"}))
     assert (found["id"], found["speaker"], found["text"]) == ("a-1", 7, " GO ON")
 
@@ -135,7 +135,7 @@ def test_the_language_is_the_models() -> None:
     assert strictly(to_json(replace(HEARD, language="de"), USUAL))["language"] == "de"
 
 
-def test_a_file_name_that_is_no_utf_8_is_shown_as_far_as_it_goes() -> None:
+def test_a_file_name_that_is_not_utf_8_is_shown_escaped() -> None:
     assert strictly(json_line(Transcript("caf\udce9.mp3", 1.0, ())))["audio_filepath"] == "caf�.mp3"
 
 

@@ -33,7 +33,7 @@ def test_vtt_as_written_by_hand() -> None:
     )
 
 
-def test_word_times_stand_before_each_word_but_the_first() -> None:
+def test_word_times_precede_each_word_but_the_first() -> None:
     heard = transcript(segment(spoken("GO & [0.5] ON", start=1.0)))
     assert to_vtt(heard, OutputOptions(word_times=True)) == (
         "WEBVTT\n\n00:00:01.000 --> 00:00:02.250\nGO <00:00:01.250>&amp; <00:00:02.000>ON\n"

@@ -17,12 +17,12 @@ EMPTY = Segment(2.0, 3.0, (Reading("", (), -9.0, {"attention": -9.0}),), (), Tru
 HEARD = transcript(segment(spoken("GO ON", start=0.5)), EMPTY, segment(spoken("OR STAY", start=3.0001), doubtful=True))
 
 
-def test_txt_has_a_line_a_segment_and_marks_what_is_in_doubt() -> None:
+def test_txt_has_one_line_per_segment_and_marks_doubtful_ones() -> None:
     assert to_txt(HEARD, USUAL) == "GO ON\n[?] OR STAY\n"
     assert to_txt(HEARD, OutputOptions(mark_doubtful=False)) == "GO ON\nOR STAY\n"
 
 
-def test_nothing_said_nothing_written() -> None:
+def test_silence_writes_an_empty_text() -> None:
     assert to_txt(transcript(), USUAL) == to_txt(transcript(EMPTY), USUAL) == one_line(transcript(EMPTY)) == ""
     assert to_tsv(transcript(EMPTY), USUAL) == "start\tend\ttext\n"
 

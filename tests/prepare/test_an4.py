@@ -67,7 +67,7 @@ def test_the_folder_around_the_corpus_does_too(small: Path, tmp_path: Path) -> N
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
-def test_any_ending_will_do(small: Path, tmp_path: Path) -> None:
+def test_every_audio_ending_is_found(small: Path, tmp_path: Path) -> None:
     old = small / "wav/an4test_clstk/fcaw/an0-fcaw-b.sph"
     samples, _ = soundfile.read(old)
     old.unlink()

@@ -44,7 +44,7 @@ def corpus(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_manifest_holds_what_can_be_used(corpus: Path, tmp_path: Path) -> None:
+def test_the_manifest_holds_the_usable_recordings(corpus: Path, tmp_path: Path) -> None:
     result = run("from", corpus / "list.csv", "--output", corpus / "all.json")
     assert read_manifest(corpus / "all.json") == [
         Utterance("a", corpus / "a.wav", "“Hello” World!", 1.0, 0.0, "ann", None, {"room": "1"}, f"{corpus}/all.json:1"),
@@ -81,7 +81,7 @@ def test_a_clean_source_leaves_no_list_of_problems(corpus: Path) -> None:
     assert check_manifest(corpus / "all.json").problems == []
 
 
-def test_texts_are_normalised_and_lost_digits_are_told(corpus: Path, tmp_path: Path) -> None:
+def test_texts_are_normalised_and_dropped_digits_are_reported(corpus: Path, tmp_path: Path) -> None:
     result = run("from", corpus / "list.csv", "--output", tmp_path / "n.json", "--normalize", "librispeech")
     assert [u.text for u in read_manifest(tmp_path / "n.json")] == ["HELLO WORLD", "ON AND ON", "ND STREET"]
     assert "warning: 1 texts lost digits to the normaliser, and so lack spoken words: spell numbers out first" in result.stderr
@@ -147,7 +147,7 @@ def test_an_expression_that_finds_no_speaker_at_all_is_a_mistake(tmp_path: Path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["pairs"]
 
 
-def test_a_recording_in_the_working_directory_has_that_as_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recording_in_the_working_directory_gets_its_folder_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ann").mkdir()
     monkeypatch.chdir(tmp_path / "ann")
     assert speaker_namer("folder")(Path("1.wav")) == "ann"

@@ -62,7 +62,7 @@ def test_relative_paths_are_of_here_then_of_the_folder(tmp_path: Path, monkeypat
     assert read(read_kaldi(data, tmp_path / "other"))[0][0].audio_filepath == other
 
 
-def test_every_line_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_every_unusable_line_is_reported(tmp_path: Path) -> None:
     a = record(tmp_path / "a.wav")
     data = folder(
         tmp_path,
@@ -89,13 +89,13 @@ def test_every_line_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     ]
 
 
-def test_a_recording_without_text_is_told(tmp_path: Path) -> None:
+def test_a_recording_without_text_is_reported(tmp_path: Path) -> None:
     data = folder(tmp_path, scp=f"u1 {record(tmp_path / 'a.wav')}\nu2 b.wav\n", text="u1 A\n")
     assert read(read_kaldi(data))[1] == [f"{data}/wav.scp:2: u2 has no line in text"]
 
 
 @pytest.mark.parametrize(("there", "lacking"), [("scp", "no text,"), ("text", r"no wav\.scp,"), ("other", r"no wav\.scp and no text,")])
-def test_a_folder_that_is_none_of_kaldis(tmp_path: Path, there: str, lacking: str) -> None:
+def test_a_folder_without_kaldi_files_is_refused(tmp_path: Path, there: str, lacking: str) -> None:
     with pytest.raises(UsageError, match=lacking):
         read_kaldi(folder(tmp_path, **{there: "a b\n"}))
 
@@ -156,6 +156,6 @@ def test_files_and_commands_that_only_decode_one(entry: str, source: ScpEntry) -
         "raw.1.ark:20[0:5]",
     ],
 )
-def test_what_may_sound_otherwise_is_refused(entry: str) -> None:
+def test_entries_that_change_the_sound_are_refused(entry: str) -> None:
     with pytest.raises(Unusable, match=r"expected a recording|commands are not run"):
         parse_entry(entry)

@@ -60,7 +60,7 @@ def test_a_supervision_over_the_edge_of_its_cut_is_whole_in_the_recording(tmp_pa
     assert (found.offset, found.duration) == (0.25, 2.0)
 
 
-def test_what_changes_nothing_is_taken(tmp_path: Path) -> None:
+def test_settings_without_effect_are_accepted(tmp_path: Path) -> None:
     audio = record(tmp_path / "a.wav")
     second = record(tmp_path / "b.wav")
     two_files = {"sources": [{"type": "file", "channels": [i], "source": str(p)} for i, p in enumerate((audio, second))]}
@@ -131,9 +131,7 @@ STEREO = {"sources": [{"type": "file", "channels": [0, 1], "source": "a.wav"}], 
         ("17", "not a JSON object"),
     ],
 )  # fmt: skip
-def test_what_a_manifest_cannot_name_is_left_out_and_the_rest_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_: Any, reason: str
-) -> None:
+def test_entries_a_manifest_cannot_hold_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_: Any, reason: str) -> None:
     monkeypatch.chdir(tmp_path)
     record(tmp_path / "a.wav")
     path = cuts(tmp_path / "c.jsonl", cut("a.wav", supervision("first")), record_, cut("a.wav", supervision("last")))

@@ -151,7 +151,7 @@ def test_a_folder_of_another_name_that_holds_subsets(corpus: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("ending", [".wav", ".ogg", ".mp3", ".opus", ".FLAC"])
-def test_any_ending_will_do(tmp_path: Path, ending: str) -> None:
+def test_every_audio_ending_is_found(tmp_path: Path, ending: str) -> None:
     if ending == ".opus":  # soundfile knows the format by the ending .ogg alone
         folder = write_chapter(tmp_path / "dev-clean", "84", "121", ".ogg")
         for i in (0, 1):
@@ -165,7 +165,7 @@ def test_any_ending_will_do(tmp_path: Path, ending: str) -> None:
     assert [u.duration for u in dev] == pytest.approx([1.0, 2.0], abs=0.1)
 
 
-def test_of_two_formats_the_original_is_taken(chapter: Path, tmp_path: Path) -> None:
+def test_the_original_of_two_formats_is_used(chapter: Path, tmp_path: Path) -> None:
     for ending in (".mp3", ".wav"):
         soundfile.write(chapter / f"84-121-0000{ending}", np.full(5 * RATE, 0.1), RATE)
     prepared = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"], vocab_size=None)
@@ -229,7 +229,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize("breaker", MISSING, ids=lambda f: f.__name__)
-def test_what_is_missing_costs_only_itself(chapter: Path, tmp_path: Path, breaker: Callable[[Path], None]) -> None:
+def test_a_missing_part_leaves_the_others_intact(chapter: Path, tmp_path: Path, breaker: Callable[[Path], None]) -> None:
     breaker(chapter)
     prepared = prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
     assert [u.id for u in manifest(tmp_path / "out", "dev-clean")] == ["84-121-0000"]
@@ -240,7 +240,7 @@ def test_what_is_missing_costs_only_itself(chapter: Path, tmp_path: Path, breake
     assert (tmp_path / "out/problems.txt").read_text().splitlines() == prepared.problems
 
 
-def test_a_stray_recording_is_told(chapter: Path, tmp_path: Path) -> None:
+def test_a_stray_recording_is_reported(chapter: Path, tmp_path: Path) -> None:
     soundfile.write(chapter / "84-121-0099.flac", np.zeros(RATE), RATE)
     prepared = prepare_librispeech(tmp_path, tmp_path / "out", ["dev-clean"], vocab_size=None)
     dev = prepared.parts[0]
@@ -248,7 +248,7 @@ def test_a_stray_recording_is_told(chapter: Path, tmp_path: Path) -> None:
     assert dev.utterances == 2
 
 
-def test_a_chapter_without_transcripts_is_told(corpus: Path, tmp_path: Path) -> None:
+def test_a_chapter_without_transcripts_is_reported(corpus: Path, tmp_path: Path) -> None:
     folder = corpus / "train-clean-100/19/198"
     (folder / "19-198.trans.txt").unlink()
     prepared = prepare_librispeech(tmp_path, tmp_path / "out", ["train-clean-100"], vocab_size=None)
@@ -276,7 +276,7 @@ def test_an_empty_subset_has_no_manifest(corpus: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out/dev-other.json").exists()
 
 
-def test_old_problems_go_once_they_are_mended(chapter: Path, tmp_path: Path) -> None:
+def test_solved_problems_leave_the_list(chapter: Path, tmp_path: Path) -> None:
     samples = (chapter / "84-121-0001.flac").read_bytes()
     remove_audio(chapter)
     prepare_librispeech(tmp_path, tmp_path / "out", vocab_size=None)
@@ -320,7 +320,7 @@ def test_a_crash_while_writing_leaves_the_old_files(corpus: Path, tmp_path: Path
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
 
 
-def test_progress_is_told_chapter_by_chapter(corpus: Path, tmp_path: Path) -> None:
+def test_progress_is_shown_by_chapter(corpus: Path, tmp_path: Path) -> None:
     told: list[list[object]] = []
 
     @contextmanager
@@ -371,7 +371,7 @@ def test_a_stop_does_not_wait_for_the_chapters_that_are_left(tmp_path: Path, mon
 # ---------------------------------------------------------------- the command
 
 
-def test_a_partial_corpus_is_fine_and_said_to_be_a_part(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_corpus_is_prepared_and_reported_as_partial(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = run("--data", ".", "--vocab-size", 32)
     assert result.exit_code == 0, result.output
@@ -382,7 +382,7 @@ def test_a_partial_corpus_is_fine_and_said_to_be_a_part(corpus: Path, tmp_path: 
     assert result.stderr == ""
 
 
-def test_a_whole_subset_is_said_to_be_whole(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_subset_is_reported_as_whole(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(UTTERANCES, "dev-clean", 2)
     result = run("--data", tmp_path, "--output", tmp_path / "out", "--subsets", "dev-clean")
     assert "dev-clean.json: 2 of 2 utterances: the whole" in result.stdout
@@ -659,7 +659,7 @@ def test_a_damaged_archive(server: Server, tmp_path: Path, damage: Callable[[byt
 
 
 @UNPACKS
-def test_a_disk_that_is_too_small_is_told_before(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_small_a_disk_is_reported_before_any_work(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(librispeech_download, "ARCHIVE_GIGABYTES", {"train-clean-360": 1e9})
     with pytest.raises(AsrError, match=r"train-clean-360 needs 2000000000\.0 GB of disk while it is unpacked, and [\d.]+ GB are free"):
         list(download_librispeech(tmp_path, ["train-clean-360"]))

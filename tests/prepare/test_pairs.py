@@ -43,7 +43,7 @@ def test_which_of_several_is_taken(tmp_path: Path) -> None:
     assert (found.audio_filepath.name, found.text) == ("a.flac", "a.txt")
 
 
-def test_what_has_no_partner_is_told(tmp_path: Path) -> None:
+def test_a_file_without_its_partner_is_reported(tmp_path: Path) -> None:
     for name in ("a.wav", "b.wav", "d.wav"):
         record(tmp_path / name)
     for name, content in {

@@ -171,7 +171,7 @@ def test_sentences_of_dev_and_test_are_left_out_of_train(tmp_path: Path) -> None
     )
 
 
-def test_lengths_that_the_manifest_does_not_tell_are_measured(tmp_path: Path) -> None:
+def test_missing_durations_are_measured(tmp_path: Path) -> None:
     lines = []
     for i in range(10):
         record(tmp_path / f"s{i}-0.wav", 2.0)
@@ -236,7 +236,7 @@ def test_sizes_that_are_none(tmp_path: Path, size: str) -> None:
     assert f"error: --dev {size}: expected a share of the hours (5%), hours (1.5h) or a number of utterances (200)" in result.stderr
 
 
-def test_nothing_asked_for(tmp_path: Path) -> None:
+def test_nothing_to_do_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least one of them must be more than 0"):
         split_manifest(corpus(tmp_path / "m.json", 10), NONE, NONE)
 

@@ -25,7 +25,7 @@ COMMON_VOICE = (
 )
 
 
-def test_common_voice_has_its_clips_beside_it(tmp_path: Path) -> None:
+def test_common_voice_finds_its_clips_folder(tmp_path: Path) -> None:
     audio = [record(tmp_path / "clips" / name) for name in ("a.wav", "b.wav")]
     path = write(tmp_path / "train.tsv", COMMON_VOICE)
     listing = read_table(path)
@@ -123,7 +123,7 @@ def test_columns_are_pairs() -> None:
         parse_columns("path")
 
 
-def test_a_broken_row_costs_only_itself(tmp_path: Path) -> None:
+def test_a_broken_row_affects_no_other(tmp_path: Path) -> None:
     record(tmp_path / "a.wav")
     lines = [
         "path,text,duration,offset",
@@ -206,7 +206,7 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_siz
 @given(
     st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6), st.sampled_from(",;"), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
 )
-def test_what_csv_writes_is_read_back(pairs: list[tuple[str, str]], delimiter: str, quoting: int) -> None:
+def test_a_file_of_the_csv_module_is_read_back(pairs: list[tuple[str, str]], delimiter: str, quoting: int) -> None:
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows(pairs)  # type: ignore[arg-type]
     lines = text.getvalue().removesuffix("\n").split("\n")

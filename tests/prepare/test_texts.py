@@ -79,7 +79,7 @@ def test_folders_of_hugging_face_have_metadata(tmp_path: Path) -> None:
     assert (layout, parts(read(listing)[0])) == ("texts", [("a", 0.0, None, "go on")])
 
 
-def test_a_bad_line_of_json_costs_only_itself(tmp_path: Path) -> None:
+def test_a_bad_line_of_json_affects_no_other(tmp_path: Path) -> None:
     record(tmp_path / "a.wav")
     lines = [
         '{"file_name": "a.wav", "text": "go"}',

@@ -51,7 +51,7 @@ def flat(config: Config) -> dict[str, object]:
     return walk(config.model_dump(mode="json"), "")
 
 
-def test_each_variant_changes_what_it_says_and_nothing_else(ablations: ModuleType) -> None:
+def test_each_variant_changes_only_its_own_keys(ablations: ModuleType) -> None:
     manifests = {name: f"data/mini/{name}.json" for name in ("real", "pseudo", "synthetic", "recombined")}
     pinned = [  # so that the recipe may change
         f"data.train={list(manifests.values())}", "augment.noise=[noise.json]", "augment.noise_probability=0.3",
@@ -290,7 +290,7 @@ def test_a_stop_ends_all(
         (["--set", "train.epoch=3"], "train.epoch=3: unknown key"),
     ],
 )
-def test_mistakes_are_told_before_anything_runs(
+def test_mistakes_are_reported_before_anything_runs(
     ablations: ModuleType, recipe: Path, tmp_path: Path, arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:

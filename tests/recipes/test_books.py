@@ -102,9 +102,7 @@ def test_only_books_known_in_every_part_are_taken(monkeypatch: pytest.MonkeyPatc
     assert words(lines) == words([books.normalized(s) for s in cleared])
 
 
-def test_a_book_that_is_there_twice_is_taken_once(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_duplicate_book_is_used_once(monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, other = book(1), book(2, 100)
     (folder / "a.txt").write_text("\n\n".join(one[:150]))
     (folder / "b.txt").write_text("\n\n".join(one))
@@ -186,7 +184,7 @@ def test_passages_are_cut_at_punctuation_alone_and_are_as_long_as_utterances() -
     assert words(passages) == words([books.normalized(s) for s in paragraphs])
 
 
-def test_what_cannot_be_read_aloud_is_left_out_and_nothing_is_joined_over_it() -> None:
+def test_unspeakable_passages_are_left_out_without_joining_their_neighbours() -> None:
     text = "On that day, in 1815, he won, they say. It cost £5! Louis XIV came."
     assert list(books.passages(text, random.Random(1))) in (
         ["ON THAT DAY", "HE WON THEY SAY"],
@@ -214,9 +212,7 @@ books.main()
 # ---------------------------------------------------------------- what cannot be done
 
 
-def test_a_file_that_cannot_be_read_costs_only_itself(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unreadable_file_affects_no_other(monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "a.txt").write_text("\n\n".join(book(1)))
     (folder / "b.txt").write_text("\n\n".join(book(2)))
     read = books.read_book

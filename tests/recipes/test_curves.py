@@ -21,7 +21,7 @@ def run(folder: Path, evaluations: dict[int, float]) -> Path:
 
 
 @pytest.mark.parametrize("evaluations", [{4: 60.0, 8: 50.0}, {0: 70.0, 4: 60.0, 8: 50.0}])  # the second began with another's weights
-def test_evaluations_stand_at_the_hours_heard_before_them(tmp_path: Path, evaluations: dict[int, float]) -> None:
+def test_evaluations_are_plotted_at_the_hours_trained_before_them(tmp_path: Path, evaluations: dict[int, float]) -> None:
     curves = recipe_script("librispeech/curves.py")
     figure = curves.draw([curves.read_curves(run(tmp_path / "run", evaluations))], "hours")
     losses, errors = figure.axes
@@ -61,7 +61,7 @@ def test_a_kind_of_picture_that_there_is_not_is_a_wrong_option(tmp_path: Path, c
     assert not (tmp_path / name).exists()
 
 
-def test_a_damaged_log_is_told_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_log_is_reported_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = run(tmp_path / "run", {}) / "log.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
     log.write_text("".join([*lines[:2], '{"step": 3, "epo\n', *lines[3:]]), encoding="utf-8")

@@ -94,7 +94,7 @@ def test_hours_from_a_known_rate(estimate: ModuleType, tone_config: Config, tmp_
         (["train.steps=9000000", "train.minutes=6000"], "960 h x 50 epochs at 1000.0  48.0 hours"),
     ],
 )
-def test_a_run_ends_with_what_is_over_first(
+def test_the_limit_reached_first_ends_a_run(
     estimate: ModuleType, tone_config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], limits: list[str], expected: str
 ) -> None:
     recipe = tmp_path / "recipe.yaml"
@@ -114,7 +114,7 @@ def test_steps_are_as_long_as_those_that_were_measured(
     assert "3600 steps of 300 s at 100.0  3.0 hours" in capsys.readouterr().out
 
 
-def test_too_small_a_gpu_is_told_with_the_setting_that_helps(
+def test_too_small_a_gpu_is_reported_with_a_smaller_setting(
     estimate: ModuleType, tone_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> None:
@@ -142,7 +142,7 @@ def test_report_of_a_measurement_on_recordings(
     assert float(hours) == pytest.approx(30 / float(overall), abs=0.06)
 
 
-def test_mistakes_are_told_in_a_line(estimate: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_reported_in_one_line(estimate: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         estimate.main([str(tmp_path / "none.yaml"), "--hours", "10"])
     assert stopped.value.code == 2

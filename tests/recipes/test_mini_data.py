@@ -58,7 +58,7 @@ def test_neighbours_are_25_numbers_around_each_dev_clip() -> None:
     assert [n for n in range(1200) if mini_data.is_neighbour(clip(n), numbers)] == inside
 
 
-def test_neighbours_of_none() -> None:
+def test_clips_without_dev_neighbours() -> None:
     assert not mini_data.is_neighbour(clip(5), [])
     assert not mini_data.is_neighbour(Utterance("84-121-0000", Path("a.flac")), [5])
 
@@ -180,7 +180,7 @@ def test_dev_texts_and_neighbours_are_kept_out(monkeypatch: pytest.MonkeyPatch, 
     assert not {u.audio_filepath for u in trained_on} & {u.audio_filepath for u in developed_on}
 
 
-def test_what_is_developed_on(monkeypatch: pytest.MonkeyPatch, data: Path, output: Path) -> None:
+def test_the_development_sets(monkeypatch: pytest.MonkeyPatch, data: Path, output: Path) -> None:
     run(monkeypatch, data, output)
     assert ids(output, "dev-clean") == ["84-1-0000"]
     assert ids(output, "cv-dev") == [f"common_voice_en_{CV_NUMBER}"]
@@ -249,7 +249,7 @@ def test_tokens_that_are_there_stay(monkeypatch: pytest.MonkeyPatch, data: Path,
 
 
 @pytest.mark.parametrize("missing", [*mini_data.REAL, "commonvoice-more", "pseudo", "synthetic-kokoro", "noise", "an4", "text"])
-def test_all_but_librispeech_can_be_done_without(
+def test_all_corpora_but_librispeech_are_optional(
     monkeypatch: pytest.MonkeyPatch, data: Path, output: Path, capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
     (data / missing).rename(data.parent / "elsewhere")
@@ -297,7 +297,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("breaker", BROKEN, ids=lambda f: f.__name__)
-def test_what_cannot_be_used_is_one_line(
+def test_unusable_input_is_one_line(
     monkeypatch: pytest.MonkeyPatch, data: Path, output: Path, capsys: pytest.CaptureFixture[str], breaker
 ) -> None:
     breaker(data)

@@ -16,7 +16,7 @@ from asr.model.checkpoint import TrainedModel, load_model
 from asr.model.las import LAS
 
 
-def test_layers_hear_what_they_heard_where_neighbours_are_equal(tiny: ModelConfig, tiny_folder: Path) -> None:
+def test_layers_get_the_same_input_where_neighbouring_states_are_equal(tiny: ModelConfig, tiny_folder: Path) -> None:
     given = load_model(tiny_folder)
     listener = tiny.listener.model_copy(update={"pyramid": (1, 2, 3), "dropout": 0.0})
     config = tiny.model_copy(update={"listener": listener})

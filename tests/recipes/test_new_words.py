@@ -48,7 +48,7 @@ def test_sentences_are_taken_for_their_new_words() -> None:
     assert new_words.choose(SENTENCES, set(), 0.0) == ([], set())
 
 
-def test_new_is_what_is_heard_too_seldom_and_no_misprint(
+def test_a_new_word_is_rare_in_speech_and_no_misprint(
     monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = run(monkeypatch, folder)
@@ -64,7 +64,7 @@ def test_the_seed_decides(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None
 
 
 @pytest.mark.parametrize("missing", ["cased.txt", "heard.json", "text.txt"])
-def test_what_is_not_there_is_one_line(
+def test_a_missing_file_is_one_line(
     monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
     (folder / missing).unlink()

@@ -108,7 +108,7 @@ def few(folder: Path, *more: dict[str, str]) -> Path:
     return path
 
 
-def test_who_said_too_little_is_heard_once_and_nothing_is_no_success(
+def test_speakers_with_little_speech_are_used_once_and_an_empty_result_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heard: list[Path] = []
@@ -125,7 +125,7 @@ def test_who_said_too_little_is_heard_once_and_nothing_is_no_success(
     assert len(heard) == 1
 
 
-def test_who_cannot_be_heard_yet_is_heard_the_next_time(
+def test_speakers_without_recordings_yet_are_used_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     late = tmp_path / "late.flac"

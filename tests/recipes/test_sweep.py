@@ -34,7 +34,7 @@ def run(sweep: ModuleType, monkeypatch: pytest.MonkeyPatch, model: Path, manifes
     return heard
 
 
-def test_clips_are_heard_at_the_models_rate(
+def test_clips_are_resampled_to_the_models_rate(
     sweep: ModuleType, monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, tones: tuple[Path, Path], tmp_path: Path
 ) -> None:
     model = load_model(tiny_folder)
@@ -47,7 +47,7 @@ def test_clips_are_heard_at_the_models_rate(
     assert slower == [[pytest.approx(n / 2, abs=1) for n in batch] for batch in lengths]
 
 
-def test_a_clip_that_cannot_be_read_is_told_of_and_left_out(
+def test_an_unreadable_clip_is_reported_and_left_out(
     sweep: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
     tiny_folder: Path,
@@ -73,7 +73,7 @@ def test_a_clip_that_cannot_be_read_is_told_of_and_left_out(
     assert capsys.readouterr().err.splitlines()[-1] == f"error: {manifest}: no recording of it can be read"
 
 
-def test_every_zeroth_clip_is_none(
+def test_every_must_be_positive(
     sweep: ModuleType, monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, tones: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:

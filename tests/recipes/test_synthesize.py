@@ -27,7 +27,7 @@ from asr.speech.manifest import read_manifest
         ("Go home.", False),  # too few words
     ],
 )
-def test_only_what_is_spoken_as_written_is_said(sentence: str, expected: bool) -> None:
+def test_only_sentences_spoken_as_written_are_synthesised(sentence: str, expected: bool) -> None:
     assert recipe_script("librispeech/synthesize.py").is_speakable(sentence) is expected
 
 
@@ -71,7 +71,7 @@ def test_a_full_disk_is_one_line_and_no_half_recording(
     assert [len(load_audio(u.audio_filepath)) / 16_000 for u in made] == [pytest.approx(u.duration, abs=0.001) for u in made]
 
 
-def test_ctrl_c_keeps_what_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_keeps_finished_recordings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     class Stopped(Tone):
         said = 0
 

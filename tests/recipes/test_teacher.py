@@ -148,7 +148,7 @@ def test_labels_are_the_nearest_centers(teacher: ModuleType, manifest: Path, tmp
     assert (tmp_path / "codes" / "codes-00000.safetensors").stat().st_mtime_ns == written
 
 
-def test_what_no_window_holds_is_left_out_and_said(
+def test_utterances_longer_than_a_window_are_left_out_and_named(
     teacher: ModuleType, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     soundfile.write(tmp_path / "long.wav", np.zeros(31 * RATE), RATE)

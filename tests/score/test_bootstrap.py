@@ -17,7 +17,7 @@ def utterances(random: np.random.Generator, count: int, rate: float) -> tuple[np
     return random.poisson(rate * difficulty * lengths), lengths
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_intervals_cover_the_truth_at_their_level() -> None:
     random = np.random.default_rng(0)
     truth, held, trials = 0.1, 0, 400
     for seed in range(trials):
@@ -27,7 +27,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert 0.86 <= held / trials <= 0.94  # 0.90 give or take: the standard error of 400 trials is 0.015
 
 
-def test_systems_that_are_alike_seldom_differ() -> None:
+def test_equal_systems_seldom_differ() -> None:
     random = np.random.default_rng(1)
     wrong_bootstrap = wrong_interval = 0
     trials = 400
@@ -51,7 +51,7 @@ def test_matched_pairs_seldom_find_a_difference_that_is_not_there(count: int) ->
     assert 0.02 <= wrong / trials <= 0.07
 
 
-def test_a_difference_that_is_there_is_found() -> None:
+def test_a_real_difference_is_significant() -> None:
     random = np.random.default_rng(2)
     lengths = random.integers(5, 30, 2000)
     worse, better = random.poisson(0.12 * lengths), random.poisson(0.08 * lengths)

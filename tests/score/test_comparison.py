@@ -46,7 +46,7 @@ def test_two_systems_are_not_corrected() -> None:
     assert found.verdict.endswith("matched pairs p = 0.031)")
 
 
-def test_of_more_systems_chance_has_more_occasions() -> None:
+def test_more_systems_need_a_correction() -> None:
     references, worse, better = systems(6)
     found = evaluate(references, worse, better, better, names=["worse", "better", "same"]).comparisons
     first = found[0]

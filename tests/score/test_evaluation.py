@@ -173,7 +173,7 @@ def test_the_better_system_is_named() -> None:
     assert (reverse.better, reverse.difference) == ("good", -0.25)
 
 
-def test_a_small_difference_is_no_win() -> None:
+def test_a_small_difference_has_no_winner() -> None:
     references = ["A B C D"] * 30
     first = ["A B C X", *references[1:]]
     comparison = evaluate(references, first, references, names=["a", "b"]).comparisons[0]

@@ -102,7 +102,7 @@ def test_plain_lines_keep_their_places(tmp_path: Path) -> None:
         ("", "lines"),
     ],
 )
-def test_forms_are_told_by_their_content(content: str, form: str) -> None:
+def test_formats_are_detected_by_content(content: str, form: str) -> None:
     assert detect(content, ["text"]) == form
 
 
@@ -120,7 +120,7 @@ def test_forms_are_told_by_their_content(content: str, form: str) -> None:
         ["utt1", "utt2", "utt10"],
     ],
 )
-def test_ids_of_corpora_are_told_from_words(ids: list[str]) -> None:
+def test_ids_of_corpora_are_distinguished_from_words(ids: list[str]) -> None:
     assert detect("".join(f"{name} HELLO WORLD\n" for name in ids), ["text"]) == "kaldi"
 
 
@@ -311,7 +311,7 @@ def test_paths_become_ids_as_in_manifests(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t"])
-def test_parts_of_a_recording_are_told_apart_in_tables_too(delimiter: str, tmp_path: Path) -> None:
+def test_parts_of_a_recording_are_distinguished_in_tables_too(delimiter: str, tmp_path: Path) -> None:
     rows = [("audio_filepath", "offset", "text"), ("x.wav", "0", "A"), ("x.wav", "2.5", "B"), ("x.wav", "14", "C")]
     (tmp_path / "t").write_text("".join(delimiter.join(row) + "\n" for row in rows), encoding="utf-8")
     read = read_texts(tmp_path / "t")
@@ -361,7 +361,7 @@ def test_bytes_that_are_no_text_are_named_by_line(tmp_path: Path) -> None:
             read_texts(missing)
 
 
-def test_all_bad_lines_are_told_up_to_twenty(tmp_path: Path) -> None:
+def test_up_to_twenty_bad_lines_are_reported(tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text('{"id": "a", "text": "A"}\n' + '{"id": "b"}\n' * 30, encoding="utf-8")
     with pytest.raises(UsageError) as caught:
         read_texts(tmp_path / "m.json")
@@ -392,7 +392,7 @@ def test_ids_that_look_the_same_are_the_same(line: str, tmp_path: Path) -> None:
         assert references.details[composed]["audio_filepath"] == str(tmp_path / f"{reference}.wav")  # a path stays as it is
 
 
-def test_missing_and_extra_ids_are_told() -> None:
+def test_missing_and_extra_ids_are_reported() -> None:
     references = Texts({"a": "A", "b": "B", "c": "C"})
     systems = [Texts({"a": "A", "z": "Z"}), Texts({"c": "C", "b": None, "a": "A"})]
     found = match(references, systems)

@@ -150,7 +150,7 @@ def test_excluded_segments_count_for_nothing(tmp_path: Path) -> None:
         assert (found.ids, found.hypotheses) == (["t-A-0.00", "t-A-4.00"], [["go on", "yes"]])
 
 
-def test_recordings_that_a_system_lacks_are_told(tmp_path: Path) -> None:
+def test_recordings_missing_from_a_system_are_reported(tmp_path: Path) -> None:
     stm = "t1 A x 0.0 2.5 go on\nt2 A x 0.0 2.5 yes\n"
     found = sides(tmp_path, ("ref.stm", stm), ("h.ctm", "t1 1 0.1 0.2 go\nt3 1 0.1 0.2 no\n"))
     assert (found.hypotheses, found.missing, found.extra) == ([["go", None]], [("t2-A-0.00",)], [("t3-1",)])

@@ -69,7 +69,7 @@ def recording(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return FORMATS[request.param](tmp_path / request.param)
 
 
-def test_every_format_holds_what_was_written(recording: Path) -> None:
+def test_every_format_reads_back_the_written_audio(recording: Path) -> None:
     info = probe(recording)
     assert info.channels == 1
     assert info.sample_rate == (48_000 if recording.suffix in (".webm", ".opus") else RATE)
@@ -86,7 +86,7 @@ def test_every_format_holds_what_was_written(recording: Path) -> None:
 
 
 @pytest.mark.parametrize(("offset", "duration"), PARTS)
-def test_a_part_is_what_the_whole_holds_there(recording: Path, offset: float, duration: float) -> None:
+def test_a_part_equals_the_same_span_of_the_whole(recording: Path, offset: float, duration: float) -> None:
     rate = probe(recording).sample_rate
     whole = load_audio(recording, rate)
     part = load_audio(recording, rate, offset, duration)
@@ -204,7 +204,7 @@ def test_a_wav_whose_length_was_never_filled_in_is_read(tmp_path: Path, size: in
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.sph", "a.mp3", "a.webm", "a.aac"])
-def test_what_breaks_off_is_read_as_far_as_it_goes(tmp_path: Path, name: str) -> None:
+def test_a_truncated_file_is_read_to_its_end(tmp_path: Path, name: str) -> None:
     path = FORMATS[name](tmp_path / name)
     whole = load_audio(path)
     path.write_bytes(path.read_bytes()[: round(path.stat().st_size * 0.6)])
@@ -268,7 +268,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("ending", [".wav", ".mp3", ".raw", ".vox", ".snd"])
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path, case: str, ending: str) -> None:
+def test_an_unreadable_file_is_one_line(tmp_path: Path, case: str, ending: str) -> None:
     make, reasons = BROKEN[case]
     path = tmp_path / f"broken{ending}"
     make(path)
@@ -290,12 +290,12 @@ def test_a_bad_sample_is_placed_in_the_file_not_in_the_part(tmp_path: Path) -> N
     assert len(load_audio(tmp_path / "a.wav", RATE, 2.0, 1.0)) == RATE
 
 
-def test_an_offset_beyond_the_end_is_told(recording: Path) -> None:
+def test_an_offset_beyond_the_end_is_refused(recording: Path) -> None:
     with pytest.raises(AudioError, match="holds no sound at 60 s and after"):
         load_audio(recording, RATE, 60.0, 1.0)
 
 
-def test_a_name_that_no_file_can_have_is_told() -> None:
+def test_an_impossible_file_name_is_refused() -> None:
     with pytest.raises(AudioError, match="no such file"):
         load_audio(Path("a\0b.wav"))
 
@@ -325,7 +325,7 @@ def test_a_sample_rate_that_changes_on_the_way_changes_no_pitch(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["a.flac", "a.mp3"])
-def test_a_disk_that_fails_is_told(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_error_is_reported(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = FORMATS[name](tmp_path / name)
 
     class Failing(audio.FileIO):
@@ -340,13 +340,13 @@ def test_a_disk_that_fails_is_told(tmp_path: Path, name: str, monkeypatch: pytes
         load_audio(path)
 
 
-def test_an_offset_that_no_clock_can_hold_is_told(recording: Path) -> None:
+def test_an_offset_out_of_range_is_refused(recording: Path) -> None:
     with pytest.raises(AudioError, match="holds no sound at 1e\\+15 s and after"):
         load_audio(recording, RATE, 1e15, 1.0)
 
 
 @pytest.mark.parametrize("name", ["a.flac", "a.webm", "a.m4a"])
-def test_what_is_missing_at_the_end_is_told(tmp_path: Path, name: str) -> None:
+def test_audio_missing_at_the_end_is_reported(tmp_path: Path, name: str) -> None:
     path, told = FORMATS[name](tmp_path / name), []
     list(stream_audio(path, on_missing=told.append))
     list(stream_audio(path, RATE, 1.0, 2.0, on_missing=told.append))

@@ -117,7 +117,7 @@ def test_noise_is_as_loud_as_asked_for_and_as_frequent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-30, 1e-6])  # digital silence, and what codecs leave of it
-def test_of_silence_nothing_is_added(level: float) -> None:
+def test_silence_adds_nothing(level: float) -> None:
     speech, noise = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0))
     assert torch.equal(add_noise(speech, level * noise, 5.0), speech)
     assert not torch.equal(add_noise(speech, 3e-5 * noise, 5.0), speech)  # the last of 16 bits
@@ -156,7 +156,7 @@ def test_loudness_changes_up_and_down_by_no_more_than_asked_for() -> None:
     assert 5.5 < max(gains) < 6.01
 
 
-def test_what_gets_too_loud_is_turned_down_as_a_whole() -> None:
+def test_clipping_is_avoided_by_scaling_the_whole() -> None:
     augmenter = WaveformAugmenter(PLAIN.model_copy(update={"gain_db": 6.0}), 16_000)
     speech = 0.9 * torch.sin(torch.arange(1_000) / 7)
     heard = [augmenter(speech, np.random.default_rng(seed)) for seed in range(50)]
@@ -199,7 +199,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
-def test_of_a_long_noise_only_the_part_is_read_that_is_heard(tmp_path: Path, decoded: list[float]) -> None:
+def test_only_the_used_part_of_a_long_noise_is_read(tmp_path: Path, decoded: list[float]) -> None:
     part = ramp(tmp_path / "long.wav", 30)[5 * 16_000 : 25 * 16_000]
     augmenter = WaveformAugmenter(noise_of(tmp_path, audio_filepath="long.wav", offset=5, duration=20), 16_000)
     past_the_end = 0
@@ -224,7 +224,7 @@ def test_a_short_noise_is_decoded_once(tmp_path: Path, decoded: list[float]) -> 
     assert decoded == [5.0]
 
 
-def test_a_long_noise_that_breaks_off_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_truncated_noise_is_used_to_its_end(tmp_path: Path) -> None:
     whole = ramp(tmp_path / "long.flac", 30)
     content = (tmp_path / "long.flac").read_bytes()
     (tmp_path / "long.flac").write_bytes(content[: len(content) // 3])

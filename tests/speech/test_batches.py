@@ -72,7 +72,7 @@ def test_goes_on_where_it_was_left(cut: int) -> None:
     assert list(rest) == whole[cut:]
 
 
-def test_epochs_differ_and_seeds_repeat() -> None:
+def test_epochs_differ_and_equal_seeds_repeat() -> None:
     assert sampler().plan(0) == sampler().plan(0)
     assert sampler().plan(0) != sampler().plan(1)
 
@@ -99,7 +99,7 @@ def test_by_length_covers_all_longest_first() -> None:
     assert by_length(seconds, 12.0) == [[4], [1], [0, 3, 2]]
 
 
-def test_batches_hold_what_their_share_says(tones: tuple[Path, Path]) -> None:
+def test_batches_mix_sources_in_the_given_shares(tones: tuple[Path, Path]) -> None:
     utterances = read_manifest(tones[0])
     data = BatchDataset([Example(u, (3, 4, 5)[: 1 + i % 3], u.duration or 0) for i, u in enumerate(utterances)], 16_000, seed=1)
     share = next(iter(BatchSampler(data.examples, 5, 5, 1, 1)))
@@ -122,7 +122,7 @@ def test_memory_changes_nothing_but_the_rounding(tones: tuple[Path, Path]) -> No
         np.testing.assert_allclose(data.read(i), samples, atol=1 / 32767)
 
 
-def test_so_many_hours_are_remembered_and_no_more(tones: tuple[Path, Path]) -> None:
+def test_the_cache_is_limited_in_hours(tones: tuple[Path, Path]) -> None:
     data = BatchDataset([Example(u, (3,), 1.0) for u in read_manifest(tones[1])], 16_000, seed=1)
     for seconds in (0.0, 2.5, 4.0):
         data.cache.clear()
@@ -130,7 +130,7 @@ def test_so_many_hours_are_remembered_and_no_more(tones: tuple[Path, Path]) -> N
         assert sorted(data.cache) == list(range(int(seconds)))
 
 
-def test_audio_is_as_it_is_until_the_epoch_where_augmentation_starts(tones: tuple[Path, Path]) -> None:
+def test_audio_is_unchanged_before_augmentation_starts(tones: tuple[Path, Path]) -> None:
     made = [Example(u, (3,), u.duration or 0) for u in read_manifest(tones[1])]
     data = BatchDataset(made, 16_000, 1, WaveformAugmenter(AugmentConfig(start_epoch=2), 16_000))
     share = BatchPart(0, 0, 1, (0,), 2, 1.0, True)

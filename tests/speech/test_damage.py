@@ -262,7 +262,7 @@ def test_links_of_another_rate_are_resampled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.flac", "a.opus", "a.ogg"])
-def test_what_was_cut_out_by_copying_is_read_whole(tmp_path: Path, name: str) -> None:
+def test_a_stream_copy_is_read_whole(tmp_path: Path, name: str) -> None:
     codec = {"a.flac": "flac", "a.opus": "libopus", "a.ogg": "libvorbis"}[name]
     path = encode(tmp_path / name, noise(), codec, 48_000 if codec == "libopus" else RATE)
     cut = copy(path, tmp_path / f"cut{path.suffix}", "-ss", "4")
@@ -302,7 +302,7 @@ def test_codecs_that_cannot_be_sought_are_read(tmp_path: Path, form: str, subtyp
     ("codec", "container"),
     [("g722", "wav"), ("adpcm_yamaha", "wav"), ("libmp3lame", "wav"), ("adpcm_ima_wav", "avi")],
 )
-def test_a_part_does_not_go_by_the_byte_rate(tmp_path: Path, codec: str, container: str) -> None:
+def test_a_part_is_found_without_the_byte_rate(tmp_path: Path, codec: str, container: str) -> None:
     path = encode(tmp_path / "a", noise(), codec, container=container)
     whole = load_audio(path)
     for offset in (3.0, 7.5):
@@ -380,7 +380,7 @@ def test_channels_of_opposite_phase_are_not_silence(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- where missing sound is reported
 
 
-def test_training_leaves_out_what_is_not_whole_and_check_names_it(tmp_path: Path) -> None:
+def test_training_leaves_out_incomplete_recordings_and_check_names_them(tmp_path: Path) -> None:
     good = tmp_path / "good.flac"
     soundfile.write(good, noise(), RATE)
     data = good.read_bytes()

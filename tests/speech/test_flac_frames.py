@@ -62,20 +62,20 @@ def test_joined_recordings(parts: Sequence[np.ndarray]) -> None:
     assert len(find_recordings(io.BytesIO(content)).links) == len(parts)
 
 
-def test_what_follows_is_not_part_of_it() -> None:
+def test_following_bytes_are_no_part_of_the_frame() -> None:
     assert not is_one(flac(LOUD) + b"\x55" * 100_000)
     assert not is_one(flac(LOUD)[:-100_000])
     assert not is_one(b"fLaC")
 
 
-def test_of_a_long_flac_little_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_of_a_long_flac_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joined, "SMALL", 0)
     file = Counted(flac(np.concatenate([LOUD, OTHER] * 4)))
     assert len(find_recordings(file).links) == 1
     assert file.count < len(file.getvalue()) / 4
 
 
-def test_of_an_mp3_that_states_its_bytes_little_is_read(tmp_path: Path) -> None:
+def test_little_of_an_mp3_with_a_header_is_read(tmp_path: Path) -> None:
     file = Counted(encode(tmp_path / "a.mp3", LOUD, "libmp3lame", RATE, "mp3").read_bytes())
     assert len(find_recordings(file).links) == 1
     assert file.count < 10_000

@@ -49,7 +49,7 @@ def test_padding_changes_nothing(waveform: torch.Tensor, mean_prior: float | Non
 
 
 @pytest.mark.parametrize("samples", [1, 160, 399, 400, 401, 560, 16_000])
-def test_frames_are_counted_right(samples: int) -> None:
+def test_the_number_of_frames_is_exact(samples: int) -> None:
     frontend = LogMel(FrontendConfig())
     features, frames = frontend(torch.randn(1, samples), torch.tensor([samples]))
     assert features.shape[1] == int(frames[0]) == max(1, (samples - 400) // 160 + 1)

@@ -50,7 +50,7 @@ def test_the_keys_of_nemo_are_read(tmp_path: Path) -> None:
     ]
 
 
-def test_what_may_be_left_out(tmp_path: Path) -> None:
+def test_optional_keys_may_be_left_out(tmp_path: Path) -> None:
     (found,) = read_manifest(manifest(tmp_path, [{"audio_filepath": "/data/a.b.wav", "text": None, "offset": None}]))
     assert (found.id, found.audio_filepath, found.text, found.duration, found.offset) == ("a.b", Path("/data/a.b.wav"), None, None, 0.0)
 
@@ -171,7 +171,7 @@ def test_an_empty_manifest_is_refused(tmp_path: Path, content: str) -> None:
     assert "empty" in check_manifest(path).problems[0]
 
 
-def test_what_is_no_file_is_a_mistake_of_usage(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_is_a_usage_error(tmp_path: Path) -> None:
     for read in (read_manifest, check_manifest, manifest_stats, lambda path: list(iter_manifest(path))):
         with pytest.raises(UsageError, match=r"nowhere\.json: no such manifest"):
             read(tmp_path / "nowhere.json")
@@ -213,7 +213,7 @@ utterances = st.builds(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)  # it writes through to the disk
 @given(st.lists(utterances, min_size=1, max_size=4))
-def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, written: list[Utterance]) -> None:
+def test_a_written_file_reads_back_unchanged(tmp_path_factory: pytest.TempPathFactory, written: list[Utterance]) -> None:
     folder = tmp_path_factory.getbasetemp()
     written = [replace(u, audio_filepath=folder / u.audio_filepath) for u in written]
     write_manifest(folder / "round.json", written)
@@ -229,7 +229,7 @@ def test_paths_are_relative_inside_the_folder_alone(tmp_path: Path) -> None:
     assert [u.audio_filepath for u in read_manifest(tmp_path / "moved/m.json")] == [tmp_path / "moved/wav/a.wav", outside]
 
 
-def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = manifest(tmp_path, [{"audio_filepath": "a.wav"}])
     before = path.read_bytes()
 
@@ -265,7 +265,7 @@ def test_a_good_manifest_has_no_problems(corpus: Path) -> None:
     assert report.hours * 3600 == pytest.approx(1 + 2 + 2 + 1)
 
 
-def test_everything_wrong_is_found_at_once_and_in_order(corpus: Path) -> None:
+def test_all_problems_are_reported_at_once_and_in_order(corpus: Path) -> None:
     (corpus / "text.wav").write_text("no sound")
     (corpus / "empty.wav").touch()
     lines: list[Any] = [

@@ -19,7 +19,7 @@ def rows(count: int, seed: int = 0, width: int = 3) -> torch.Tensor:
     return torch.randint(256, (count, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_written_targets_read_back_unchanged(tmp_path: Path) -> None:
     written = {"a": rows(5, 1), "b": rows(0, 2), "c": rows(7, 3), "d": rows(1, 4)}
     write_targets(tmp_path / "x" / "1.safetensors", "vectors", 0.04, [("a", written["a"]), ("b", written["b"])], SCALE)
     write_targets(tmp_path / "x" / "2.safetensors", "vectors", 0.04, [("c", written["c"])], SCALE)

@@ -116,7 +116,7 @@ def test_pictures_that_begin_after_the_sound_move_nothing(tmp_path: Path) -> Non
     assert np.allclose(load_audio(path), tones(), atol=1e-4)  # a codec's delay is no silence
 
 
-def test_an_overlap_is_heard_once(tmp_path: Path) -> None:
+def test_an_overlap_is_read_once(tmp_path: Path) -> None:
     path = record(tmp_path / "damaged.mkv", "pcm_s16le", lambda packet, time: -0.5 if time > 2.5 else 0.0)
     assert len(load_audio(path)) / RATE == pytest.approx(SECONDS - 0.5, abs=0.001)
     assert heard(load_audio(path)) == pytest.approx([1.0, 3.0], abs=EXACT)
@@ -140,7 +140,7 @@ def test_stamps_that_cannot_be_right_move_nothing(tmp_path: Path, case: str) -> 
     assert heard(load_audio(path, RATE, 0.9, 0.5)) == pytest.approx([0.1], abs=0.05)
 
 
-def test_a_step_that_is_not_believed_hides_no_later_gap(tmp_path: Path) -> None:
+def test_an_ignored_time_step_hides_no_later_gap(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mkv", "pcm_s16le", lambda packet, time: 0.0 if time < 0.5 else 36_000.0 if time < 2 else 36_002.0)
     assert heard(load_audio(path)) == pytest.approx([1.0, 5.5], abs=EXACT)
 
@@ -177,7 +177,7 @@ def test_frames_without_stamps_follow_each_other() -> None:
     assert places([5.0, None, None, 7.0, None]) == [500, 510, 520, 700, 710]
 
 
-def test_single_frames_with_silence_between_them_stand_apart() -> None:
+def test_single_frames_stay_separated_by_silence() -> None:
     assert places([0.0, 0.5, 1.0, 1.5]) == [0, 50, 100, 150]  # as codecs send that pause in silence
 
 
@@ -192,6 +192,6 @@ def test_no_gap_is_longer_than_an_hour_or_than_the_container() -> None:
     assert places([0.0, 60.0, 60.1], end=50.0) == [0, 10, 20]
 
 
-def test_stamps_that_stand_still_drop_nothing() -> None:
+def test_repeated_time_stamps_drop_nothing() -> None:
     timeline = Timeline(1000, 100.0)
     assert [timeline.place(0.0, 500, 0.0) for _ in range(4)] == [0, 500, 1000, 1500]

@@ -66,7 +66,7 @@ def test_a_recording_ends_in_or_after_the_window_of_its_last_segment(speech: Sam
     assert ended == {0, 1, 2}
 
 
-def test_a_recording_that_breaks_costs_only_itself(speech: Samples) -> None:
+def test_a_failing_recording_affects_no_other(speech: Samples) -> None:
     found = windows([source(speech), source(speech, breaks_after=20), source(speech)], 5.0)
     assert [str(end.error) for w in found for end in w.ends] == ["None", "broken", "None"]
     whole = [s.start for w in found for n, s in w.segments if n == 2]
@@ -79,7 +79,7 @@ def test_silence_alone_makes_windows_too(speech: Samples) -> None:
     assert sum(w.seconds for w in found) == pytest.approx(50.0)
 
 
-def test_it_stops_when_it_is_told(speech: Samples) -> None:
+def test_reading_stops_on_request(speech: Samples) -> None:
     stop = threading.Event()
     going = read_windows([source(speech)] * 100, SegmentConfig(), 3.0, stop)
     next(going)

@@ -112,7 +112,7 @@ MLF = '#!MLF!#\n"*/s1/a1.lab"\n0 1000000 <s>\n1000000 2000000 GO -62.5\n2000000 
         ),
     ],
 )  # fmt: skip
-def test_what_is_read(content: str, ending: str, form: str, expected: list[dict[str, Any]]) -> None:
+def test_supported_formats_are_read(content: str, ending: str, form: str, expected: list[dict[str, Any]]) -> None:
     for text in (content, content.replace("\n", "\r\n")):
         assert read(text, ending) == (form, expected)
 
@@ -167,7 +167,7 @@ def test_what_is_read(content: str, ending: str, form: str, expected: list[dict[
         ('{\n "text": "A"\n "id": 5}', "", 3, "not JSON: Expecting ',' delimiter"),
     ],
 )
-def test_what_is_refused(content: str, ending: str, line: int, problem: str) -> None:
+def test_unsupported_formats_are_refused(content: str, ending: str, line: int, problem: str) -> None:
     with pytest.raises(FormatProblem) as caught:
         read(content, ending)
     assert caught.value.line == line
@@ -178,7 +178,7 @@ def test_what_is_refused(content: str, ending: str, line: int, problem: str) -> 
     ("content", "choices"),
     [("B52 CAME\nA4 WENT\n", ("kaldi", "lines")), ("text\nGO ON\n", ("csv", "lines")), ("text,go\nyes,stop\n", ("csv", "lines"))],
 )
-def test_what_is_unclear(content: str, choices: tuple[str, str]) -> None:
+def test_ambiguous_texts_are_refused(content: str, choices: tuple[str, str]) -> None:
     with pytest.raises(UnclearFormat) as caught:
         read(content)
     assert caught.value.choices == choices
@@ -207,7 +207,7 @@ def test_ids_of_the_references_are_never_words(line: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["srt", "vtt", "tsv", "json"])
-def test_what_is_written_is_read_back(name: str) -> None:
+def test_a_written_file_reads_back_unchanged(name: str) -> None:
     segments = [
         Segment(start, start + 1.5, (Reading(text, (1,), -1.0, {"attention": -1.0, "ctc": -1.0}),), (), False)
         for start, text in ((0.5, "GO ON"), (3.25, "STOP & <HERE>"))

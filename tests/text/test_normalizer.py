@@ -36,7 +36,7 @@ def test_by_name(name: str, text: str, expected: str) -> None:
     assert found.hash == load_normalizer(name).hash
 
 
-def test_hashes_differ_where_they_do_otherwise(tmp_path: Path) -> None:
+def test_hashes_differ_where_the_steps_differ(tmp_path: Path) -> None:
     hashes = {load_normalizer(name).hash for name in ("none", "librispeech")}
     for steps in ("[lower]", "[upper]", "[lower, collapse_spaces]"):
         hashes.add(load_normalizer(write(tmp_path, f"steps: {steps}")).hash)
@@ -106,7 +106,7 @@ def test_a_bad_file_is_named_with_its_line(content: str, expected: str, tmp_path
     assert "\n" not in str(caught.value)
 
 
-def test_a_name_that_is_none_is_told() -> None:
+def test_an_unknown_name_is_reported() -> None:
     with pytest.raises(UsageError, match=r'normalizer "librispeach": expected none, librispeech, whisper-en, or a YAML file'):
         load_normalizer("librispeach")
     with pytest.raises(UsageError, match=r"nowhere\.yaml: cannot be read"):

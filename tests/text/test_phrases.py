@@ -56,7 +56,7 @@ def test_a_long_list_of_problems_is_cut() -> None:
     ]
 
 
-def test_what_is_no_list_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_list_is_refused(tmp_path: Path) -> None:
     empty, binary = tmp_path / "empty.txt", tmp_path / "clip.flac"
     empty.write_text("# nothing\n\n")
     binary.write_bytes(b"fLaC\x00\xff\xfe")

@@ -46,7 +46,7 @@ def test_saved_and_loaded(tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert len(again) == len(tokenizer)
 
 
-def test_small_text_gets_what_pieces_it_can_fill() -> None:
+def test_a_small_text_gets_a_smaller_vocabulary() -> None:
     assert len(Tokenizer.train(["GO"] * 5, TokenizerConfig(kind="unigram", vocab_size=500))) < 20
 
 
