@@ -1,4 +1,4 @@
-"""The command line: what people type, and what they are told when something is wrong.
+"""The command line: usual commands, and the messages for mistakes.
 
 Whatever is broken ends in one line that names it, never in a traceback; other recordings of the same job go on.
 """

@@ -1,4 +1,4 @@
-"""JSON as it is read: what is there, with its lines, and what is wrong."""
+"""Reading JSON: values with line numbers, and errors."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def test_length_bonus_prefers_more_words() -> None:
 
 
 def test_ctc_ends_a_loop() -> None:
-    """The attention would write 3 for ever; CTC has heard 3 4 3 and no more."""
+    """The attention alone repeats 3 for ever; CTC has evidence for 3 4 3 only."""
     path = torch.tensor([[3, 3, 0, 4, 0, 3, 0, 0] + [0] * 20])
     ctc = (9 * torch.nn.functional.one_hot(path, 6).float()).log_softmax(2)
     loops = Table({3: 0.9, 4: 0.05, EOS: 0.01})

@@ -286,7 +286,7 @@ def test_unspoken_hotwords_change_nothing(model: TrainedModel, clip: str) -> Non
 
 @pytest.mark.parametrize("beam", [1, 8])
 def test_a_hotword_is_not_repeated(model: TrainedModel, beam: int) -> None:
-    """It would gain by it; but CTC has heard it once."""
+    """A repetition would be rewarded, but CTC has evidence for one occurrence."""
     config = model.config.decode.model_copy(update={"beam": beam})
     hotwords = load_hotwords(["the river"], model.tokenizer)
     found = heard(model, "river.flac", hotwords, config)

@@ -1,4 +1,4 @@
-"""Standard input and named pipes: a file for as long as it is needed."""
+"""Standard input and named pipes: copied to a temporary file while they are read."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def speller(dropout: float = 0.0) -> LSTMSpeller:
 
 
 def inputs(module: nn.Module) -> list[Tensor]:
-    """What goes into a part of the network, as it is called."""
+    """Record the inputs of a module at each call."""
     seen: list[Tensor] = []
     module.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].detach()))
     return seen

@@ -1,4 +1,4 @@
-"""More states from a trained listener: where neighbouring frames are equal, its layers hear what they heard."""
+"""More states from a trained listener: where neighbouring frames are equal, the input of its layers is unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recombined speech: what is heard in it is what its text says."""
+"""Recombined speech: the audio contains the words of its text."""
 
 from __future__ import annotations
 

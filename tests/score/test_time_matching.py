@@ -39,7 +39,7 @@ def counts(matched: Matched) -> dict[str, tuple[int, ...]]:
 
 
 def spoken(chance: random.Random) -> tuple[str, str]:
-    """STM and CTM of two recordings of two channels each: 200 segments, in part with pauses between, of words heard wrongly and at other times."""
+    """STM and CTM of two recordings of two channels each: 200 segments, in part with pauses between, with word errors and shifted times."""
     stm, ctm = [";; made up", ';; LABEL "O" "Overall" "all"'], []
     for recording in ("talk1", "talk2"):
         for channel in ("A", "B"):

@@ -1,4 +1,4 @@
-"""Recordings of every format become the same samples, whole and in parts; what cannot be read is told in one line."""
+"""Recordings of every format become the same samples, whole and in parts; unreadable files are one-line errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of phrases: what people write in them, and what they are told when it cannot be used."""
+"""Lists of phrases: usual contents, and the messages for unusable ones."""
 
 from __future__ import annotations
 
