@@ -2,58 +2,68 @@
 
 A reading thread decodes recordings block by block and splits them into segments of speech, one window of some minutes at a time. The
 segments of a window, of any recordings, are recognised in batches of similar length while the next window fills. So memory holds
-two windows. A recording's transcript is complete with its last segment.
+two windows. The first windows are short, so that the first text comes soon. A recording's transcript is complete with its last segment.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, get_args
 
-import numpy as np
 import soxr
 import torch
-from numpy.typing import NDArray
 
 from asr.config import EMBEDDED, DecodeConfig, SegmentConfig
-from asr.decode.align import PlacedWord, words_of
-from asr.decode.hotwords import Hotwords
-from asr.decode.recognize import Recognition, check_search, recognize_verified
+from asr.decode.hotwords import Hotwords, load_hotwords
+from asr.decode.precision import Precision
+from asr.decode.profiles import Profile, in_profile, profile_search
+from asr.decode.recognize import check_search, recognize_verified
+from asr.decode.segments import Found, to_segment
 from asr.decode.utterances import Recognized, recognize_utterances
 from asr.errors import AudioError, UsageError
-from asr.memory import Trimmer
+from asr.memory import Trimmer, limit_kernel_cache
 from asr.model.checkpoint import TrainedModel
 from asr.model.checkpoint import load_model as load_folder
-from asr.speech.audio import stream_audio
+from asr.sources import Audio, open_source, utterance_source
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
 from asr.speech.missing import Missing
-from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment
-from asr.speech.windows import Source, read_windows
-from asr.transcript import HeldBack, Segment, Transcript, Word
+from asr.speech.windows import Source, Window, read_windows
+from asr.transcript import HeldBack, Segment, Transcript
 
 BATCH_SECONDS = 120.0  # of speech in a batch; more costs memory and gains nothing on a CPU
-HANGOVER = 0.16  # seconds by which a word may outlast the states that CTC aligns it with
 WINDOW_BATCHES = 5  # batches in a window: enough to group segments of similar length
+FIRST_SECONDS = 4.0  # of speech in the first window, so that the first text comes soon
+
+Event: TypeAlias = Segment | HeldBack | Transcript | AudioError
+"""A result for a recording; its last one is its transcript or its error."""
 
 
-def load_model(folder: Path | str | None = None, device: str = "auto", language_model: Path | str | None = None) -> Transcriber:
+def load_model(
+    folder: Path | str | None = None,
+    device: str = "auto",
+    language_model: Path | str | None = None,
+    profile: Profile = "balanced",
+    precision: Precision | None = None,
+) -> Transcriber:
     """Load a model, ready to transcribe.
 
     Args:
         folder: a model folder; default: the model in the package.
         device: auto, cpu, or another torch device.
         language_model: a folder to use in place of the model's own language model, or "none".
+        profile: fast, balanced or accurate, see `asr.decode.profiles`.
+        precision: fp32, bf16 or int8; default: the profile's.
 
     Raises:
-        UsageError: the folder or the device does not exist.
+        UsageError: the folder or the device does not exist, or the device cannot compute in the precision.
         ModelError: the folder is damaged.
 
     Examples:
@@ -61,10 +71,15 @@ def load_model(folder: Path | str | None = None, device: str = "auto", language_
         >>> transcript.words[0].text
         'SHE'
     """
+    if profile not in get_args(Profile):
+        raise UsageError(f"profile {profile!r}: choose of {', '.join(get_args(Profile))}")
+    if precision is not None and precision not in get_args(Precision):
+        raise UsageError(f"precision {precision!r}: choose of {', '.join(get_args(Precision))}")
+    limit_kernel_cache()
     model = load_folder(Path(folder) if folder else EMBEDDED, pick_device(device))
     if language_model is not None:
         model = model.with_lm(None if str(language_model) == "none" else Path(language_model))
-    return Transcriber(model)
+    return Transcriber(in_profile(model, profile, precision))
 
 
 class Transcriber:
@@ -102,113 +117,218 @@ class Transcriber:
         self.segment = segment or model.config.segment
         check_search(model, self.decode, hotwords)
         self.language = model.config.language
-        self.state_seconds = model.config.model.state_seconds
 
-    def transcribe(self, audio: Path | str | NDArray[Any], channel: int | None = None, track: int | None = None) -> Transcript:
+    def transcribe(
+        self,
+        audio: Audio,
+        *,
+        hotwords: Iterable[str] | Path | None = None,
+        beam: int | None = None,
+        profile: Profile | None = None,
+        channel: int | None = None,
+        track: int | None = None,
+        rate: int = RATE,
+    ) -> Transcript:
         """Transcribe a recording of any length.
 
         Args:
-            audio: a file, or samples (N,) at 16 kHz: floats in [-1, 1], int8, int16 or int32 of full range, or uint8, in which 128 is silence.
+            audio: a path, an open file, the bytes of a file, or samples (N,) as a NumPy array or a torch tensor: floats in [-1, 1], int8, int16 or
+                int32 of full range, or uint8, in which 128 is silence.
+            hotwords: phrases to favour, or a file with one a line; default: those of the model.
+            beam: hypotheses kept for an utterance; default: the model's.
+            profile: fast, balanced or accurate, as a change of the model's own search; precision stays.
             channel: of a file, 1 for the first; None for the mean of all.
-            track: of a file with several sound tracks, 1 for the first; None for the one flagged as default.
+            track: of a file with several audio tracks, 1 for the first; None for the one flagged as default.
+            rate: sample rate of samples (Hz).
 
         Raises:
             AudioError: the recording cannot be read.
+            UsageError: `audio` is of another type, or the model cannot do the search.
         """
-        if isinstance(audio, np.ndarray):
-            samples = _float_samples(audio)
-            sources = [Source("<samples>", lambda *_: iter([samples]))]
-        else:
-            sources = [_file(Utterance(id=Path(audio).stem, audio_filepath=Path(audio)), channel, track)]
-        [(_, result)] = self._transcribe(sources, lambda _: None)
+        [result] = self.transcribe_many([audio], hotwords=hotwords, beam=beam, profile=profile, channel=channel, track=track, rate=rate)
         if isinstance(result, AudioError):
             raise result
         return result
 
     def transcribe_many(
         self,
-        utterances: Sequence[Utterance],
+        audios: Iterable[Audio],
+        *,
+        hotwords: Iterable[str] | Path | None = None,
+        beam: int | None = None,
+        profile: Profile | None = None,
         channel: int | None = None,
-        on_progress: Callable[[float], None] = lambda _: None,
         track: int | None = None,
-    ) -> Iterator[tuple[int, Transcript | AudioError]]:
-        """Transcribe many recordings, or parts of them.
+        rate: int = RATE,
+        on_progress: Callable[[float], None] = lambda _: None,
+    ) -> Iterator[Transcript | AudioError]:
+        """Transcribe many recordings. Segments of all are recognised in common batches, so this is faster than one by one.
 
         Args:
-            utterances: the recordings.
-            channel: as in `transcribe`.
+            audios: the recordings; `asr.Utterance` names a part of a file. Other arguments are those of `transcribe`.
             on_progress: called with the seconds of audio done since the last call.
-            track: as in `transcribe`.
 
         Yields:
-            The index of each recording, and its transcript or the error, in order.
-        """
-        return self._transcribe([_file(u, channel, track) for u in utterances], on_progress)
+            The transcript of each recording, or its error, in order.
 
-    def _transcribe(self, sources: Sequence[Source], on_progress: Callable[[float], None]) -> Iterator[tuple[int, Transcript | AudioError]]:
-        stop = threading.Event()
-        windows = read_windows(sources, self.segment, WINDOW_BATCHES * self.batch_seconds, stop)
+        Raises:
+            UsageError: as `transcribe`.
+        """
+        model = self.with_search(hotwords, beam, profile)
+        sources = [open_source(audio, rate, channel, track) for audio in audios]
+        return (result for _, result in in_order(model.follow(sources, on_progress)))
+
+    def stream(
+        self,
+        audio: Audio,
+        *,
+        hotwords: Iterable[str] | Path | None = None,
+        beam: int | None = None,
+        profile: Profile | None = None,
+        channel: int | None = None,
+        track: int | None = None,
+        rate: int = RATE,
+    ) -> Iterator[Segment]:
+        """Transcribe a recording, and yield its segments as they are recognised, in order of time. Arguments are those of `transcribe`.
+
+        Raises:
+            AudioError: the recording cannot be read. Segments before the fault have been yielded.
+            UsageError: as `transcribe`.
+        """
+        model = self.with_search(hotwords, beam, profile)
+        return model._segments_of(open_source(audio, rate, channel, track))
+
+    def _segments_of(self, source: Source) -> Iterator[Segment]:
+        for _, found in self.follow([source], soon=True):
+            if isinstance(found, AudioError):
+                raise found
+            if isinstance(found, Segment):
+                yield found
+
+    def with_search(
+        self, hotwords: Iterable[str] | Path | None = None, beam: int | None = None, profile: Profile | None = None
+    ) -> Transcriber:
+        """Return a transcriber with the same model and another search. Arguments and errors are those of `transcribe`."""
+        if hotwords is None and beam is None and profile is None:
+            return self
+        if profile is not None and profile not in get_args(Profile):
+            raise UsageError(f"profile {profile!r}: choose of {', '.join(get_args(Profile))}")
+        if beam is not None and beam < 1:
+            raise UsageError(f"beam is {beam}, expected 1 or more")
+        if isinstance(hotwords, str):
+            raise UsageError(f"hotwords {hotwords!r} are one string: pass a list of phrases, or the Path of a file")
+        decode = profile_search(self.decode, profile) if profile else self.decode
+        decode = decode.model_copy(update={"beam": beam}) if beam else decode
+        device = self.model.network.frontend.mean.device
+        favoured = self.hotwords
+        if hotwords is not None:
+            phrases = hotwords if isinstance(hotwords, Path) else list(hotwords)
+            favoured = load_hotwords(phrases, self.model.tokenizer).to(device) if phrases else None
+        return Transcriber(self.model, decode, self.segment, self.batch_seconds, favoured, self.nbest)
+
+    def follow(
+        self,
+        sources: Sequence[Source],
+        on_progress: Callable[[float], None] = lambda _: None,
+        on_recognized: Callable[[int, SpeechSegment, Found], None] = lambda *_: None,
+        known: Mapping[int, Mapping[float, Found]] | None = None,
+        soon: bool = False,
+    ) -> Iterator[tuple[int, Event]]:
+        """Transcribe recordings, and yield results as soon as they are there.
+
+        Args:
+            sources: the recordings.
+            on_progress: called with the seconds of audio done since the last call.
+            on_recognized: called with the number of a recording, a segment of its speech and the result, as soon as it is recognised.
+            known: results of an earlier run for each recording, by the start of the segment (s); these segments are not recognised again.
+            soon: whether results are to come every few seconds, at the cost of some speed.
+
+        Yields:
+            The number of a recording with each of its segments, in order of time, and then with its transcript or error. Recordings end in any
+            order.
+        """
+        known = known or {}
+        stop, window_seconds = threading.Event(), (1 if soon else WINDOW_BATCHES) * self.batch_seconds
+        windows = read_windows(sources, self.segment, window_seconds, stop, FIRST_SECONDS)
         found: dict[int, list[Segment | HeldBack]] = defaultdict(list)
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(next, windows, None)
             try:
                 while (window := coming.result()) is not None:
                     coming = pool.submit(next, windows, None)
-                    seconds = [speech.seconds for _, speech in window.segments]
-                    for batch in by_length(seconds, self.batch_seconds):
-                        recognized = self.recognize([window.segments[i][1] for i in batch])
-                        for i, segment in zip(batch, recognized, strict=True):
-                            if segment:
-                                found[window.segments[i][0]].append(segment)
-                        self._trimmer.trim()  # the next batch has another shape, and would not fit into the gaps
-                        on_progress(sum(seconds[i] for i in batch) / sum(seconds) * window.seconds)
-                    if not seconds:
-                        on_progress(window.seconds)
-                    for end in window.ends:
-                        name, segments = sources[end.recording].name, found.pop(end.recording, [])
-                        yield end.recording, end.error or Transcript.of(name, end.seconds, segments, end.missing, self.language, end.notes)
+                    yield from self._follow_window(window, sources, on_progress, on_recognized, known, found)
             finally:
                 stop.set()
 
-    def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | HeldBack | None]:
+    def _follow_window(
+        self,
+        window: Window,
+        sources: Sequence[Source],
+        on_progress: Callable[[float], None],
+        on_recognized: Callable[[int, SpeechSegment, Found], None],
+        known: Mapping[int, Mapping[float, Found]],
+        found: dict[int, list[Segment | HeldBack]],
+    ) -> Iterator[tuple[int, Event]]:
+        """Recognise a window. `found` keeps the segments of recordings that go on in the next."""
+        ends = {end.recording: end for end in window.ends}
+        waiting: dict[int, deque[int]] = {number: deque() for number in ends}
+        results: dict[int, Found] = {}
+        for i, (number, speech) in enumerate(window.segments):
+            waiting.setdefault(number, deque()).append(i)
+            if speech.start in known.get(number, {}):
+                results[i] = known[number][speech.start]
+
+        def ready(numbers: Iterable[int]) -> Iterator[tuple[int, Event]]:
+            for number in numbers:
+                queue = waiting[number]
+                while queue and queue[0] in results:
+                    if result := results.pop(queue.popleft()):
+                        found[number].append(result)
+                        yield number, result
+                if not queue and number in ends:
+                    end, segments = ends.pop(number), found.pop(number, [])
+                    name = sources[number].name
+                    yield number, end.error or Transcript.of(name, end.seconds, segments, end.missing, self.language, end.notes)
+
+        yield from ready(list(waiting))
+        unknown = [i for i in range(len(window.segments)) if i not in results and i in waiting[window.segments[i][0]]]
+        seconds = [window.segments[i][1].seconds for i in unknown]
+        for batch in by_length(seconds, self.batch_seconds):
+            chosen = [unknown[i] for i in batch]
+            for i, result in zip(chosen, self.recognize([window.segments[i][1] for i in chosen]), strict=True):
+                results[i] = result
+                on_recognized(*window.segments[i], result)
+            self._trimmer.trim()  # the next batch has another shape, and would not fit into the gaps
+            on_progress(sum(seconds[i] for i in batch) / sum(seconds) * window.seconds)
+            yield from ready(dict.fromkeys(window.segments[i][0] for i in chosen))
+        if not seconds:
+            on_progress(window.seconds)
+
+    def recognize(self, speech: Sequence[SpeechSegment]) -> list[Found]:
         """Recognise segments of speech, of any recordings, in one batch.
 
         Returns:
             A segment of the transcript for each, or the words that are held back for lack of CTC evidence, or None without words.
         """
         recognized = recognize_verified(self.model, [self.waveform(one) for one in speech], self.decode, self.hotwords)
-        return [self._segment(one, result) for one, result in zip(speech, recognized, strict=True)]
+        return [to_segment(self.model, one, result, self.nbest) for one, result in zip(speech, recognized, strict=True)]
 
     def waveform(self, speech: SpeechSegment) -> torch.Tensor:
         """Return the samples (N,) of a segment of speech at the model's rate."""
         rate = self.model.config.model.frontend.sample_rate
         return torch.from_numpy(speech.samples if rate == RATE else soxr.resample(speech.samples, RATE, rate))
 
-    def _segment(self, speech: SpeechSegment, result: Recognition) -> Segment | HeldBack | None:
-        start, end = speech.start, speech.start + speech.seconds
-        if result.held_back:
-            return HeldBack(start, end, result.held_back)
-        if not result.readings or not result.readings[0].text:
-            return None
-        timed = self.model.network.ctc is not None
-        words = self._words(speech, words_of(result.placed, self.model.tokenizer)) if timed else ()
-        return Segment(start, end, tuple(result.readings[: self.nbest]), words, result.doubtful)
 
-    def _words(self, speech: SpeechSegment, placed: Sequence[PlacedWord]) -> tuple[Word, ...]:
-        """Convert states to seconds.
-
-        CTC aligns a word early and leaves it before its end. So no word begins before the speech does, and each lasts until the next, but at most
-        HANGOVER longer than its states.
-        """
-
-        def seconds(state: int) -> float:
-            return min(max(speech.start + state * self.state_seconds, speech.speech_start), speech.speech_end)
-
-        starts = [seconds(word.start) for word in placed]
-        ends = [
-            min(seconds(word.end) + HANGOVER, following) for word, following in zip(placed, [*starts[1:], speech.speech_end], strict=True)
-        ]
-        return tuple(Word(w.text, start, max(start, end), w.probability) for w, start, end in zip(placed, starts, ends, strict=True))
+def in_order(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Transcript | AudioError]]:
+    """Yield the transcripts and errors of `Transcriber.follow` in the order of the recordings."""
+    early: dict[int, Transcript | AudioError] = {}
+    following = 0
+    for number, event in events:
+        if isinstance(event, (Transcript, AudioError)):
+            early[number] = event
+            while following in early:
+                yield following, early.pop(following)
+                following += 1
 
 
 def transcribe_utterances(
@@ -242,8 +362,8 @@ def transcribe_utterances(
         return
     transcriber = Transcriber(model, decode, batch_seconds=batch_seconds, hotwords=hotwords, nbest=1)
     found: dict[int, Missing] = {}
-    sources = [_file(u, None, None, functools.partial(found.__setitem__, i)) for i, u in enumerate(utterances)]
-    for i, result in transcriber._transcribe(sources, lambda _: None):
+    sources = [utterance_source(u, also_missing=functools.partial(found.__setitem__, i)) for i, u in enumerate(utterances)]
+    for i, result in in_order(transcriber.follow(sources)):
         missing = found.pop(i, None)
         if isinstance(result, AudioError):
             yield i, result
@@ -251,38 +371,6 @@ def transcribe_utterances(
             yield i, AudioError(f"{utterances[i].audio_filepath}: {missing}: its text cannot be compared")
         else:
             yield i, Recognized(result.text, result.duration, result.notes)
-
-
-def _float_samples(samples: NDArray[Any]) -> Samples:
-    """Convert samples (N,) of a type that recordings have to float32 in [-1, 1].
-
-    Raises:
-        AudioError: another type or shape, or a sample that is not finite.
-    """
-    kind, size = samples.dtype.kind, samples.dtype.itemsize
-    if not (kind == "f" or (kind == "i" and size <= 4) or (kind == "u" and size == 1)):  # wider integers have no known full range
-        raise AudioError(f"samples of type {samples.dtype}: expected floats in [-1, 1], or int16, int32 or 8-bit integers")
-    if samples.ndim != 1 or not np.isfinite(samples).all():
-        raise AudioError(f"samples of shape {samples.shape}: expected one channel (N,) of finite numbers")
-    floats = samples.astype(np.float32, copy=False)
-    if kind == "f":
-        return floats
-    full = np.float32(2 ** (8 * size - 1))
-    return (floats - full if kind == "u" else floats) / full
-
-
-def _file(utterance: Utterance, channel: int | None, track: int | None, also_missing: Callable[[Missing], None] = lambda _: None) -> Source:
-    """Open an utterance as a source. Its own track takes precedence over `track`. `also_missing` gets what `on_missing` gets."""
-    u = utterance
-
-    def blocks(on_missing: Callable[[Missing], None], on_note: Callable[[str], None]) -> Iterator[Samples]:
-        def miss(missing: Missing) -> None:
-            on_missing(missing)
-            also_missing(missing)
-
-        return stream_audio(u.audio_filepath, RATE, u.offset, u.duration, channel, miss, u.track or track, on_note)
-
-    return Source(str(u.audio_filepath), blocks)
 
 
 def pick_device(name: str) -> torch.device:

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from asr.files import write_atomically
+
+SHORT = 60  # characters of a text in a representation
+
+
+def shorten(text: str) -> str:
+    """Cut a text to `SHORT` characters."""
+    return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,7 @@ class Reading:
         return self.scores["attention"] / (len(self.tokens) + 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Segment:
     """A stretch of speech that was decoded as one utterance."""
 
@@ -55,6 +67,9 @@ class Segment:
     def text(self) -> str:
         return self.readings[0].text
 
+    def __repr__(self) -> str:
+        return f"Segment({self.start:.2f} to {self.end:.2f} s, {shorten(self.text)!r})"
+
 
 @dataclass(frozen=True)
 class HeldBack:
@@ -67,7 +82,7 @@ class HeldBack:
     """the words found"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Transcript:
     """A recording's text."""
 
@@ -108,3 +123,51 @@ class Transcript:
     @property
     def words(self) -> tuple[Word, ...]:
         return tuple(word for segment in self.segments for word in segment.words)
+
+    def to_txt(self) -> str:
+        """Write one line for each segment."""
+        return self._written("txt")
+
+    def to_srt(self) -> str:
+        """Write SubRip subtitles."""
+        return self._written("srt")
+
+    def to_vtt(self) -> str:
+        """Write WebVTT subtitles."""
+        return self._written("vtt")
+
+    def to_tsv(self) -> str:
+        """Write `start<tab>end<tab>text` for each segment (ms)."""
+        return self._written("tsv")
+
+    def to_json(self) -> str:
+        """Write segments and words with times and probabilities, with Whisper's keys."""
+        return self._written("json")
+
+    def write(self, path: Path | str) -> Path:
+        """Write a file atomically, in the format of its ending: .txt, .srt, .vtt, .tsv or .json. An existing file is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            UsageError: the ending is of another format.
+            OSError: the file cannot be written.
+        """
+        path = Path(path)
+        [form] = self._formats().choose_formats([path.suffix or "none"])
+        write_atomically(path, self._written(form))
+        return path
+
+    def _written(self, form: str) -> str:
+        formats = self._formats()
+        return formats.FORMATS[form](self, formats.OutputOptions())
+
+    @staticmethod
+    def _formats() -> Any:
+        """The package of formats, which is built on this module and therefore is loaded by name."""
+        return import_module("asr.output")
+
+    def __repr__(self) -> str:
+        many = "" if len(self.segments) == 1 else "s"
+        return f"Transcript({self.audio_filepath!r}, {self.duration:.1f} s, {len(self.segments)} segment{many}, {shorten(self.text)!r})"

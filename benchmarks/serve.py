@@ -44,7 +44,7 @@ from asr.errors import AsrError, UsageError
 from asr.memory import limit_kernel_cache
 from asr.model.checkpoint import load_model
 from asr.speech.audio import load_audio, probe
-from asr.speech.manifest import Utterance, read_manifest
+from asr.speech.manifest import read_manifest
 from asr.transcribe import Transcriber
 
 RATE = 16_000
@@ -103,7 +103,7 @@ def offline(transcriber: Transcriber, paths: list[Path], seconds: float) -> tupl
     texts: dict[int, str] = {}
     began, audio = time.monotonic(), 0.0
     while not texts or time.monotonic() - began < seconds:
-        for i, found in transcriber.transcribe_many([Utterance(path.stem, path) for path in paths]):
+        for i, found in enumerate(transcriber.transcribe_many(paths)):
             assert isinstance(found, asr.Transcript), found
             texts[i] = found.text
             audio += found.duration

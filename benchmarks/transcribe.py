@@ -43,7 +43,6 @@ def ours(profile: Profile) -> Listener:
     from asr.decode.profiles import in_profile
     from asr.memory import limit_kernel_cache
     from asr.model.checkpoint import load_model
-    from asr.speech.manifest import Utterance
     from asr.transcribe import Transcriber
     from asr.transcript import Transcript
 
@@ -51,8 +50,8 @@ def ours(profile: Profile) -> Listener:
     transcriber = Transcriber(in_profile(load_model(EMBEDDED), profile), nbest=1)
 
     def listen(paths: Sequence[str]) -> list[str]:
-        found = transcriber.transcribe_many([Utterance(path, Path(path)) for path in paths])
-        return [result.text if isinstance(result, Transcript) else "" for _, result in found]
+        found = transcriber.transcribe_many(paths)
+        return [result.text if isinstance(result, Transcript) else "" for result in found]
 
     return listen
 

@@ -95,7 +95,7 @@ def test_a_long_recording_holds_two_windows_and_its_text(monkeypatch: pytest.Mon
         nonlocal trims
         trims += 1
 
-    def windows(sources: list[Source], config: SegmentConfig, seconds: float, stop: object) -> Iterator[Window]:
+    def windows(sources: list[Source], config: SegmentConfig, seconds: float, stop: object, first: float) -> Iterator[Window]:
         for number in range(50):
             segments = [(0, Counted(10.0 * (4 * number + i), np.zeros(RATE, np.float32), 0.0, 1.0)) for i in range(4)]
             yield Window(segments, [End(0, 2_000.0, None)] if number == 49 else [], 40.0)
@@ -104,7 +104,7 @@ def test_a_long_recording_holds_two_windows_and_its_text(monkeypatch: pytest.Mon
     monkeypatch.setattr("asr.transcribe.read_windows", windows)
     monkeypatch.setattr(Transcriber, "recognize", lambda _, speech: [replace(heard, start=one.start) for one in speech])
     monkeypatch.setattr(memory.Trimmer, "trim", trim)
-    [(_, transcript)] = embedded.transcribe_many([Utterance("a", Path("a.wav"))])
+    [transcript] = embedded.transcribe_many([Utterance("a", Path("a.wav"))])
     assert isinstance(transcript, Transcript)
     assert [segment.start for segment in transcript.segments] == [10.0 * i for i in range(200)]
     assert trims == 50

@@ -15,6 +15,7 @@ import typer
 
 from asr.console import err
 from asr.errors import UsageError
+from asr.version import version
 
 if TYPE_CHECKING:
     from asr.config import DecodeConfig
@@ -135,6 +136,18 @@ class SearchOptions:
         from asr.transcribe import Transcriber
 
         return Transcriber(model, decode, batch_seconds=self.batch_seconds, hotwords=hotwords, nbest=nbest)
+
+    def digest(self) -> str:
+        """Return a digest of everything that a transcript depends on besides the recording: version, options, model and hotwords."""
+        import hashlib
+
+        from asr.config import EMBEDDED
+
+        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("device", "threads", "batch_seconds")}
+        digest = hashlib.sha256(f"{version()} {options}".encode())
+        for file in sorted(replace(self, model=self.model or EMBEDDED).files()):
+            digest.update(file.name.encode() + (file.read_bytes() if file.is_file() else b""))
+        return digest.hexdigest()
 
     def files(self) -> set[Path]:
         """Return the existing files that these options read, which outputs must not overwrite."""

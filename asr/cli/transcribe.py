@@ -4,36 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asr.cli.search import SearchOptions, takes_search_options
-from asr.console import AudioProgress, audio_progress, err, format_duration, one_line_errors, print_error, print_note
-from asr.errors import AudioError, UsageError
-from asr.terminal import print_result
+from asr.cli.transcribing import Job, Settings, transcribe_jobs
+from asr.console import one_line_errors, print_note
+from asr.errors import UsageError
 
 if TYPE_CHECKING:
     from asr.inputs import Recording
-    from asr.output import OutputOptions
-    from asr.transcript import Transcript
-
-
-class _Job(NamedTuple):
-    """A recording, and where to write its transcript.
-
-    Attributes:
-        recording: the recording.
-        base: path of the output files without their endings; None to print the transcript.
-        formats: names of formats.
-    """
-
-    recording: Recording
-    base: Path | None
-    formats: list[str]
 
 
 @one_line_errors
@@ -64,6 +46,12 @@ def transcribe(
         bool, typer.Option("--full-names", help="Name output files talks/a.mp3.srt, not a.srt, after talks/a.mp3.")
     ] = False,
     nbest: Annotated[int, typer.Option(min=1, help="In json: output this many readings of each segment.")] = 1,
+    verbose: Annotated[
+        bool | None,
+        typer.Option(
+            "--verbose/--no-verbose", help="Show segments with times as they are recognised.", show_default="a long recording in a terminal"
+        ),
+    ] = None,
     word_times: Annotated[bool, typer.Option("--word-times", help="In vtt: write a time stamp before each word.")] = False,
     channel: Annotated[int | None, typer.Option(min=1, help="Channel to transcribe, 1 for the first.", show_default="mean of all")] = None,
     track: Annotated[
@@ -84,12 +72,15 @@ def transcribe(
     With --output-dir, each recording has its own files, named after it: talks/a.mp3 gives a.srt. Folders below a named folder are kept.
     Existing files are replaced only with --overwrite, inputs never.
 
+    Ctrl-C keeps finished files. An unfinished recording leaves talk.partial.json, from which the same command goes on.
+
     A recording that cannot be read is reported, and the others are transcribed. `[?]` marks words with little evidence in the CTC head.
     Words with no evidence are held back; json has them.
 
       asr transcribe talk.flac
       asr transcribe *.wav > texts.tsv
       asr transcribe talk.flac -f txt
+      asr transcribe talk.flac --verbose                 each segment with its times, as it is recognised
       asr transcribe lectures/ -o out/ -f srt,json       subtitles, and words with times; add --skip-existing to resume
       asr transcribe --json --nbest 3 talk.flac
       ffmpeg -i … -f wav - | asr transcribe -f txt -
@@ -112,7 +103,7 @@ def transcribe(
                 "name a folder with --output-dir"
             )
         recordings = expand(inputs)
-        jobs = [_Job(recording, None, chosen) for recording in recordings]
+        jobs = [Job(recording, None, chosen) for recording in recordings]
     else:
         chosen = choose_formats(requested or ["txt"])
         if overwrite and skip_existing:
@@ -123,7 +114,7 @@ def transcribe(
     if jobs:
         with open_inputs([job.recording for job in jobs]) as opened:
             jobs = [job._replace(recording=recording) for job, recording in zip(jobs, opened, strict=True)]
-            _transcribe(jobs, search, (channel, track), options, tally, overwrite)
+            tally += transcribe_jobs(jobs, Settings(search, options, channel, track, verbose, overwrite))
     if output_dir or (tally["failed"] and len(recordings) > 1):
         print_note(", ".join(f"{tally[key]} {key}" for key in ("transcribed", "already there", "failed") if tally[key]))
     if tally["held back"]:
@@ -143,7 +134,7 @@ def _plan_files(
     overwrite: bool,
     skip_existing: bool,
     other_inputs: set[Path],
-) -> list[_Job]:
+) -> list[Job]:
     """Return the recordings that have files to write.
 
     Raises:
@@ -154,103 +145,10 @@ def _plan_files(
 
     bases = [folder / name for name in output_names(recordings, full_names)]
     planned = [
-        _Job(recording, base, unwritten(base, formats) if skip_existing else formats)
+        Job(recording, base, unwritten(base, formats) if skip_existing else formats)
         for recording, base in zip(recordings, bases, strict=True)
     ]
     jobs = [job for job in planned if job.formats]
     files = [output_path(job.base, form) for job in jobs if job.base for form in job.formats]
     check_targets(files, input_files(recordings) | other_inputs, overwrite)
     return jobs
-
-
-def _transcribe(
-    jobs: Sequence[_Job],
-    search: SearchOptions,
-    part: tuple[int | None, int | None],
-    options: OutputOptions,
-    tally: Counter[str],
-    overwrite: bool,
-) -> None:
-    """Transcribe a (channel, track) of each recording, and print or write each transcript when it is complete. Count in `tally`."""
-    channel, track = part
-    transcriber = search.transcriber(options.nbest)
-    if options.nbest > transcriber.decode.beam:
-        raise UsageError(f"--nbest {options.nbest}: the search keeps {transcriber.decode.beam}: raise --beam-size as well")
-    total = _total_seconds([job.recording for job in jobs]) if err.is_terminal else 0.0
-    try:
-        with audio_progress(total) as progress:
-            results = transcriber.transcribe_many([job.recording.utterance for job in jobs], channel, progress.advance, track)
-            for i, result in results:
-                recording, base, formats = jobs[i]
-                if isinstance(result, AudioError):
-                    tally["failed"] += 1
-                    print_error(_with_label(recording, result))
-                    continue
-                for note in result.notes:
-                    print_note(f"note: {recording.label}: {note}")
-                if recording.is_stream:
-                    result = replace(result, audio_filepath=recording.label)
-                if base is None:
-                    _print_transcript(result, recording, formats[0], options)
-                else:
-                    _write_transcript(result, recording, base, formats, options, progress)
-                tally["transcribed"] += 1
-                tally["held back"] += len(result.held_back)
-                tally["segments"] += len(result.segments) + len(result.held_back)
-    except KeyboardInterrupt:
-        hint = ""
-        if jobs[0].base:
-            resume = "the same command starts again with the first" if overwrite else "the same command with --skip-existing goes on"
-            hint = f" and whole; {resume}"
-        print_error(f"stopped: {tally['transcribed']} of {len(jobs)} are done{hint}")
-        raise typer.Exit(130) from None
-
-
-def _total_seconds(recordings: Sequence[Recording]) -> float:
-    """Return the total duration of the recordings that can be read."""
-    from asr.speech.audio import probe
-
-    def length(recording: Recording) -> float:
-        utterance = recording.utterance
-        try:
-            return utterance.duration or max(0.0, probe(utterance.audio_filepath, utterance.track).seconds - utterance.offset)
-        except AudioError:
-            return 0.0
-
-    with err.status("looking at the recordings …"), ThreadPoolExecutor() as pool:
-        return sum(pool.map(length, recordings))
-
-
-def _with_label(recording: Recording, error: AudioError) -> str:
-    """Return the message of an error with the recording's name as the user wrote it."""
-    message, path = str(error), str(recording.utterance.audio_filepath)
-    if recording.is_stream:
-        return message.replace(path, recording.label)
-    return message if message.startswith(f"{recording.label}:") else f"{recording.label}: {message}"
-
-
-def _print_transcript(transcript: Transcript, recording: Recording, form: str, options: OutputOptions) -> None:
-    from asr.output import FORMATS, json_line, named_line
-
-    if form == "json":
-        print_result(json_line(transcript, options, {"id": recording.utterance.id}))
-    elif form == "lines":
-        print_result(named_line(recording.label, transcript, options))
-    else:
-        print_result(FORMATS[form](transcript, options), end="")
-
-
-def _write_transcript(
-    transcript: Transcript, recording: Recording, base: Path, formats: list[str], options: OutputOptions, progress: AudioProgress
-) -> None:
-    from asr.output import write_formats
-
-    paths = write_formats(transcript, base, formats, options)
-    doubtful, held_back = sum(segment.doubtful for segment in transcript.segments), len(transcript.held_back)
-    remarks = [
-        format_duration(transcript.duration),
-        progress.speed,
-        f"{doubtful} of {len(transcript.segments)} segments doubtful" if doubtful else "",
-        f"{held_back} held back" if held_back else "",
-    ]
-    print_note(f"{recording.label} → {', '.join(map(str, paths))}  {'  '.join(filter(None, remarks))}")

@@ -66,6 +66,8 @@ class SegmentConfig(Section):
 
     longest_seconds: Annotated[float, Field(ge=1, le=120)] = 18.0
     """Maximum segment length (s). Longer speech is cut at its quietest place."""
+    first_seconds: Annotated[float, Field(ge=0, le=120)] = 6.0
+    """Maximum length to which stretches of speech are joined at the start of a longer recording (s), so that its first text comes soon."""
     join_seconds: Annotated[float, Field(ge=0, le=120)] = 0.6
     """Longest pause inside a segment (s). Speech on both sides of a shorter pause is joined."""
     pause_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from asr.errors import AsrError, UsageError
 
@@ -37,7 +37,7 @@ def copied_standard_input() -> Iterator[Path]:
         raise UsageError("standard input (-) is closed: pipe a recording into it, or name a file")
     if sys.stdin.isatty():
         raise UsageError("standard input (-) is a terminal: pipe a recording into it (cat talk.mp3 | asr transcribe -), or name a file")
-    with _copied(stream, "standard input (-)") as copy:
+    with copied_file(stream, "standard input (-)") as copy:
         yield copy
 
 
@@ -59,13 +59,25 @@ def copied_pipe(path: Path) -> Iterator[Path]:
         stream = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
     except OSError as e:
         raise AsrError(f"{path}: cannot be read: {e.strerror or e}") from None
-    with stream, _copied(cast(BinaryIO, stream), str(path)) as copy:
+    with stream, copied_file(cast(BinaryIO, stream), str(path)) as copy:
         yield copy
 
 
 @contextlib.contextmanager
-def _copied(stream: BinaryIO, name: str) -> Iterator[Path]:
-    """Copy a stream to a temporary file; `name` is used in messages."""
+def copied_file(stream: IO[bytes], name: str) -> Iterator[Path]:
+    """Copy an open file, from its position on, to a temporary file, which is deleted at the end of the block.
+
+    Args:
+        stream: the file.
+        name: its name in messages.
+
+    Yields:
+        The path of the copy (see `copied_standard_input`).
+
+    Raises:
+        UsageError: the file is empty or not binary.
+        AsrError: it cannot be read or copied, for example because the disk is full.
+    """
     with _temporary_file(name) as (copy, path):
         size = 0
         for block in _blocks(stream, name):
@@ -93,7 +105,7 @@ def _temporary_file(name: str) -> Iterator[tuple[BinaryIO, Path]]:
         yield cast(BinaryIO, file), path
 
 
-def _blocks(stream: BinaryIO, name: str) -> Iterator[bytes]:
+def _blocks(stream: IO[bytes], name: str) -> Iterator[bytes]:
     """Yield the blocks of a stream until its end."""
     with contextlib.suppress(OSError, io.UnsupportedOperation):  # the stream has no descriptor
         os.set_blocking(stream.fileno(), True)  # in a pipe that does not block, a moment without data looks like the end
@@ -102,6 +114,10 @@ def _blocks(stream: BinaryIO, name: str) -> Iterator[bytes]:
             block = stream.read(BLOCK_BYTES)
         except OSError as e:
             raise AsrError(f"{name} cannot be read: {e.strerror or e}") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"{name} is open as text: open it with mode 'rb'") from None
+        if isinstance(block, str):
+            raise UsageError(f"{name} is open as text: open it with mode 'rb'")
         if not block:
             return
         yield block

@@ -9,7 +9,8 @@ Examples:
 from asr.output.formats import FORMATS, PRINTED, check_targets, choose_formats, output_path, unwritten, write_formats
 from asr.output.json_form import json_line
 from asr.output.options import OutputOptions
-from asr.output.text import named_line, one_line
+from asr.output.partial import partial_path, read_partial, remove_partial, write_partial
+from asr.output.text import named_line, one_line, timed_line
 
 __all__ = [
     "FORMATS",
@@ -21,6 +22,11 @@ __all__ = [
     "named_line",
     "one_line",
     "output_path",
+    "partial_path",
+    "read_partial",
+    "remove_partial",
+    "timed_line",
     "unwritten",
     "write_formats",
+    "write_partial",
 ]

@@ -35,6 +35,23 @@ def named_line(name: str, transcript: Transcript, options: OutputOptions | None 
     return f"{plain(name)}\t{one_line(transcript, options)}"
 
 
+def timed_line(segment: Segment, options: OutputOptions | None = None) -> str:
+    """Write a segment with its times, like Whisper.
+
+    Examples:
+        >>> from asr.transcript import Reading
+        >>> timed_line(Segment(1.5, 3725.25, (Reading("GO ON", (), 0.0),), ()))
+        '[00:01.500 --> 1:02:05.250] GO ON'
+    """
+    return f"[{_clock(segment.start)} --> {_clock(segment.end)}] {_marked(segment, options or OutputOptions())}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{f'{hours}:' if hours else ''}{minutes:02}:{milliseconds / 1000:06.3f}"
+
+
 def _lines(transcript: Transcript, options: OutputOptions) -> list[str]:
     return [_marked(segment, options) for segment in transcript.segments if plain(segment.text)]
 

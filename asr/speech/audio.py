@@ -87,7 +87,7 @@ def probe(path: Path, track: int | None = None) -> AudioInfo:
 
 
 def load_audio(
-    path: Path,
+    path: Path | str,
     sample_rate: int = 16_000,
     offset: float = 0.0,
     duration: float | None = None,
@@ -103,10 +103,10 @@ def load_audio(
         AudioError: as `stream_audio`.
 
     Examples:
-        >>> load_audio(Path("examples/river.flac"), offset=1.0, duration=0.5).shape
+        >>> load_audio("examples/river.flac", offset=1.0, duration=0.5).shape
         (8000,)
     """
-    return np.concatenate(list(stream_audio(path, sample_rate, offset, duration, channel, track=track)))
+    return np.concatenate(list(stream_audio(Path(path), sample_rate, offset, duration, channel, track=track)))
 
 
 def load_whole(

@@ -106,6 +106,7 @@ def speech_segments(blocks: Iterable[Samples], config: SegmentConfig) -> Iterato
         yield from _one_segment(head, config)
         return
     cutter = _Cutter(config)
+    cutter.joined = min(cutter.longest, round(config.first_seconds * RATE / FRAME))
     for samples, probabilities in itertools.chain(head, judged):
         yield from cutter.take(samples, probabilities)
     yield from cutter.end()
@@ -146,7 +147,8 @@ class _Cutter:
     """Where the cutting stands. Positions are frames from the start of the stream.
 
     A stretch of speech starts when the probability rises over `threshold` and ends when it has been below `threshold - hysteresis` for
-    `pause_seconds`. Stretches are joined into a segment while they fit into `longest_seconds` and no longer gap parts them.
+    `pause_seconds`. Stretches are joined into a segment while they fit into `longest_seconds` and no longer gap parts them; the first
+    segment is joined up to `first_seconds`.
     """
 
     def __init__(self, config: SegmentConfig):
@@ -155,6 +157,7 @@ class _Cutter:
         self.pause = max(1, round(config.pause_seconds * frames))
         self.gap = round(config.join_seconds * frames)
         self.longest = max(2, int(config.longest_seconds * frames))
+        self.joined = self.longest  # to which stretches are joined
         self.pad = round(config.pad_seconds * frames)
         self.shortest = max(1, round(config.shortest_seconds * frames))
         self.samples = np.zeros(0, np.float32)
@@ -198,7 +201,7 @@ class _Cutter:
         """A stretch of speech is whole: join it to what waits, or let that go first."""
         if end - start < self.shortest and not (self.waiting and start == self.waiting[1]):
             return
-        if self.waiting and (start - self.waiting[1] > self.gap or end - self.waiting[0] > self.longest):
+        if self.waiting and (start - self.waiting[1] > self.gap or end - self.waiting[0] > self.joined):
             yield from self._emit(start)
         self.waiting = (self.waiting[0] if self.waiting else start, end)
 
@@ -209,7 +212,7 @@ class _Cutter:
         speech_start, speech_end = self.waiting
         start = max(self.done, speech_start - self.pad)
         end = min(speech_end + self.pad, max(speech_end, (speech_end + following) // 2), self.first + len(self.probabilities))
-        self.waiting, self.done = None, end
+        self.waiting, self.done, self.joined = None, end, self.longest
         samples = self.samples[(start - self.first) * FRAME : (end - self.first) * FRAME].copy()
         last = min(speech_end * FRAME, start * FRAME + len(samples))  # the stream's last frame may be short
         yield SpeechSegment(start * FRAME / RATE, samples, speech_start * FRAME / RATE, last / RATE)

@@ -18,6 +18,7 @@ from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment, speech_segments
 
+GROWTH = 4.0  # of windows, after a short first one
 SILENCE = 20  # times the speech of a window, after which recordings make one however little is said in them
 
 
@@ -55,12 +56,24 @@ class Window:
     """of recordings that went into it, silence counted"""
 
 
-def read_windows(sources: Sequence[Source], config: SegmentConfig, speech_seconds: float, stop: threading.Event) -> Iterator[Window]:
-    """Windows of `speech_seconds` of speech or, by a segment, more; the last of less. Once `stop` is set there comes no other.
+def read_windows(
+    sources: Sequence[Source], config: SegmentConfig, speech_seconds: float, stop: threading.Event, first_seconds: float | None = None
+) -> Iterator[Window]:
+    """Read recordings, window by window.
 
-    Long silence makes a window of its own, so that progress can be shown.
+    Args:
+        sources: the recordings.
+        config: how speech is detected.
+        speech_seconds: speech in a window (s); a window is longer by up to a segment, and the last one shorter.
+        stop: once it is set, no other window comes.
+        first_seconds: speech in the first window (s), so that its results come soon. Each window is GROWTH times as long as the one before, up to
+            `speech_seconds`, which is the default.
+
+    Yields:
+        Windows. Long silence makes a window of its own, so that progress can be shown.
     """
-    window, speech = Window(), 0.0
+    window, speech, full = Window(), 0.0, speech_seconds
+    speech_seconds = min(first_seconds or full, full)
     for number, source in enumerate(sources):
         clock = _Clock(stop)
         error = None
@@ -74,6 +87,7 @@ def read_windows(sources: Sequence[Source], config: SegmentConfig, speech_second
                     if stop.is_set():
                         return
                     window, speech = Window(), 0.0
+                    speech_seconds = min(GROWTH * speech_seconds, full)
         except AudioError as e:
             error = e
         if stop.is_set():
@@ -83,6 +97,7 @@ def read_windows(sources: Sequence[Source], config: SegmentConfig, speech_second
         if window.seconds >= SILENCE * speech_seconds:
             yield window
             window, speech = Window(), 0.0
+            speech_seconds = min(GROWTH * speech_seconds, full)
     yield window
 
 

@@ -98,7 +98,7 @@ def test_an_id_cannot_start_a_line_of_a_message(here: Path) -> None:
     Path("m.json").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     result = run("m.json", "-o", "out")
     shown = "u\\nerror: all is lost\\u000d"
-    first, second, last = result.stderr.split("\n")[:3]
+    second, first, last = result.stderr.split("\n")[:3]
     assert first.startswith(f"{shown}talk.flac → out/u_error: all is lost_talk.flac.txt")
     assert second == f"error: {shown}gone.flac: gone.flac: no such file"
     assert last == "1 transcribed, 1 failed"
@@ -210,18 +210,16 @@ def test_the_same_command_again(here: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        (["-o", "out"], " and whole; the same command with --skip-existing goes on"),
-        (["-o", "out", "--skip-existing"], " and whole; the same command with --skip-existing goes on"),
-        (["-o", "out", "--overwrite"], " and whole; the same command starts again with the first"),
+        (["-o", "out"], " and whole; the same command goes on"),
+        (["-o", "out", "--skip-existing"], " and whole; the same command goes on"),
+        (["-o", "out", "--overwrite"], " and whole; the same command goes on"),
         ([], ""),
     ],
 )
 def test_ctrl_c_says_how_to_go_on(here: Path, options: list[str], hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not by --skip-existing after --overwrite: together they are refused."""
-
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Transcriber, "transcribe_many", stop)
+    monkeypatch.setattr(Transcriber, "follow", stop)
     result = run("talk.flac", *options)
     assert (result.exit_code, result.stderr) == (130, f"error: stopped: 0 of 1 are done{hint}\n")

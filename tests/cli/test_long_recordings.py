@@ -1,0 +1,140 @@
+"""`asr transcribe` of a long recording: results shown as they come, kept when the command is stopped, and used by the next one."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from tests_support import ROOT
+from typer.testing import CliRunner, Result
+
+from asr.cli import app
+from asr.cli.search import SearchOptions
+from asr.decode.segments import Found
+from asr.speech.audio import load_audio
+from asr.speech.segment import SpeechSegment
+from asr.transcribe import Transcriber
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["transcribe", *arguments])
+
+
+@pytest.fixture(scope="module")
+def fast() -> Transcriber:
+    return SearchOptions(profile="fast", precision="fp32", batch_seconds=8, threads=1).transcriber()
+
+
+@pytest.fixture
+def here(fast: Transcriber, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and a model that is loaded once for all tests."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(SearchOptions, "transcriber", lambda self, nbest=1: fast)
+    return tmp_path
+
+
+@pytest.fixture
+def long(here: Path) -> Path:
+    """A recording of several segments, and a short one that comes after it by name."""
+    clip = load_audio(ROOT / "examples" / "walk.flac")
+    pause = np.zeros(16_000, np.float32)
+    soundfile.write("long.flac", np.concatenate([clip, pause] * 8), 16_000)
+    soundfile.write("short.flac", clip, 16_000)
+    return here
+
+
+def stop_after(calls: int, monkeypatch: pytest.MonkeyPatch, error: type[BaseException] = KeyboardInterrupt) -> list[int]:
+    """Stop at the given call of `recognize`; return the sizes of its batches."""
+    batches: list[int] = []
+    recognize = Transcriber.recognize
+
+    def counted(self: Transcriber, speech: list[SpeechSegment]) -> list[Found]:
+        if len(batches) == calls:
+            raise error
+        batches.append(len(speech))
+        return recognize(self, speech)
+
+    monkeypatch.setattr(Transcriber, "recognize", counted)
+    return batches
+
+
+FAST = ("--profile", "fast", "--precision", "fp32", "--batch-seconds", "8", "-f", "txt,srt")
+
+
+def test_a_stopped_recording_goes_on_with_the_same_command(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("long.flac", "-o", "undisturbed", *FAST).exit_code == 0
+    with monkeypatch.context() as patch:
+        done = stop_after(2, patch)
+        stopped = run("long.flac", "-o", "out", *FAST)
+    assert stopped.exit_code == 130
+    assert stopped.stderr.endswith("and whole, and out/long.partial.json has the results so far; the same command goes on\n")
+    assert [path.name for path in Path("out").iterdir()] == ["long.partial.json"]
+    with monkeypatch.context() as patch:
+        again = stop_after(100, patch)
+        resumed = run("long.flac", "-o", "out", *FAST)
+    assert resumed.exit_code == 0
+    assert f"long.flac: going on after {sum(done)} segments of out/long.partial.json" in resumed.stderr
+    assert sum(done) + sum(again) == 8
+    assert sorted(path.name for path in Path("out").iterdir()) == ["long.srt", "long.txt"]
+    for name in ("long.srt", "long.txt"):
+        assert Path("out", name).read_bytes() == Path("undisturbed", name).read_bytes()
+
+
+@pytest.mark.parametrize("change", ["option", "recording", "damage"])
+def test_partial_results_of_another_job_are_not_used(long: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(2, patch)
+        run("long.flac", "-o", "out", *FAST)
+    partial = Path("out/long.partial.json")
+    if change == "recording":
+        os.utime("long.flac", (1, 1))
+    if change == "damage":
+        partial.write_bytes(partial.read_bytes()[:-9])
+    result = run("long.flac", "-o", "out", *FAST, *(["--beam-size", "2"] if change == "option" else []))
+    reason = "damaged" if change == "damage" else "made from another recording, or with another model or other options"
+    assert f"note: out/long.partial.json: {reason}: long.flac is transcribed from its start\n" in result.stderr
+    assert result.exit_code == 0
+    assert not partial.exists()
+
+
+def test_a_transcript_named_like_a_partial_one_is_kept(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("out").mkdir()
+    Path("out/long.partial.json").write_text('{"text": "mine"}', encoding="utf-8")
+    with monkeypatch.context() as patch:
+        stop_after(2, patch)
+        assert run("long.flac", "-o", "out", *FAST).exit_code == 130
+    assert run("long.flac", "-o", "out", *FAST).exit_code == 0
+    assert Path("out/long.partial.json").read_text(encoding="utf-8") == '{"text": "mine"}'
+
+
+def test_a_short_recording_does_not_wait_for_a_long_one(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_after(2, monkeypatch)
+    result = run("long.flac", "short.flac", "-o", "out", *FAST)
+    assert "stopped: 1 of 2 are done and whole, and out/long.partial.json has the results so far" in result.stderr
+    assert {"short.txt", "short.srt"} < {path.name for path in Path("out").iterdir()}
+
+
+def test_a_terminated_command_keeps_its_results(long: Path) -> None:
+    command = [sys.executable, "-m", "asr", "transcribe", "long.flac", "-o", "out", *FAST, "--verbose", "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.terminate()
+    rest = process.stderr.read()
+    assert process.wait(60) == 143
+    assert re.match(r"\[00:00\.\d{3} --> 00:0\d\.\d{3}\] SHE ", first)
+    assert "out/long.partial.json has the results so far; the same command goes on" in rest
+
+
+def test_segments_are_shown_on_request(long: Path) -> None:
+    result = run("long.flac", "short.flac", *FAST[:-2], "-f", "txt", "--verbose")
+    lines = result.stderr.splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["long.flac"] * 8 + ["short.flac"]
+    assert [line.split("] ")[1] for line in lines] == result.stdout.splitlines()
+    assert run("long.flac", *FAST[:-2]).stderr == ""
