@@ -172,7 +172,9 @@ def test_one_that_fails_does_not_take_others_with_it() -> None:
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the service logs, with what went wrong."""
     lines: list[str] = []
-    monkeypatch.setattr(service.log, "exception", lambda message, *args: lines.append(f"{message % args}: {sys.exc_info()[1]!r}"))
+    monkeypatch.setattr(
+        service.log, "exception", lambda message, *args, extra=None: lines.append(f"{message % args}: {sys.exc_info()[1]!r}")
+    )
     return lines
 
 
