@@ -29,6 +29,7 @@ const microphone = new Microphone({
 });
 
 let upload = null; // in progress
+let source = null; // the file of the last upload
 let limits = null; // of the server
 let addresses = []; // of blobs, revoked with the next file
 
@@ -72,6 +73,7 @@ function transcribe(file) {
   clear();
   const problem = sizeProblem(file);
   if (problem) return showError(problem);
+  source = file;
   openPlayer(file);
   announce("Uploading.");
   showProgress("Uploading …", 0);
@@ -79,8 +81,8 @@ function transcribe(file) {
     sent: showUpload,
     progress: showRecognition,
     segment: addSegment,
-    done: ({ files }) => finish(file, files),
-    error: (error) => fail(file, error),
+    done: ({ files }) => finish(files),
+    error: fail,
   });
 }
 
@@ -99,7 +101,7 @@ function clear() {
 function sizeProblem(file) {
   if (!file.size) return "The file is empty: choose another one.";
   if (!limits || file.size <= limits.upload_bytes) return null;
-  const [size, most] = [file.size, limits.upload_bytes].map((bytes) => Math.round(bytes / MEBIBYTE));
+  const [size, most] = [Math.ceil(file.size / MEBIBYTE), Math.floor(limits.upload_bytes / MEBIBYTE)];
   return `The file has ${size} MiB, and this server accepts ${most}: send it in parts.`;
 }
 
@@ -126,32 +128,32 @@ function addSegment(segment) {
   } else at("no-pictures").hidden = false;
 }
 
-function finish(file, files) {
+function finish(files) {
   upload = null;
   at("live").hidden = true;
   at("result").hidden = false;
   at("nothing").hidden = transcript.wordCount > 0;
-  offerDownloads(file.name, files);
+  offerDownloads(source.name, files);
   hideProgress(at("name"));
   announce(`Done: ${transcript.wordCount} words.`);
 }
 
-function fail(file, error) {
+function fail(error) {
   upload = null;
   hideProgress(at("file"));
   if (error.code !== "invalid_api_key") {
     at("retry").hidden = error.code === "invalid_file";
-    at("retry").onclick = () => transcribe(file);
     return showError(error.message);
   }
   if (sessionKey()) showError(error.message);
-  return askKey(showError, () => transcribe(file));
+  return askKey(showError, () => transcribe(source));
 }
 
 function cancel() {
   upload?.stop();
   upload = null;
   hideProgress(at("file"));
+  at("retry").hidden = false; // a recording of the microphone exists in the page only
   announce("Cancelled.");
 }
 
@@ -250,7 +252,7 @@ function inWords(seconds) {
 async function showLimits() {
   limits = await (await fetch("page/info")).json();
   const language = limits.language ? `Language: ${limits.language}. ` : "";
-  at("limits").textContent = `${language}At most ${Math.round(limits.upload_bytes / MEBIBYTE)} MiB and ${inWords(limits.audio_seconds)}.`;
+  at("limits").textContent = `${language}At most ${Math.floor(limits.upload_bytes / MEBIBYTE)} MiB and ${inWords(limits.audio_seconds)}.`;
 }
 
 function listenForDrops() {
@@ -269,6 +271,7 @@ at("file").addEventListener("change", () => {
   at("file").value = ""; // so that the same file can be chosen again
 });
 at("cancel").addEventListener("click", cancel);
+at("retry").addEventListener("click", () => transcribe(source));
 at("copy").addEventListener("click", copy);
 audio.addEventListener("loadedmetadata", findDuration);
 audio.addEventListener("error", () => { at("unplayable").hidden = false; });
