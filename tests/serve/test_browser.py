@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import srt
-from serve_support import EXAMPLES, Live, Parrot, said, serving
+from serve_support import EXAMPLES, Live, Parrot, node_modules, said, serving
 
 from asr.serve.settings import ServeSettings
 from asr.speech.segment import SpeechSegment
@@ -73,12 +72,7 @@ def browser(saved: Path, talk: Path) -> Iterator[Chrome]:
 @pytest.fixture(scope="module")
 def axe() -> str:
     """The source of axe-core."""
-    npm = shutil.which("npm")
-    root = subprocess.run([npm, "root", "-g"], capture_output=True, text=True, check=True).stdout.strip() if npm else ""
-    path = Path(os.environ.get("ASR_AXE") or Path(root) / "axe-core" / "axe.min.js")
-    if not path.is_file():
-        pytest.skip("axe-core is not installed: npm install -g axe-core, or set ASR_AXE to the path of its axe.min.js")
-    return path.read_text(encoding="utf-8")
+    return (node_modules("axe-core") / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 def until(browser: Chrome, condition: str) -> None:
