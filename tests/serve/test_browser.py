@@ -189,6 +189,19 @@ def test_the_transcript_can_be_copied(result: Chrome, server: Live, transcriber:
     assert copied == transcriber.transcribe(RIVER).text + "\n"
 
 
+def test_a_page_without_the_clipboard_api_copies(result: Chrome, server: Live, transcriber: Transcriber) -> None:
+    """As a page at http:// does."""
+    allow(result, server, "clipboard-write")
+    allow(result, server, "clipboard-read")
+    result.execute_async_script("navigator.clipboard.writeText('before').then(arguments[0])")
+    result.execute_script("navigator.clipboard.writeText = () => Promise.reject()")
+    result.find_element(By.ID, "copy").click()
+    until(result, "document.querySelector('#copy').textContent === 'Copied'")
+    copied = result.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+    assert copied == transcriber.transcribe(RIVER).text + "\n"
+    assert result.execute_script("return document.activeElement.id") == "copy"
+
+
 def test_the_pictures_show_the_attention(result: Chrome) -> None:
     """They are not blank, and each label is under the place at which its word is spoken."""
     labels, colours = result.execute_script(

@@ -53,7 +53,7 @@ def temporary_names(folder: Path) -> set[str]:
 
 
 def ask(url: str, clip: Path) -> str:
-    """Status and text of an answer, or what became of the request."""
+    """Return the status and text of an answer, or 'not taken' or 'lost'."""
     try:
         answer = httpx.post(f"{url}/v1/audio/transcriptions", files={"file": clip.read_bytes()}, timeout=120)
     except httpx.ConnectError:
@@ -158,7 +158,7 @@ def test_an_empty_key_is_no_key() -> None:
 
 
 def test_kill_9_under_load_leaves_whole_answers_alone(tmp_path: Path) -> None:
-    """Who has an answer has all of it; the others see the line break. Hotwords are heard in a server too."""
+    """Answers are complete or the connection breaks. The server uses its hotwords."""
 
     hotwords = ("--hotwords", "rivver", "--hotword-weight", "3", "--batch-seconds", "5")
     with process(*hotwords, temporary=tmp_path) as (server, url), ThreadPoolExecutor(16) as pool:

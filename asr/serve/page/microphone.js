@@ -6,6 +6,7 @@ import { clock } from "./transcript.js";
 
 const BITS_PER_SECOND = 64000; // Opus needs no more for speech; an hour has 29 MB
 const SPEAK = "Speak: the text appears every few seconds. The recording is transcribed as a whole when you stop.";
+const STOPPED = "The text of the whole recording replaces this text.";
 const NO_LIVE_TEXT = "This browser cannot send parts of a recording: the text appears when you stop.";
 
 const at = (id) => document.getElementById(id);
@@ -65,6 +66,7 @@ export class Microphone {
 
   #finish(parts) {
     this.live.stop();
+    at("live-note").textContent = STOPPED;
     clearInterval(this.timer);
     at("record").classList.remove("recording");
     at("record-label").textContent = "Record";
