@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -13,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import pytest
 
 from asr.config import SegmentConfig
 from asr.serve.run import listen, make_server
@@ -98,15 +102,25 @@ def serving(load: Callable[[], Transcriber], settings: ServeSettings | None = No
         assert not thread.is_alive()
 
 
+def node_modules(package: str) -> Path:
+    """Return the folder of npm packages that holds `package`, or skip the test: $ASR_NODE_MODULES, or that of `npm install -g`."""
+    npm = shutil.which("npm")
+    named = os.environ.get("ASR_NODE_MODULES")
+    root = named or (subprocess.run([npm, "root", "-g"], capture_output=True, text=True, check=True).stdout.strip() if npm else "")
+    if not root or not (Path(root) / package).is_dir():
+        pytest.skip(f"the npm package {package} is not installed: npm install -g {package}, or set ASR_NODE_MODULES to its node_modules")
+    return Path(root)
+
+
 @dataclass
 class Parrot:
-    """In place of a model: says how long each segment is, when it is let."""
+    """Stands in for a model: waits for `let`, then returns the length of each segment as its text."""
 
     let: threading.Event = field(default_factory=threading.Event)
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     batches: list[int] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
-    """it has been asked"""
+    """`recognize` was called"""
     language: str = "en"
 
     def recognize(self, speech: Sequence[SpeechSegment]) -> list[Segment | None]:

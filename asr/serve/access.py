@@ -24,6 +24,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asr.serve.errors import ApiError
+from asr.serve.request_id import HEADER
 from asr.serve.settings import ServeSettings
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -128,7 +129,9 @@ class Cors(CORSMiddleware):
     """Lets pages of allowed origins read the responses."""
 
     def __init__(self, app: ASGIApp, access: Access):
-        super().__init__(app, allow_methods=("GET", "POST"), allow_headers=("*",), expose_headers=("X-Ignored-Fields", "Retry-After"))
+        super().__init__(
+            app, allow_methods=("GET", "POST"), allow_headers=("*",), expose_headers=("X-Ignored-Fields", "X-Notes", HEADER, "Retry-After")
+        )
         self._access = access
 
     def is_allowed_origin(self, origin: str) -> bool:

@@ -36,6 +36,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from asr.serve.errors import ApiError
+from asr.serve.request_id import new_request_id, request_id_header
 from asr.serve.settings import ServeSettings
 
 HEAD_SECONDS = 10.0
@@ -132,7 +133,8 @@ class Connection(H11Protocol):
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             response = error.response()
-            headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
+            own = request_id_header(new_request_id())
+            headers = [*self.server_state.default_headers, *response.raw_headers, own, (b"connection", b"close")]
             head = h11.Response(status_code=response.status_code, headers=headers, reason=STATUS_PHRASES[response.status_code])
             for event in (head, h11.Data(data=bytes(response.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")

@@ -2,6 +2,8 @@
 
 `transcript.text.delta` has the text of a segment as soon as it and all segments before it are recognised. `transcript.text.done` has the
 whole text. The deltas, joined, are that text. An error after the first event is an event `{"error": …}`.
+
+The last event has no `usage`: in OpenAI's API that of a stream counts tokens, while this server, like whisper-1, counts seconds.
 """
 
 from __future__ import annotations

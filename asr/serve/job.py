@@ -47,6 +47,8 @@ class Job(Flow):
     wants_attention: bool = False
     language: str = "en"
     """ISO 639 code of the model's language"""
+    request_id: str = ""
+    """in log lines on the job"""
     on_event: Callable[[Progress | SegmentResult], None] = lambda _: None
     """called by the threads of the service"""
     transcript: Future[Transcript] = field(default_factory=Future)

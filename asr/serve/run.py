@@ -18,6 +18,7 @@ import uvicorn
 from asr.errors import AsrError
 from asr.serve.app import make_app
 from asr.serve.connections import Connection, Server, fit_descriptors
+from asr.serve.request_id import RequestId, log_config
 from asr.serve.service import Service
 from asr.serve.settings import ServeSettings
 from asr.transcribe import Transcriber
@@ -69,8 +70,9 @@ def make_server(service: Service, on_listening: Callable[[], None] = lambda: Non
     most = fit_descriptors(settings)
     service.admission.upload_limit = max(1, min(settings.uploads, 3 * most // 4))  # leaves connections for other requests and refusals
     config = uvicorn.Config(
-        make_app(service),
+        RequestId(make_app(service)),  # outermost, for the errors of the framework, too
         http=Connection,
+        log_config=log_config(),
         ws="none",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(settings.timeout_seconds + STOP_SECONDS),

@@ -25,6 +25,7 @@ from asr.serve.job import Job, Progress, SegmentResult
 from asr.serve.metrics import Metrics
 from asr.serve.recognizers import Recognizers
 from asr.serve.recordings import Recording, Recordings
+from asr.serve.request_id import request_id
 from asr.serve.settings import ServeSettings
 from asr.speech.audio import probe, stream_audio
 from asr.speech.missing import Missing
@@ -144,6 +145,7 @@ class Service:
             streamed=options.streamed,
             wants_attention=options.attention,
             language=self.language,
+            request_id=request_id.get(),
             on_event=on_event,
         )
         self._readers.submit(self._read, job, options.hotwords)
@@ -184,7 +186,7 @@ class Service:
         except (AudioError, ApiError) as e:
             self._fail(job, e)
         except Exception as e:
-            log.exception("a recording could not be read")
+            log.exception("a recording could not be read", extra={"request_id": job.request_id})
             self._fail(job, e)
         finally:
             job.recording.close()
@@ -225,8 +227,9 @@ class Service:
             found = transcriber.recognize([item.speech for item in batch])
         except Exception as e:
             if len(batch) == 1:
-                log.exception("a segment of %.1f s could not be recognised", batch[0].speech.seconds)
-                self._fail(batch[0].job, e)
+                [item] = batch
+                log.exception("a segment of %.1f s could not be recognised", item.speech.seconds, extra={"request_id": item.job.request_id})
+                self._fail(item.job, e)
                 return
             for item in batch:  # one bad segment must not cost the others their results
                 self._recognize([item])
@@ -244,7 +247,7 @@ class Service:
         try:
             return word_attention(transcriber.model, transcriber.waveform(item.speech), segment.readings[0].tokens)
         except Exception:  # the text is sent without its picture
-            log.exception("no picture of a segment of %.1f s", item.speech.seconds)
+            log.exception("no picture of a segment of %.1f s", item.speech.seconds, extra={"request_id": job.request_id})
             return None
 
 

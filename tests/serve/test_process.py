@@ -53,7 +53,7 @@ def temporary_names(folder: Path) -> set[str]:
 
 
 def ask(url: str, clip: Path) -> str:
-    """Status and text of an answer, or what became of the request."""
+    """Return the status and text of an answer, or 'not taken' or 'lost'."""
     try:
         answer = httpx.post(f"{url}/v1/audio/transcriptions", files={"file": clip.read_bytes()}, timeout=120)
     except httpx.ConnectError:
@@ -98,14 +98,17 @@ def test_sigterm_among_clients_that_do_nothing(tmp_path: Path) -> None:
         assert url.startswith("http://localhost:")
         address = ("localhost", int(url.rsplit(":", 1)[1]))
         client = stack.enter_context(httpx.Client())
-        assert client.get(f"{url}/healthz").status_code == 200  # it stays connected
+        answer = client.get(f"{url}/healthz")  # it stays connected
+        assert answer.status_code == 200
         for content in (b"", b"GET / HTTP/1.1\r\nX-", b"GET /swagger/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"):
             stack.enter_context(socket.create_connection(address)).sendall(content)
         began = time.monotonic()
         running.send_signal(signal.SIGTERM)
         assert running.wait(60) == 0
         assert time.monotonic() - began < 40  # an answer that is not read has its own deadline
-    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+    log = (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in log
+    assert f'"GET /healthz HTTP/1.1" 200 OK [{answer.headers["x-request-id"]}]' in log
 
 
 def serve(*arguments: str, **environment: str) -> tuple[int, str]:
@@ -155,7 +158,7 @@ def test_an_empty_key_is_no_key() -> None:
 
 
 def test_kill_9_under_load_leaves_whole_answers_alone(tmp_path: Path) -> None:
-    """Who has an answer has all of it; the others see the line break. Hotwords are heard in a server too."""
+    """Answers are complete or the connection breaks. The server uses its hotwords."""
 
     hotwords = ("--hotwords", "rivver", "--hotword-weight", "3", "--batch-seconds", "5")
     with process(*hotwords, temporary=tmp_path) as (server, url), ThreadPoolExecutor(16) as pool:

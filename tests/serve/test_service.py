@@ -123,7 +123,7 @@ def test_while_the_model_loads() -> None:
 
 
 class Wary(Parrot):
-    """Holds back whatever it hears."""
+    """Holds back every segment."""
 
     def recognize(self, speech: Sequence[SpeechSegment]) -> list[HeldBack]:  # type: ignore[override]
         return [HeldBack(one.start, one.start + one.seconds, "THE") for one in speech]
@@ -170,9 +170,11 @@ def test_one_that_fails_does_not_take_others_with_it() -> None:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the service logs, with what went wrong."""
+    """Collect the messages that the service logs, with their exceptions."""
     lines: list[str] = []
-    monkeypatch.setattr(service.log, "exception", lambda message, *args: lines.append(f"{message % args}: {sys.exc_info()[1]!r}"))
+    monkeypatch.setattr(
+        service.log, "exception", lambda message, *args, extra=None: lines.append(f"{message % args}: {sys.exc_info()[1]!r}")
+    )
     return lines
 
 

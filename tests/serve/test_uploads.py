@@ -115,7 +115,7 @@ def test_endless_headers_of_a_part(live: Live, headers: bytes) -> None:
 
 
 def raw(live: Live, head: str, body: bytes) -> bytes:
-    """What the server answers to bytes after which nothing comes, though the line stays open."""
+    """Return the answer to bytes after which nothing follows on an open connection."""
     address = urlsplit(live.url)
     with socket.create_connection((address.hostname, address.port or 80), timeout=30) as line:
         line.sendall(f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode() + body)

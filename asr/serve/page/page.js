@@ -1,120 +1,232 @@
-/* The page: choose or record a file, upload it, show the transcript. */
+/* The page: choose or record a file, upload it, show its transcript. */
 
-import { send } from "./upload.js";
-import { addRecorder } from "./recorder.js";
-import { Words } from "./words.js";
+import { askKey, sessionKey } from "./key.js";
+import { Microphone } from "./microphone.js";
 import { Pictures } from "./pictures.js";
+import { Transcript, clock } from "./transcript.js";
+import { send } from "./upload.js";
+
+const MEBIBYTE = 2 ** 20;
+const TYPES = { txt: "text/plain", srt: "application/x-subrip", vtt: "text/vtt", json: "application/json" };
+const LAST_SECOND = 1e7; // s, after the end of any recording
 
 const at = (id) => document.getElementById(id);
 const audio = at("audio");
-const words = new Words(at("words"), (word) => playFrom(word));
-const pictures = new Pictures(at("pictures"), (word) => playFrom(word), (word) => words.glance(word));
+const transcript = new Transcript(at("segments"), playFrom);
+const pictures = new Pictures(at("pictures"), playFrom, (word) => transcript.highlight(word));
 
-let sending = null; // the upload in progress
-let addresses = []; // of blobs, to be revoked
+const microphone = new Microphone({
+  start: () => {
+    clear();
+    hideProgress(at("record"));
+  },
+  file: (file) => {
+    transcribe(file);
+    at("live").hidden = false; // until the final text arrives
+  },
+  error: showError,
+  announce,
+});
 
-function clock(seconds) {
-  const whole = Math.floor(seconds);
-  const minutes = Math.floor(whole / 60) % 60;
-  const hours = Math.floor(whole / 3600);
-  const pad = (n) => String(n).padStart(2, "0");
-  return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
+let upload = null; // in progress
+let source = null; // the file of the last upload
+let limits = null; // of the server
+let addresses = []; // of blobs, revoked with the next file
+
+/* ---------------------------------------------------------------- messages */
+
+/* For screen readers: the visible progress changes too often to be read out. */
+function announce(text) {
+  at("announcement").textContent = text;
 }
 
-function blobAddress(blob) {
-  addresses.push(URL.createObjectURL(blob));
-  return addresses.at(-1);
+/* Show a message of the page or the server as a sentence. The server's begins with the name of the field, and may end with details. */
+function showError(message) {
+  const text = message.replace(/^file: (?!the )/, "the file ").replace(/^file: /, "").replace(/ \([^()]*\)$/, "");
+  at("error").textContent = `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+  at("error").hidden = false;
 }
 
-function reset(file) {
-  sending?.stop();
-  addresses.forEach((address) => URL.revokeObjectURL(address));
-  addresses = [];
-  words.clear();
-  pictures.clear();
-  for (const id of ["error", "key-form", "nothing", "doubt", "no-pictures", "unplayable", "downloads"]) at(id).hidden = true;
-  at("legend").hidden = true;
-  at("result").hidden = true;
-  at("name").textContent = file.name;
-  at("announcement").textContent = "";
-  audio.src = blobAddress(file);
-}
-
-function showStatus(text, share) {
+/* `share` is from 0 to 1, or null where it is not known. */
+function showProgress(text, share) {
   at("work").hidden = false;
   at("status").textContent = text;
   if (share === null) at("progress").removeAttribute("value");
   else at("progress").value = share;
 }
 
+/* Hide the progress. The focus must not stay on a button that has disappeared. */
+function hideProgress(next) {
+  const hadFocus = at("work").contains(document.activeElement);
+  at("work").hidden = true;
+  if (hadFocus) next.focus();
+}
+
+/* ---------------------------------------------------------------- one recording */
+
+/* Transcribe the file that the user chose or dropped, if any. */
+function choose(file) {
+  if (file && !microphone.recorder) transcribe(file);
+}
+
 function transcribe(file) {
-  reset(file);
-  showStatus("Uploading …", 0);
-  let duration = null; // according to the player
-  audio.onloadedmetadata = () => {
-    if (Number.isFinite(audio.duration)) duration = audio.duration;
-    else measure();
-  };
-  audio.onerror = () => { at("unplayable").hidden = false; };
-  sending = send(file, sessionKey(), {
-    sent: (share) => (share < 1 ? showStatus(`Uploading … ${Math.round(100 * share)} %`, share) : showStatus("Transcribing …", null)),
-    progress: ({ read, speech, recognized }) => {
-      const share = duration && speech ? Math.min(1, (recognized / speech) * (read / duration)) : null;
-      showStatus(`Transcribing … ${clock(read)} read, ${clock(recognized)} of speech recognised`, share);
-    },
-    segment: (segment) => {
-      at("result").hidden = false;
-      at("legend").hidden = false;
-      if (segment.doubtful) at("doubt").hidden = false;
-      words.add(segment);
-      if (segment.picture) pictures.add(segment);
-      else at("no-pictures").hidden = false;
-    },
-    done: ({ files }) => {
-      at("work").hidden = true;
-      at("result").hidden = false;
-      at("nothing").hidden = words.count > 0;
-      offer(file.name, files);
-      at("announcement").textContent = `Done: ${words.count} words.`;
-    },
-    error: (error) => {
-      at("work").hidden = true;
-      if (error.code === "invalid_api_key") return askKey(file, error);
-      at("error").hidden = false;
-      at("error").textContent = error.message;
-    },
+  clear();
+  const problem = sizeProblem(file);
+  if (problem) return showError(problem);
+  source = file;
+  openPlayer(file);
+  announce("Uploading.");
+  showProgress("Uploading …", 0);
+  upload = send(file, sessionKey(), {
+    sent: showUpload,
+    progress: showRecognition,
+    segment: addSegment,
+    done: ({ files }) => finish(files),
+    error: fail,
   });
 }
 
-/* A recording made by the browser states no length: seek to its end to find it. */
-function measure() {
+function clear() {
+  upload?.stop();
+  addresses.forEach((address) => URL.revokeObjectURL(address));
+  addresses = [];
+  transcript.clear();
+  pictures.clear();
+  at("downloads").replaceChildren();
+  const hidden = ["error", "retry", "key-form", "live", "result", "nothing", "legend", "weak", "attention", "no-pictures", "unplayable", "downloads"];
+  for (const id of hidden) at(id).hidden = true;
+  announce("");
+}
+
+function sizeProblem(file) {
+  if (!file.size) return "The file is empty: choose another one.";
+  if (!limits || file.size <= limits.upload_bytes) return null;
+  const [size, most] = [Math.ceil(file.size / MEBIBYTE), Math.floor(limits.upload_bytes / MEBIBYTE)];
+  return `The file has ${size} MiB, and this server accepts ${most}: send it in parts.`;
+}
+
+function showUpload(share) {
+  if (share < 1) return showProgress(`Uploading … ${Math.round(100 * share)} %`, share);
+  announce("Transcribing.");
+  return showProgress("Transcribing …", null);
+}
+
+function showRecognition({ read, speech, recognized }) {
+  const known = Number.isFinite(audio.duration) && audio.duration > 0 && speech > 0;
+  const share = known ? Math.min(1, (recognized / speech) * (read / audio.duration)) : null;
+  showProgress(`Transcribing … ${clock(read)} read, ${clock(recognized)} of speech recognised`, share);
+}
+
+function addSegment(segment) {
+  at("live").hidden = true; // this text replaces it
+  for (const id of ["result", "legend"]) at(id).hidden = false;
+  if (segment.doubtful) at("weak").hidden = false;
+  transcript.add(segment);
+  if (segment.picture) {
+    at("attention").hidden = false;
+    pictures.add(segment);
+  } else at("no-pictures").hidden = false;
+}
+
+function finish(files) {
+  upload = null;
+  at("live").hidden = true;
+  at("result").hidden = false;
+  at("nothing").hidden = transcript.wordCount > 0;
+  offerDownloads(source.name, files);
+  hideProgress(at("name"));
+  announce(`Done: ${transcript.wordCount} words.`);
+}
+
+function fail(error) {
+  upload = null;
+  hideProgress(at("file"));
+  if (error.code !== "invalid_api_key") {
+    at("retry").hidden = error.code === "invalid_file";
+    return showError(error.message);
+  }
+  if (sessionKey()) showError(error.message);
+  return askKey(showError, () => transcribe(source));
+}
+
+function cancel() {
+  upload?.stop();
+  upload = null;
+  hideProgress(at("file"));
+  at("retry").hidden = false; // a recording of the microphone exists in the page only
+  announce("Cancelled.");
+}
+
+/* ---------------------------------------------------------------- the transcript as a file */
+
+function blobAddress(blob) {
+  addresses.push(URL.createObjectURL(blob));
+  return addresses.at(-1);
+}
+
+function offerDownloads(name, files) {
+  const base = name.replace(/\.[^.]+$/, "") || "transcript";
+  const links = Object.entries(files).map(([form, text]) => {
+    const link = document.createElement("a");
+    link.href = blobAddress(new Blob([text], { type: TYPES[form] }));
+    link.download = `${base}.${form}`;
+    link.textContent = form;
+    link.className = "button";
+    link.id = `download-${form}`;
+    link.setAttribute("aria-label", `Download as ${form}`);
+    return link;
+  });
+  at("downloads").replaceChildren(...links);
+  at("downloads").hidden = false;
+}
+
+async function copy() {
+  const button = at("copy");
+  const copied = await copyText(transcript.text);
+  button.textContent = copied ? "Copied" : "Not copied";
+  announce(copied ? "The transcript was copied." : "The browser did not allow to copy: download the transcript instead.");
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+}
+
+/* The clipboard API exists at https:// and on localhost only; the older command works elsewhere, too. */
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement("textarea");
+    field.className = "hidden";
+    field.value = text;
+    at("result").append(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    at("copy").focus();
+    return copied;
+  }
+}
+
+/* ---------------------------------------------------------------- the player */
+
+function openPlayer(file) {
+  at("name").textContent = file.name;
+  audio.src = blobAddress(file);
+}
+
+/* A file that MediaRecorder made does not state its length: seek to its end to find it. */
+function findDuration() {
+  if (Number.isFinite(audio.duration)) return;
   const back = () => {
     if (!Number.isFinite(audio.duration)) return;
     audio.removeEventListener("durationchange", back);
     audio.currentTime = 0;
   };
   audio.addEventListener("durationchange", back);
-  audio.currentTime = 1e7;
+  audio.currentTime = LAST_SECOND;
 }
 
-function offer(name, files) {
-  const types = { txt: "text/plain", srt: "application/x-subrip", vtt: "text/vtt", json: "application/json" };
-  const base = name.replace(/\.[^.]+$/, "") || "transcript";
-  at("downloads").querySelectorAll("a").forEach((link) => link.remove());
-  for (const [form, text] of Object.entries(files)) {
-    const link = document.createElement("a");
-    link.href = blobAddress(new Blob([text], { type: types[form] }));
-    link.download = `${base}.${form}`;
-    link.textContent = form;
-    link.className = "button";
-    link.id = `download-${form}`;
-    at("downloads").append(link);
-  }
-  at("downloads").hidden = false;
-}
-
-function playFrom(word) {
-  audio.currentTime = word.start;
+function playFrom(seconds) {
+  audio.currentTime = seconds;
   follow();
   audio.play().catch(() => { /* not playable: the page shows a note */ });
 }
@@ -123,69 +235,49 @@ let frame = 0; // of the only animation loop
 
 function follow() {
   cancelAnimationFrame(frame);
-  const now = audio.currentTime;
-  words.show(now);
-  pictures.show(now, words.active);
+  transcript.show(audio.currentTime);
+  pictures.show(audio.currentTime, transcript.playing);
   if (!audio.paused) frame = requestAnimationFrame(follow);
 }
 
-/* ---------------------------------------------------------------- the key, kept while the tab is open */
+/* ---------------------------------------------------------------- limits and events of the user */
 
-function sessionKey() {
-  try { return sessionStorage.getItem("asr-key"); } catch { return null; }
+/* 7200 as "2 hours", 90 as "1.5 minutes". */
+function inWords(seconds) {
+  const [unit, size] = seconds >= 3600 ? ["hour", 3600] : seconds >= 60 ? ["minute", 60] : ["second", 1];
+  return new Intl.NumberFormat("en", { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 1 }).format(seconds / size);
 }
-
-function askKey(file, error) {
-  const had = sessionKey();
-  at("error").hidden = !had;
-  at("error").textContent = error.message;
-  at("key-form").hidden = false;
-  at("key").focus();
-  at("key-form").onsubmit = (event) => {
-    event.preventDefault();
-    const key = at("key").value.trim();
-    if (!/^[\x21-\x7e]+$/.test(key)) { // a header cannot carry others
-      at("error").hidden = false;
-      at("error").textContent = "The key may contain only ASCII letters, digits and signs, without spaces.";
-      return;
-    }
-    try { sessionStorage.setItem("asr-key", key); } catch { /* the page will ask again */ }
-    at("key").value = "";
-    transcribe(file);
-  };
-}
-
-/* ---------------------------------------------------------------- events of the user */
-
-at("file").addEventListener("change", () => {
-  if (at("file").files.length) transcribe(at("file").files[0]);
-  at("file").value = ""; // so that the same file can be chosen again
-});
-at("cancel").addEventListener("click", () => {
-  sending?.stop();
-  at("work").hidden = true;
-  at("file").focus();
-});
-audio.addEventListener("play", follow);
-audio.addEventListener("seeked", follow);
-
-const drop = at("drop");
-for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
-document.addEventListener("dragenter", () => drop.classList.add("over"));
-document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
-document.addEventListener("drop", (event) => {
-  drop.classList.remove("over");
-  if (event.dataTransfer.files.length) transcribe(event.dataTransfer.files[0]);
-});
-document.addEventListener("themechange", () => pictures.draw());
-new ResizeObserver(() => pictures.draw()).observe(at("pictures"));
-addRecorder(at("record"), at("record-label"), transcribe, (message) => {
-  at("error").hidden = false;
-  at("error").textContent = message;
-});
 
 /* Show the language of the model and the limits of the server before an upload. */
-fetch("page/info").then((response) => response.json()).then(({ language, upload_bytes: bytes, audio_seconds: seconds }) => {
-  const spoken = language ? `Language: ${language}. ` : "";
-  at("limits").textContent = `${spoken}At most ${Math.round(bytes / 2 ** 20)} MiB and ${clock(seconds)} long.`;
-}).catch(() => { /* the limits are shown only for information */ });
+async function showLimits() {
+  limits = await (await fetch("page/info")).json();
+  const language = limits.language ? `Language: ${limits.language}. ` : "";
+  at("limits").textContent = `${language}At most ${Math.floor(limits.upload_bytes / MEBIBYTE)} MiB and ${inWords(limits.audio_seconds)}.`;
+}
+
+function listenForDrops() {
+  const drop = at("drop");
+  for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+  document.addEventListener("dragenter", () => drop.classList.add("over"));
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
+  document.addEventListener("drop", (event) => {
+    drop.classList.remove("over");
+    choose(event.dataTransfer.files[0]);
+  });
+}
+
+at("file").addEventListener("change", () => {
+  choose(at("file").files[0]);
+  at("file").value = ""; // so that the same file can be chosen again
+});
+at("cancel").addEventListener("click", cancel);
+at("retry").addEventListener("click", () => transcribe(source));
+at("copy").addEventListener("click", copy);
+audio.addEventListener("loadedmetadata", findDuration);
+audio.addEventListener("error", () => { at("unplayable").hidden = false; });
+audio.addEventListener("play", follow);
+audio.addEventListener("seeked", follow);
+document.addEventListener("themechange", () => pictures.draw());
+new ResizeObserver(() => pictures.draw()).observe(at("pictures"));
+listenForDrops();
+showLimits().catch(() => { /* they are shown for information only: the server checks them */ });

@@ -1,6 +1,7 @@
 /* Upload a file, and read the response line by line. */
 
-/* Calls handlers.sent(share); handlers.progress, segment and done with the lines of the response; or handlers.error({message, code}). */
+/* Upload a file. `handlers`: `sent` is called with the share that is sent, once with 1; `progress`, `segment` and `done` with the lines of the
+ * response (see page_routes.py); `error` with the `message` and the `code` of an error. Returns an object whose `stop` ends the request. */
 export function send(file, key, handlers) {
   const request = new XMLHttpRequest(); // unlike fetch, it reports the progress of an upload
   let seen = 0;
@@ -14,9 +15,9 @@ export function send(file, key, handlers) {
   function lines() {
     if (request.status !== 200) return;
     const until = request.responseText.lastIndexOf("\n") + 1;
-    const fresh = request.responseText.slice(seen, until);
+    const complete = request.responseText.slice(seen, until).split("\n").filter(Boolean);
     seen = until;
-    for (const line of fresh.split("\n").filter(Boolean)) {
+    for (const line of complete) {
       const { event, ...fields } = JSON.parse(line);
       if (event === "error") fail(fields.error);
       else if (!ended) handlers[event](fields);
@@ -32,7 +33,7 @@ export function send(file, key, handlers) {
     }
   }
 
-  request.upload.onprogress = (event) => { if (event.lengthComputable) handlers.sent(event.loaded / event.total); };
+  request.upload.onprogress = ({ loaded, total }) => { if (loaded < total) handlers.sent(loaded / total); };
   request.upload.onload = () => handlers.sent(1);
   request.onprogress = lines;
   request.onload = () => {
