@@ -40,7 +40,7 @@ from asr.transcript import HeldBack, Segment, Transcript
 
 BATCH_SECONDS = 120.0  # of speech in a batch; more costs memory and gains nothing on a CPU
 WINDOW_BATCHES = 5  # batches in a window: enough to group segments of similar length
-FIRST_SECONDS = 4.0  # of speech in the first window, so that the first text comes soon
+SOON = (1, 1.0)  # `window_batches` and `first_seconds` of `follow` with which text comes soon and then every few seconds
 
 Event: TypeAlias = Segment | HeldBack | Transcript | AudioError
 """A result for a recording; its last one is its transcript or its error."""
@@ -199,7 +199,7 @@ class Transcriber:
         return model._segments_of(open_source(audio, rate, channel, track))
 
     def _segments_of(self, source: Source) -> Iterator[Segment]:
-        for _, found in self.follow([source], soon=True):
+        for _, found in self.follow([source], window_batches=SOON[0], first_seconds=SOON[1]):
             if isinstance(found, AudioError):
                 raise found
             if isinstance(found, Segment):
@@ -232,7 +232,8 @@ class Transcriber:
         on_progress: Callable[[float], None] = lambda _: None,
         on_recognized: Callable[[int, SpeechSegment, Found], None] = lambda *_: None,
         known: Mapping[int, Mapping[float, Found]] | None = None,
-        soon: bool = False,
+        window_batches: float = WINDOW_BATCHES,
+        first_seconds: float | None = None,
     ) -> Iterator[tuple[int, Event]]:
         """Transcribe recordings, and yield results as soon as they are there.
 
@@ -241,15 +242,16 @@ class Transcriber:
             on_progress: called with the seconds of audio done since the last call.
             on_recognized: called with the number of a recording, a segment of its speech and the result, as soon as it is recognised.
             known: results of an earlier run for each recording, by the start of the segment (s); these segments are not recognised again.
-            soon: whether results are to come every few seconds, at the cost of some speed.
+            window_batches: batches in a window. Fewer give results more often, and are slower.
+            first_seconds: speech in the first window (s); default: as in the others. With little, the first result comes soon.
 
         Yields:
             The number of a recording with each of its segments, in order of time, and then with its transcript or error. Recordings end in any
             order.
         """
         known = known or {}
-        stop, window_seconds = threading.Event(), (1 if soon else WINDOW_BATCHES) * self.batch_seconds
-        windows = read_windows(sources, self.segment, window_seconds, stop, FIRST_SECONDS)
+        stop = threading.Event()
+        windows = read_windows(sources, self.segment, window_batches * self.batch_seconds, stop, first_seconds)
         found: dict[int, list[Segment | HeldBack]] = defaultdict(list)
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(next, windows, None)

@@ -110,6 +110,7 @@ class _Run:
 
     def run(self, transcriber: Transcriber) -> Counter[str]:
         from asr.sources import utterance_source
+        from asr.transcribe import SOON, WINDOW_BATCHES
 
         settings = self.settings
         sources = [utterance_source(job.recording.utterance, settings.channel, settings.track) for job in self.jobs]
@@ -117,7 +118,8 @@ class _Run:
             with _stoppable(), audio_progress(self.total) as progress:
                 known = self.partial.read() if self.partial else {}
                 remember = self.partial.add if self.partial else lambda *_: None
-                events = transcriber.follow(sources, progress.advance, remember, known, soon=self.verbose)
+                windows = SOON if self.verbose else (WINDOW_BATCHES, transcriber.batch_seconds if err.is_terminal else None)
+                events = transcriber.follow(sources, progress.advance, remember, known, *windows)
                 for i, event in events if self.writes_files else _in_order(events):
                     self._handle(self.jobs[i], event, progress)
                     if self.partial and self._is_last(event):

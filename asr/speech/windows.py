@@ -18,7 +18,7 @@ from asr.speech.missing import Missing
 from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment, speech_segments
 
-GROWTH = 4.0  # of windows, after a short first one
+GROWTH = 8.0  # of windows, after a short first one
 SILENCE = 20  # times the speech of a window, after which recordings make one however little is said in them
 
 
