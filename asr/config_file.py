@@ -5,16 +5,15 @@ A recipe (`recipes/*/*.yaml`) is a `Config` or an `LMRecipe`. A model folder's `
 
 from __future__ import annotations
 
-import difflib
-import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from asr.config import Block, Config, LMRecipe, LMTrainConfig, ModelFolderConfig, Section, TrainConfig
+from asr.config import Config, LMRecipe, LMTrainConfig, ModelFolderConfig, Section, TrainConfig
+from asr.config.problems import explain
 from asr.errors import ConfigError
 from asr.yaml_text import NotYamlError, decode_yaml, read_yaml
 
@@ -40,7 +39,7 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
     try:
         return kind.model_validate(_inherit(path, _tree(path, overrides), overrides))
     except ValidationError as e:
-        problems = [f"{_origin(kind, path, overrides or [], p)}: {_explain(p, kind)}" for p in e.errors()]
+        problems = [f"{_origin(kind, path, overrides or [], p)}: {explain(p, kind)}" for p in e.errors()]
         raise ConfigError("\n".join(problems)) from None
 
 
@@ -177,13 +176,25 @@ def with_settings(config: ModelFolderConfig, settings: Sequence[str]) -> ModelFo
         for p in e.errors():
             key = ".".join(map(str, p["loc"]))
             guilty = [setting for setting in settings if f"{key}.".startswith(f"{_key(setting)}.")][-1:]
-            problems.append(f"{' '.join(guilty or settings)}: {_explain(p, ModelFolderConfig)}")
+            problems.append(f"{' '.join(guilty or settings)}: {explain(p, ModelFolderConfig)}")
         raise ConfigError("\n".join(problems)) from None
 
 
 def dump_config(config: Section) -> str:
     """Return a config as YAML, which `load_config` reads back to an equal object."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=100)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], section: str = "") -> dict[str, tuple[Any, Any]]:
+    """Return the keys (`section.key`) in which two trees differ, with both values. A missing value is None."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in dict.fromkeys([*now, *before]):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found |= differences(old, new, f"{section}{key}.")
+        elif old != new:
+            found[f"{section}{key}"] = (old, new)
+    return found
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:
@@ -201,31 +212,3 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
             raise ConfigError(f"{override}: {section} is a value, not a section")
         tree = child
     tree[name] = parsed
-
-
-def _explain(problem: Any, kind: type[Section]) -> str:
-    if problem["type"] == "extra_forbidden":
-        meant = _alike(".".join(map(str, problem["loc"])), list(_keys(kind)))
-        return "unknown key" + (f": did you mean {' or '.join(meant)}?" if meant else "")
-    if problem["type"] == "model_type":
-        return f"a section of keys, not {problem['input']!r}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return message if problem["type"] in ("value_error", "missing") else f"{message}, not {reprlib.repr(problem['input'])}"
-
-
-def _alike(key: str, known: Sequence[str]) -> list[str]:
-    """Return the most similar key of the same section, or else keys of the same name in other sections."""
-    section, _, name = key.rpartition(".")
-    names = {other: other.rpartition(".") for other in known}
-    close = difflib.get_close_matches(name, [last for before, _, last in names.values() if before == section], n=1)
-    return [f"{section}.{close[0]}".removeprefix(".")] if close else [other for other, parts in names.items() if parts[2] == name]
-
-
-def _keys(kind: type[Section], before: str = "") -> Iterator[str]:
-    """Yield every key of a section and of its subsections: `train`, `train.epochs`, ... Of a block, the keys of all its kinds."""
-    for name, field in kind.model_fields.items():
-        yield before + name
-        part = field.annotation
-        if get_origin(part) is None and isinstance(part, type) and issubclass(part, Section):  # Python 3.10 takes tuple[int] for a type
-            kinds = part.KINDS.values() if issubclass(part, Block) else [part]
-            yield from dict.fromkeys(key for one in kinds for key in _keys(one, f"{before}{name}."))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_
 
 import typer
 
-from asr.console import err
+from asr.console import err, print_note
 from asr.errors import UsageError
 from asr.version import version
 
@@ -116,9 +116,9 @@ class SearchOptions:
             if self.threads:
                 torch.set_num_threads(self.threads)
             device = pick_device(self.device)
-            model = load_model(self.model or EMBEDDED, device)
+            model = load_model(announced(self.model) if self.model else EMBEDDED, device)
             if self.language_model is not None:
-                model = model.with_lm(None if self.language_model == "none" else Path(self.language_model))
+                model = model.with_lm(None if self.language_model == "none" else announced(Path(self.language_model)))
             model = in_precision(model, self.precision or profile_precision(self.profile, device))
         if self.lm_weight and model.lm is None:
             raise UsageError("--lm-weight: this model has no language model: name one with --language-model FOLDER")
@@ -151,7 +151,9 @@ class SearchOptions:
 
     def files(self) -> set[Path]:
         """Return the existing files that these options read, which outputs must not overwrite."""
-        folders = [Path(name) for name in (self.model, self.language_model) if name is not None]
+        from asr.model.run_folder import find_model
+
+        folders = [find_model(Path(name))[0] for name in (self.model, self.language_model) if name is not None]
         found = {file for folder in folders for depth in ("*", "*/*") for file in folder.glob(depth)}
         return found | ({Path(self.hotwords)} if self.hotwords is not None and self._hotwords_are_a_file else set())
 
@@ -180,6 +182,16 @@ class SearchOptions:
             return None
         phrases = Path(self.hotwords) if self._hotwords_are_a_file else self.hotwords.split(",")
         return load_hotwords(phrases, model.tokenizer, self.hotword_weight or WEIGHT)
+
+
+def announced(folder: Path) -> Path:
+    """Return the model folder that a path names, and print which one if the path is a training run's."""
+    from asr.model.run_folder import find_model
+
+    found, note = find_model(folder)
+    if note:
+        print_note(note)
+    return found
 
 
 def takes_search_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.cli.search import announced
 from asr.console import err, one_line_errors, out, print_line
 
 if TYPE_CHECKING:
@@ -26,11 +29,13 @@ def train(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Override keys of the recipe.", show_default=False)
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Delete the run in the output folder and start again.")] = False,
+    finish: Annotated[bool, typer.Option("--finish", help="Write the model of a stopped run, without training on.")] = False,
 ) -> None:
     """Train a recogniser or a language model, or resume a run that was stopped.
 
     The folder `output` receives checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, for `asr transcribe --model`.
-    Ctrl-C writes a checkpoint, from which the same command resumes. A second Ctrl-C stops at once.
+    Ctrl-C writes a checkpoint, from which the same command resumes. A second Ctrl-C stops at once. `--finish` makes a model of what is
+    done. A resumed run may have a higher limit (train.epochs, train.minutes, train.steps).
 
       asr train recipes/an4/las.yaml
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
@@ -43,44 +48,78 @@ def train(
     from asr.train.signals import signal_thread
 
     with signal_thread():  # before torch is imported
-        _train(config, overrides, restart)
+        _train(config, overrides, restart, finish)
 
 
-def _train(recipe: Path, overrides: list[str] | None, restart: bool) -> None:
+def _train(recipe: Path, overrides: list[str] | None, restart: bool, finish: bool) -> None:
     from asr.config import LMRecipe
     from asr.config_file import load_recipe
 
     settings = load_recipe(recipe, overrides)
+    again = shlex.join(["asr", "train", str(recipe), *(overrides or [])])
     if isinstance(settings, LMRecipe):
         with err.status("starting …"):
             from asr.train.lm_trainer import LMTrainer
 
-            lm_trainer = LMTrainer(settings, restart)
-        folder = _run(lm_trainer)
+            lm_trainer = LMTrainer(settings, restart, finish)
+        folder = _run(lm_trainer, again)
         lm_trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --language-model {folder} --lm-weight 0.5 --manifest FILE")
         return
     with err.status("starting …"):
         from asr.train.trainer import Trainer
 
-        trainer = Trainer(settings, restart)
-    folder = _run(trainer)
+        trainer = Trainer(settings, restart, finish)
+    folder = _run(trainer, again)
     trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --model {folder} --manifest FILE")
 
 
-def _run(trainer: Trainer | LMTrainer) -> Path:
+def _run(trainer: Trainer | LMTrainer, again: str) -> Path:
     """Train until the end or an interruption, and then end the process group: a process that only exits may abort the others.
 
-    A process that fails exits at once.
+    A process that fails exits at once. A run that stops prints its error, and the commands that use what it has.
+
+    Args:
+        trainer: The run.
+        again: The command that resumes it.
     """
     from asr.train.session import Interrupted
 
-    try:
-        folder = trainer.run()
-    except Interrupted:
+    folder = Path()
+
+    @one_line_errors
+    def run() -> None:
+        nonlocal folder
+        try:
+            folder = trainer.run()
+        except Interrupted:
+            trainer.accelerator.end_training()
+            raise
         trainer.accelerator.end_training()
+
+    try:
+        run()
+    except SystemExit:
+        for line in _next_steps(trainer.folder, again):
+            trainer.journal.say(line)
         raise
-    trainer.accelerator.end_training()
     return folder
+
+
+def _next_steps(run: Path, again: str) -> Iterator[str]:
+    """Yield the commands that use a stopped run, if it has a checkpoint."""
+    from asr.config_file import describes_lm
+    from asr.errors import AsrError
+    from asr.model.run_folder import find_model
+    from asr.train.folder import has_checkpoint
+
+    if not has_checkpoint(run):
+        return
+    yield f"resume:           {again}"
+    yield f"write its model:  {again} --finish"
+    with contextlib.suppress(AsrError):  # no evaluation yet
+        find_model(run)
+        use = "evaluate --manifest FILE --language-model" if describes_lm(run / "config.yaml") else "transcribe FILE --model"
+        yield f"use the best:     asr {use} {shlex.quote(str(run))}"
 
 
 @one_line_errors
@@ -104,7 +143,7 @@ def info(
     from asr.model.checkpoint import load_model
     from asr.terminal import escape_controls
 
-    folder = model or EMBEDDED
+    folder = announced(model) if model else EMBEDDED
     loaded = load_model(folder)
     if card:
         if out.is_terminal:

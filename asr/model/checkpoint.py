@@ -23,9 +23,10 @@ from asr.files import atomic_folder, recover_folder
 from asr.model.kinds import build_language_model
 from asr.model.las import LAS
 from asr.model.lm import LanguageModel
+from asr.model.run_folder import WEIGHTS, find_model
 from asr.text.tokenizer import Tokenizer
 
-WEIGHTS, CONFIG, TOKENIZER, CARD = "model.safetensors", "config.yaml", "tokenizer.model", "README.md"
+CONFIG, TOKENIZER, CARD = "config.yaml", "tokenizer.model", "README.md"
 LM = "lm"
 LM_WEIGHT = 0.5  # of a language model that is given to a recogniser without one
 
@@ -116,7 +117,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
     """Read a recogniser's folder, with its language model if it has one.
 
     Args:
-        folder: The model folder.
+        folder: The model folder, or a training run's folder (see `find_model`).
         device: Device of the networks.
 
     Returns:
@@ -126,7 +127,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
         UsageError: There is no such folder, or it holds a language model.
         ModelError: A file is missing or damaged, or does not fit the others.
     """
-    _check_whole(folder)
+    folder = _whole(folder)
     if describes_lm(folder / CONFIG):
         raise UsageError(f"{folder}: is a language model, not a recogniser: --language-model takes it")
     config = load_config(ModelFolderConfig, folder / CONFIG)
@@ -138,7 +139,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
 
 def load_lm(folder: Path, device: torch.device | str = "cpu") -> TrainedLM:
     """Read a language model's folder (float32, evaluation mode). Raises as `load_model` does."""
-    _check_whole(folder)
+    folder = _whole(folder)
     if not describes_lm(folder / CONFIG):
         own = f"its language model is {folder / LM}" if (folder / LM / CONFIG).is_file() else "--model takes it"
         raise UsageError(f"{folder}: is a recogniser, not a language model: {own}")
@@ -148,15 +149,16 @@ def load_lm(folder: Path, device: torch.device | str = "cpu") -> TrainedLM:
     return TrainedLM(network.to(device).eval(), tokenizer, config, _card(folder))
 
 
-def _check_whole(folder: Path) -> None:
+def _whole(folder: Path) -> Path:
+    """Return the model folder that a path names, after checking that it has all files."""
     recover_folder(folder)
+    folder, _ = find_model(folder)
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such model folder")
     missing = [name for name in (WEIGHTS, CONFIG, TOKENIZER) if not (folder / name).is_file()]
-    if missing and (folder / "model" / WEIGHTS).is_file():
-        raise UsageError(f"{folder}: is a training run, not a model: did you mean {folder / 'model'}?")
     if missing:
         raise ModelError(f"{folder}: incomplete model folder: {' and '.join(missing)} missing")
+    return folder
 
 
 def _card(folder: Path) -> str:

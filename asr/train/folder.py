@@ -12,22 +12,25 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from accelerate import Accelerator
 from filelock import BaseFileLock, FileLock, Timeout
 
 from asr.config import Config, LMRecipe
-from asr.config_file import describes_lm, dump_config, holds_recipe, load_config
+from asr.config.problems import format_value
+from asr.config_file import describes_lm, differences, dump_config, holds_recipe, load_config
 from asr.errors import AsrError, ConfigError, UsageError
 from asr.files import clean_folder, write_atomically
-from asr.model.checkpoint import WEIGHTS
+from asr.model.run_folder import WEIGHTS
 from asr.text.tokenizer import Tokenizer
-from asr.train.state import step_folders
+from asr.train.state import Position, last_position, step_folders
 
 FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl")  # created by a run
 LOCK = ".lock"
+LIMITS = ("train.epochs", "train.minutes", "train.steps")
+"""Keys that limit the length of a run. They may be raised when it is resumed, and lowered to more than is done."""
 
 
 class FolderLock:
@@ -113,7 +116,7 @@ def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
     """Check whether a run may use `config.output`. Changes nothing.
 
     The folder must be new, or hold a run with the same config, or `restart` must be set. A run without a checkpoint, such as one that was
-    stopped at once, may be replaced.
+    stopped at once, may be replaced. The limits of a run may be changed to more than it has done.
 
     Args:
         config: The recipe.
@@ -141,15 +144,28 @@ def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
             kind = "a recogniser" if isinstance(config, LMRecipe) else "a language model"
             raise ConfigError(f"{folder}: holds a run of {kind}: {elsewhere}, or begin anew with --restart")
         before, now = (c.model_dump(mode="json") for c in (load_config(type(config), record), config))
-        changed = [
-            f"{section}.{key}" if key else section
-            for section in now
-            if section not in ("output", "segment", "decode")
-            for key in (now[section] if isinstance(now[section], dict) else [""])
-            if (before[section].get(key) != now[section][key] if key else before[section] != now[section])
-        ]
-        if changed := [key for key in changed if key not in may_change]:
-            raise ConfigError(f"{folder}: holds a run with another {', '.join(changed)}: {elsewhere}, or begin anew with --restart")
+        changed = {
+            key: values
+            for key, values in differences(before, now).items()
+            if key.split(".")[0] not in ("output", "segment", "decode") and key not in may_change
+        }
+        _check_limits(folder, {key: changed.pop(key) for key in LIMITS if key in changed})
+        if changed:
+            both = ", ".join(f"{key} ({format_value(old)}; asked for: {format_value(new)})" for key, (old, new) in changed.items())
+            raise ConfigError(f"{folder}: holds a run with another {both}: {elsewhere}, or begin anew with --restart")
+
+
+def _check_limits(folder: Path, changed: Mapping[str, tuple[float | None, float | None]]) -> None:
+    """Check the changed limits of a run that is resumed. Raises ConfigError if one is not above what the run has done."""
+    position = last_position(folder) or Position()
+    done = {"train.epochs": position.epoch, "train.minutes": position.seconds / 60, "train.steps": position.step}
+    for key, (old, new) in changed.items():
+        if new is not None and new <= done[key] and (old is None or new < old):
+            unit = key.rpartition(".")[2]
+            raise ConfigError(
+                f"{folder}: {key}={format_value(new)} is not above the {round(done[key], 2)} {unit} that the run has done (its limit: "
+                f"{format_value(old)}): choose more, or write the model now with --finish"
+            )
 
 
 def claim_folder(

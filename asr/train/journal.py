@@ -145,7 +145,8 @@ class Journal:
         if self.writer:
             for name, value in figures.items():
                 self.writer.add_scalar(f"train/{name}", value, position.step)
-            self.writer.add_scalar("train/heard a second", position.heard / max(position.seconds, 1e-9), position.step)
+            unit = "audio_seconds" if "audio_seconds" in figures else "tokens"
+            self.writer.add_scalar(f"train/{unit}_per_second", position.heard / max(position.seconds, 1e-9), position.step)
 
     def evaluation(self, position: Position, figures: Mapping[str, float], shown: str, picture: Figure | None = None) -> None:
         """Report an evaluation as `step` does, with a picture for TensorBoard."""

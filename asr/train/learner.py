@@ -109,7 +109,7 @@ class Learner:
             save_state(states / f"step-{position.step:08d}", self.network, self.averaging.average, self.optimizer, position)
         except OSError as e:
             kept = list(step_folders(states).values())
-            still = f"; {kept[-1]} is complete, and the same command goes on from it" if kept else ""
+            still = f"; {kept[-1]} is complete" if kept else ""
             raise AsrError(f"{e.filename}: checkpoint not written: {e.strerror}{still}") from None
         for old in list(step_folders(states).values())[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old, ignore_errors=True)

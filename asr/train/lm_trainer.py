@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 
 from asr.config import LMRecipe
-from asr.model.checkpoint import TOKENIZER, WEIGHTS, TrainedLM, load_lm, load_weights, read_tensors, save_lm
+from asr.model.checkpoint import TOKENIZER, TrainedLM, load_lm, load_weights, read_tensors, save_lm
 from asr.model.kinds import build_language_model
 from asr.model.lm import LanguageModel
+from asr.model.run_folder import WEIGHTS
 from asr.train.card import command_line
 from asr.train.folder import best_folder, delete_best_except, missing_best
 from asr.train.journal import computed
 from asr.train.learner import Learner
-from asr.train.run import Run, step_seed
+from asr.train.run import Run, explained_mismatch, step_seed
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
 from asr.train.session import Session
 from asr.train.signals import Interruption
@@ -41,7 +42,8 @@ class LMTrainer(Run[LMRecipe]):
         torch.manual_seed(config.seed)
         self.network = build_language_model(len(self.tokenizer), config.model)
         if start:
-            load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS)
+            with explained_mismatch(config, start):
+                load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS)
 
     def _train(self) -> Position:
         config, accelerator, device = self.config.train, self.accelerator, self.accelerator.device
@@ -57,7 +59,10 @@ class LMTrainer(Run[LMRecipe]):
         with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
             if position.step == 0 and config.start_from:
                 self._evaluate(average, position)  # the initial weights are kept if training improves nothing
-            session = Session(self.folder, learner, position, accelerator, interruption)
+            session = Session(self.folder, learner, position, accelerator, interruption, self.finish_only)
+            if self.finish_only and position.step not in {step for _, step in position.best}:
+                self._evaluate(average, position)
+                session.finish_step(evaluated=True)
             for epoch, step, steps, batch in sampler if not session.over else ():
                 network.train()
                 torch.manual_seed(step_seed(self.config.seed, position.step, accelerator.process_index))
@@ -104,8 +109,9 @@ class LMTrainer(Run[LMRecipe]):
         """Measure the perplexity of the averaged weights on the dev text, and keep them if they are the best."""
         nats = negative_log_likelihood(average, self.dev, self.config.train.batch_tokens)
         words, pieces = perplexity(nats, self.dev.words + len(self.dev)), perplexity(nats, self.dev.total)
-        best = not position.best or words < position.best[0][0]
-        shown = f"dev perplexity {words:.1f} a word, {pieces:.2f} a piece{' (best so far)' if best else ''}"
+        first = not position.best
+        best = first or words < position.best[0][0]
+        shown = f"dev perplexity {words:.1f} a word, {pieces:.2f} a piece{' (best so far)' if best and not first else ''}"
         self.journal.evaluation(position, {"dev_perplexity": words, "dev_piece_perplexity": pieces}, shown)
         if best:
             position.best = [(words, position.step)]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from asr.config import Config, LMRecipe
-from asr.errors import ModelError
+from asr.config import Config, LMFolderConfig, LMRecipe, ModelFolderConfig
+from asr.config.problems import format_value
+from asr.config_file import differences, load_config
+from asr.errors import ConfigError, ModelError, UsageError
 from asr.text.tokenizer import Tokenizer
 from asr.train.device import computation, from_rank_0, has_bf16, make_accelerator
 from asr.train.folder import FolderLock, best_folder, claim_folder, has_checkpoint, open_folder
@@ -29,6 +32,7 @@ class Run(ABC, Generic[Recipe]):
     Args:
         config: The recipe. It is checked against the folder, and nothing is written before all of its data have been read.
         restart: Delete a run that is in the folder.
+        finish: Write the model of the run in the folder from its checkpoint, without training.
 
     Raises:
         AsrError: The recipe, its data or the folder cannot be used.
@@ -39,8 +43,13 @@ class Run(ABC, Generic[Recipe]):
 
     tokenizer: Tokenizer
 
-    def __init__(self, config: Recipe, restart: bool = False):
+    def __init__(self, config: Recipe, restart: bool = False, finish: bool = False):
+        if restart and finish:
+            raise UsageError("--restart deletes the run that --finish needs: choose one")
+        if finish and not has_checkpoint(config.output):
+            raise UsageError(f"{config.output}: --finish needs a run with a checkpoint, and there is none: train without --finish first")
         self.config: Recipe = config
+        self.finish_only = finish
         self.folder = config.output
         self.accelerator = make_accelerator(config.train.precision)
         self.lock = FolderLock(self.folder, self.accelerator)
@@ -113,6 +122,38 @@ class Run(ABC, Generic[Recipe]):
         if not math.isfinite(norm):
             self.journal.say(f"step {position.step}: skipped, its gradient is not finite")
         return norm
+
+
+@contextlib.contextmanager
+def explained_mismatch(config: Config | LMRecipe, start: Path, parts: Sequence[str] | None = None) -> Iterator[None]:
+    """A context that loads the weights of `train.start_from`.
+
+    Args:
+        config: The recipe.
+        start: The folder of the model that training starts from.
+        parts: The parts of the network that are loaded. None: all.
+
+    Raises:
+        ConfigError: The weights do not fit, and the recipe sets another network than the model's. It names the keys that differ.
+    """
+    try:
+        yield
+    except ModelError:
+        theirs: Config | LMRecipe | ModelFolderConfig | LMFolderConfig
+        theirs = load_config(type(config.folder_config()), start / "config.yaml")
+        before, now = (c.model.model_dump(mode="json") for c in (theirs, config))
+        differing = {
+            f"model.{key}": values
+            for key, values in differences(before, now).items()
+            if (parts is None or key.split(".")[0] in parts) and not key.endswith("dropout")  # dropout has no weights
+        }
+        if not differing:
+            raise
+        keys = ", ".join(f"{key}={format_value(new)} here, {format_value(old)} in the model" for key, (old, new) in differing.items())
+        advice = (
+            f"set {' '.join(f'{key}={format_value(old)}' for key, (old, _) in differing.items())}, or remove these keys from the recipe"
+        )
+        raise ConfigError(f"train.start_from={config.train.start_from}: its network is another: {keys}: {advice}") from None
 
 
 def check_tokenizer(position: Position, tokenizer: Tokenizer, run: Path) -> None:

@@ -31,9 +31,13 @@ class Session:
         position: Updated in place.
         accelerator: The processes.
         interruption: Signals.
+        finish: Take no further step.
     """
 
-    def __init__(self, folder: Path, learner: Learner, position: Position, accelerator: Accelerator, interruption: Interruption):
+    def __init__(
+        self, folder: Path, learner: Learner, position: Position, accelerator: Accelerator, interruption: Interruption, finish: bool = False
+    ):
+        self._finish = finish
         self.folder, self.learner, self.position = folder, learner, position
         self.accelerator, self.interruption = accelerator, interruption
         self._last_checkpoint = self._clock = time.monotonic()
@@ -74,7 +78,7 @@ class Session:
             self.accelerator.wait_for_everyone()
             self._last_checkpoint = time.monotonic()
         if self._stop:
-            raise Interrupted(f"stopped at step {self.position.step}; the same command goes on from there")
+            raise Interrupted(f"stopped at step {self.position.step}, with a checkpoint")
         if evaluated and is_main:  # no checkpoint needs the other weights any more
             delete_best_except(self.learner.best_steps(self.folder), self.folder)
         self._clock = time.monotonic()  # evaluations and checkpoints do not count as training time
@@ -82,7 +86,7 @@ class Session:
     def finish(self) -> None:
         """End the session after the last step. Raises Interrupted if a process was asked to stop since."""
         if self.accelerator.reduce(torch.tensor(float(self.interruption.requested), device=self.accelerator.device), "sum") > 0:
-            raise Interrupted("stopped after the last step; the same command makes the model")
+            raise Interrupted("stopped after the last step, before the model was written")
 
     def progress(self, epochs: float) -> float:
         """Return the completed fraction of the run after so many epochs, in [0, 1]: the largest of epochs, minutes and steps."""
@@ -93,5 +97,5 @@ class Session:
 
     @property
     def over(self) -> bool:
-        """Whether all epochs, minutes or steps are done."""
-        return self.progress(self.position.epoch) >= 1
+        """Whether all epochs, minutes or steps are done, or no further step is wanted."""
+        return self._finish or self.progress(self.position.epoch) >= 1

@@ -119,6 +119,16 @@ def best_steps(checkpoint: Path) -> set[int]:
         return set()
 
 
+def last_position(run: Path) -> Position | None:
+    """Return the position of a run's newest checkpoint whose position can be read, or None if there is none."""
+    for checkpoint in reversed(step_folders(run / "states").values()):
+        try:
+            return _read_position(checkpoint)[1]
+        except DamagedState:
+            continue
+    return None
+
+
 def _read(folder: Path) -> tuple[dict[str, Tensor], Position]:
     """Read the tensors and position of a checkpoint. Raises DamagedState."""
     record, position = _read_position(folder)

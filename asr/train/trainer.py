@@ -25,7 +25,6 @@ from asr.errors import AsrError, ConfigError
 from asr.model.checkpoint import (
     LM,
     TOKENIZER,
-    WEIGHTS,
     TrainedModel,
     load_lm,
     load_model,
@@ -34,6 +33,7 @@ from asr.model.checkpoint import (
     save_model,
 )
 from asr.model.las import LAS
+from asr.model.run_folder import WEIGHTS
 from asr.speech.augment import WaveformAugmenter, augment_features
 from asr.speech.batches import Batch, BatchDataset, BatchSampler, Flawed, Skipped, TeacherRows
 from asr.train.card import model_card
@@ -43,7 +43,7 @@ from asr.train.examples import digest, encode_utterances, read_utterances, selec
 from asr.train.folder import best_folder, delete_best_except, missing_best
 from asr.train.journal import computed
 from asr.train.learner import Learner
-from asr.train.run import Run, step_seed
+from asr.train.run import Run, explained_mismatch, step_seed
 from asr.train.session import Session
 from asr.train.signals import Interruption, ignore_signals
 from asr.train.state import Position
@@ -58,8 +58,8 @@ class Trainer(Run[Config]):
         "train.device_seconds",
     })  # fmt: skip
 
-    def __init__(self, config: Config, restart: bool = False):
-        super().__init__(config, restart)
+    def __init__(self, config: Config, restart: bool = False, finish: bool = False):
+        super().__init__(config, restart, finish)
         for what, skipped in self._skipped.items():
             self.journal.skipped(what, skipped)
 
@@ -73,7 +73,9 @@ class Trainer(Run[Config]):
         torch.manual_seed(config.seed)
         self.network = LAS(config.model, len(self.tokenizer))
         if start:
-            load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS, None if whole else ("frontend", "listener"))
+            parts = None if whole else ("frontend", "listener")
+            with explained_mismatch(config, start, parts):
+                load_weights(self.network, read_tensors(start / WEIGHTS), start / WEIGHTS, parts)
         self.teacher = read_targets(config)
         self.student = Student(self.network, self.teacher, config.train.teacher_layer) if self.teacher else self.network
         lm = whole / LM if whole and config.decode.lm_weight else None
@@ -125,7 +127,10 @@ class Trainer(Run[Config]):
         with Interruption(accelerator.is_main_process) as interruption, self.journal.display(config.epochs):
             if position.step == 0 and config.start_from and config.start_with == "all":
                 self._evaluate(recogniser(average), position)  # the initial weights are kept if training improves nothing
-            session = Session(self.folder, learner, position, accelerator, interruption)
+            session = Session(self.folder, learner, position, accelerator, interruption, self.finish_only)
+            if self.finish_only and position.step not in {step for _, step in position.best}:
+                self._evaluate(recogniser(average), position)
+                session.finish_step(evaluated=True)
             for batch in loader if not session.over else ():
                 part = batch.part
                 network.train()
@@ -214,7 +219,7 @@ class Trainer(Run[Config]):
 
     def _cache_audio(self) -> None:
         """Read recordings into memory, and skip unreadable ones."""
-        for what, data in (("data.train", self.data), ("data.dev", self.dev)):
+        for what, data in (("data.dev", self.dev),) if self.finish_only else (("data.train", self.data), ("data.dev", self.dev)):
             results = self.journal.track(data.remember(self.config.data.cache_hours), f"reading {what}", len(data))
             # A recording that is unreadable on one process is skipped on all.
             unreadable: dict[int, Skipped] = dict(
@@ -266,13 +271,14 @@ class Trainer(Run[Config]):
         model = self._trained(average)
         result = evaluate(model, self.dev, quick, self.config.train.device_seconds, self.accelerator).score
         wer = round(100 * result.words.rate, 4)
+        is_best = bool(position.best) and wer < position.best[0][0]
         best = sorted([*position.best, (wer, position.step)], key=lambda b: (b[0], -b[1]))[: self.config.train.keep_best]
         kept = {step for _, step in best}
         if self.accelerator.is_main_process:
             first = dev_waveform(self.dev, 0)
             picture = attention_picture(model, first, self.dev.examples[0].tokens) if len(first) else None
             cer = 100 * result.characters.rate
-            shown = f"dev WER {wer:.2f} % · CER {cer:.2f} %{' (best so far)' if best[0][1] == position.step else ''}"
+            shown = f"dev WER {wer:.2f} % · CER {cer:.2f} %{' (best so far)' if is_best else ''}"
             self.journal.evaluation(position, {"dev_wer": wer, "dev_cer": cer}, shown, picture)
             if position.step in kept:
                 save_model(best_folder(self.folder, position.step), model)

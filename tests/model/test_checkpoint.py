@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from asr.errors import AsrError, ConfigError, ModelError, UsageError
 from asr.model.checkpoint import TrainedLM, TrainedModel, load_lm, load_model, save_lm, save_model
 from asr.model.las import LAS
 from asr.model.lstm_lm import LSTMLanguageModel
+from asr.model.run_folder import find_model
 from asr.text.tokenizer import Tokenizer
 
 
@@ -82,12 +84,23 @@ def test_no_such_folder(tmp_path: Path) -> None:
         load_model(tmp_path / "nowhere")
 
 
-def test_a_run_gives_way_to_its_model(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    folder.rename(tmp_path / "run" / "model")
-    for load in (load_model, load_lm):
-        with pytest.raises(UsageError, match=r"run: is a training run, not a model: did you mean \S+run/model\?$"):
-            load(tmp_path / "run")
+def test_a_run_gives_its_model_or_its_best_checkpoint(folder: Path, model: TrainedModel, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for step, best in ((8, [[12.5, 4], [20.0, 8]]), (12, None)):  # the newest is damaged
+        state = run / "states" / f"step-{step:08d}"
+        state.mkdir(parents=True)
+        (state / "training.json").write_text(json.dumps({"best": best}) if best else "{", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"run: is a training run without an evaluated checkpoint: wait for its first evaluation"):
+        load_model(run)
+    for step in (4, 8):
+        shutil.copytree(folder, run / "best" / f"step-{step:08d}")
+    best, note = find_model(run)
+    assert best == run / "best" / "step-00000004"
+    assert note == f"{run}: an unfinished training run; using its best checkpoint {best} (dev figure 12.50)"
+    assert load_model(run).tokenizer.pieces == model.tokenizer.pieces
+    folder.rename(run / "model")
+    assert find_model(run) == (run / "model", f"{run}: a training run; using its finished model {run / 'model'}")
+    assert find_model(run / "model") == (run / "model", "")
 
 
 def test_each_kind_of_model_is_known_from_the_other(folder: Path, model: TrainedModel) -> None:

@@ -161,7 +161,7 @@ def test_a_signal_in_the_last_evaluation_is_heeded(
 
     monkeypatch.setattr(training, "evaluate", signalled)
     config = changed(tone_config, train={"epochs": 1})
-    with pytest.raises(Interrupted, match="the same command makes the model"):
+    with pytest.raises(Interrupted, match="stopped after the last step"):
         Trainer(config).run()
     assert "once more to stop at once" in capfd.readouterr().err
     assert not (config.output / "model").exists()

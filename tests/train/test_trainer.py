@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import resource
 import shutil
 import signal
@@ -23,7 +24,7 @@ import torch
 
 from asr.config import Config, LMFolderConfig, LSTMLanguageModelConfig
 from asr.config_file import dump_config, load_config
-from asr.errors import AsrError, ConfigError, ModelError, UsageError
+from asr.errors import AsrError, ConfigError, UsageError
 from asr.model.checkpoint import TrainedLM, TrainedModel, load_model, read_tensors, save_model
 from asr.model.lstm_lm import LSTMLanguageModel
 from asr.score.wer import score
@@ -103,7 +104,10 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tone_config: Config, t
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in err.splitlines()[-1]
+    error, *commands = err.splitlines()[-3:]
+    assert error.startswith("error: stopped at step ")
+    again = f"asr train {path}"
+    assert commands == [f"resume:           {again}", f"write its model:  {again} --finish"]  # no evaluation yet: nothing to use
     assert "Traceback" not in err
     assert len(states(run)) == 1
 
@@ -420,5 +424,9 @@ def test_a_listener_of_another_shape_is_named(tone_config: Config, fused_folder:
     listener = tone_config.model.listener.model_copy(update={"hidden": tone_config.model.listener.hidden + 1})
     train = tone_config.train.model_copy(update={"start_from": fused_folder, "start_with": "listener"})
     config = tone_config.model_copy(update={"train": train, "model": tone_config.model.model_copy(update={"listener": listener})})
-    with pytest.raises(ModelError, match=r"model.safetensors: listener\..* has shape .*: the weights belong to another config.yaml"):
+    here, there = listener.hidden, tone_config.model.listener.hidden
+    expected = (
+        f"its network is another: model.listener.hidden={here} here, {there} in the model: set model.listener.hidden={there}, or remove"
+    )
+    with pytest.raises(ConfigError, match=re.escape(expected)):
         Trainer(config)
