@@ -72,7 +72,7 @@ def transcribe(
     With --output-dir, each recording has its own files, named after it: talks/a.mp3 gives a.srt. Folders below a named folder are kept.
     Existing files are replaced only with --overwrite, inputs never.
 
-    Ctrl-C keeps finished files. An unfinished recording leaves talk.partial.json, from which the same command goes on.
+    Ctrl-C keeps finished files. An unfinished recording leaves talk.partial.json, from which the same command resumes.
 
     A recording that cannot be read is reported, and the others are transcribed. `[?]` marks words with little evidence in the CTC head.
     Words with no evidence are held back; json has them.

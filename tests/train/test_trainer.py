@@ -190,8 +190,9 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_whole(tone_config:
     )  # fmt: skip
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: ")
-    assert str(run) in done.stderr.splitlines()[-1]
+    [error] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert str(run) in error
+    assert done.stderr.splitlines()[-1] == f"use the best:     asr transcribe FILE --model {run}"
     assert states(run)[-1] == before
     read_tensors(before / "training.safetensors")
     assert load_model(run / "model")
