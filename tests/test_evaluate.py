@@ -46,7 +46,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
     return [*whole, Utterance("part", folder / "long.wav", "A", 6.0, 2.5)]
 
 
-def test_what_is_measured_is_what_is_written(transcriber: Transcriber, recordings: list[Utterance]) -> None:
+def test_the_measured_texts_are_the_written_ones(transcriber: Transcriber, recordings: list[Utterance]) -> None:
     measured = {}
     for i, result in transcribe_utterances(transcriber.model, recordings, transcriber.decode):
         assert isinstance(result, Recognized)

@@ -136,7 +136,7 @@ def test_nothing_is_written_over_silence_and_noise(transcriber: Transcriber) -> 
         assert found.duration == pytest.approx(len(sound) / RATE)
 
 
-def test_words_stand_where_they_are_said(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
+def test_word_times_match_the_speech(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
     """Clips with known pauses between them: no word in a pause, none out of order, and each clip's within its own time."""
     sounds = [load_audio(u.audio_filepath) for u in clips]
     parts, places, at = [], [], 0.0
@@ -179,14 +179,14 @@ def test_a_model_without_ctc_cannot_search_with_it(tiny_folder: Path) -> None:
         Transcriber(model)
 
 
-def test_a_model_without_ctc_tells_no_times_of_words(tiny_folder: Path, clips: list[asr.Utterance]) -> None:
+def test_a_model_without_ctc_gives_no_word_times(tiny_folder: Path, clips: list[asr.Utterance]) -> None:
     model = asr.load_model(tiny_folder).model
     model.network.ctc = None
     found = Transcriber(model, DecodeConfig(beam=2, ctc_weight=0.0)).transcribe(clips[0].audio_filepath)
     assert found.words == ()
 
 
-def test_speech_whose_words_ctc_does_not_bear_out_is_held_back(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
+def test_speech_without_ctc_evidence_is_held_back(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
     """The same words as are written otherwise; here the bound is one that nothing can pass."""
     sound = np.concatenate([load_audio(u.audio_filepath) for u in clips[:2] for _ in range(2)])
     written = transcriber.transcribe(sound)
@@ -198,13 +198,13 @@ def test_speech_whose_words_ctc_does_not_bear_out_is_held_back(transcriber: Tran
     assert written.held_back == ()
 
 
-def test_a_transcript_tells_the_language_of_the_model(tiny_folder: Path) -> None:
+def test_a_transcript_has_the_language_of_the_model(tiny_folder: Path) -> None:
     model = asr.load_model(tiny_folder).model
     german = replace(model, config=model.config.model_copy(update={"language": "de"}))
     assert Transcriber(german).transcribe(np.zeros(RATE, np.float32)).language == "de"
 
 
-def test_a_language_model_that_is_named_is_asked(tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_named_language_model_is_used(tiny_folder: Path, tmp_path: Path) -> None:
     tokenizer = asr.load_model(tiny_folder).model.tokenizer
     config = LMFolderConfig(
         kind="language_model", model=LSTMLanguageModelConfig(embedding=4, hidden=4), tokenizer=TokenizerConfig(kind="char")

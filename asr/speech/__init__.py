@@ -1,1 +1,1 @@
-"""What is heard: manifests, audio, features, augmentation, batches."""
+"""Speech: manifests, audio, features, augmentation, batches."""

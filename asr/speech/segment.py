@@ -1,7 +1,7 @@
-"""Where somebody speaks: a stream of samples to segments of speech, short enough to be heard at once.
+"""Segmentation by voice activity detection: a stream of samples becomes segments of speech, each short enough for one pass.
 
-A recogniser trained on sentences breaks on hours, and writes words over silence. So silero-vad says for every 32 ms how probable
-speech is, and the stream is cut where it is least so. Memory holds one segment and one block, however long the stream.
+A recogniser trained on sentences fails on hours of audio, and writes words over silence. Therefore silero-vad estimates the probability of
+speech every 32 ms, and the stream is cut where that is lowest. Memory holds one segment and one block of the stream.
 
 Shapes: N samples, S frames of 512 samples.
 """
@@ -25,7 +25,7 @@ from asr.speech.reader import Samples
 
 RATE = 16_000  # Hz: silero-vad's, and no other
 FRAME = 512  # samples that it judges at once
-CONTEXT = 64  # samples before them that it hears as well
+CONTEXT = 64  # samples before them that the network reads too
 BLOCK_FRAMES = 512  # frames in one call: 16 s
 
 
@@ -70,16 +70,16 @@ _loading = threading.Lock()
 
 @functools.cache
 def _load_silero() -> Any:
-    """The network: one for all streams and threads, for it remembers nothing itself."""
+    """Load the network, once for all streams and threads: it has no state of its own."""
     import onnxruntime
 
-    # Its file alone: importing the package would set torch to one thread.
+    # Only its file is used: importing the package would set torch to one thread.
     package = importlib.util.find_spec("silero_vad")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("silero-vad is not installed: pip install silero-vad")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # it would keep a block of memory for every thread that ever asked
+    options.enable_cpu_mem_arena = False  # it keeps a block of memory for every thread
     path = Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
@@ -126,10 +126,10 @@ def _one_segment(parts: Sequence[tuple[Samples, NDArray[np.float32]]], config: S
 
 
 def _judged(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, NDArray[np.float32]]]:
-    """Blocks of whole frames with the probability of speech in each frame; the last may be short, and is judged as if silence followed."""
+    """Yield blocks of whole frames with the probability of speech in each frame. A short last frame is padded with silence."""
     detector: VoiceActivity | None = None
     held: list[Samples] = []
-    # However long a block is: the detector's memory grows with what it is given at once.
+    # Long blocks are split: the memory of the detector grows with its input.
     for part in (block[i : i + BLOCK_FRAMES * FRAME] for block in blocks for i in range(0, len(block), BLOCK_FRAMES * FRAME)):
         held.append(part)
         if sum(map(len, held)) >= BLOCK_FRAMES * FRAME:
@@ -144,10 +144,10 @@ def _judged(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, NDArray[np.flo
 
 
 class _Cutter:
-    """Where the cutting stands. Positions are frames from the start of the stream.
+    """State of the segmentation. Positions are frames from the start of the stream.
 
     A stretch of speech starts when the probability rises over `threshold` and ends when it has been below `threshold - hysteresis` for
-    `pause_seconds`. Stretches are joined into a segment while they fit into `longest_seconds` and no longer gap parts them; the first
+    `pause_seconds`. Stretches are joined into a segment up to `longest_seconds`, if the gap between them is at most `join_seconds`. The first
     segment is joined up to `first_seconds`.
     """
 
@@ -198,7 +198,7 @@ class _Cutter:
         yield from self._emit(self.now)
 
     def _stretch(self, start: int, end: int) -> Iterator[SpeechSegment]:
-        """A stretch of speech is whole: join it to what waits, or let that go first."""
+        """Add a complete stretch of speech: join it to the waiting ones, or emit those first."""
         if end - start < self.shortest and not (self.waiting and start == self.waiting[1]):
             return
         if self.waiting and (start - self.waiting[1] > self.gap or end - self.waiting[0] > self.joined):
@@ -206,7 +206,7 @@ class _Cutter:
         self.waiting = (self.waiting[0] if self.waiting else start, end)
 
     def _emit(self, following: int) -> Iterator[SpeechSegment]:
-        """The segment that waits, with a little of what is around it; `following` is where other speech begins."""
+        """Emit the waiting segment, padded on both sides; `following` is the start of the next speech."""
         if self.waiting is None:
             return
         speech_start, speech_end = self.waiting
@@ -218,13 +218,13 @@ class _Cutter:
         yield SpeechSegment(start * FRAME / RATE, samples, speech_start * FRAME / RATE, last / RATE)
 
     def _quietest(self, start: int, end: int) -> int:
-        """The frame from `start` to `end` around which speech is least probable: a stretch too long is cut there."""
+        """Return the frame from `start` to `end` with the lowest probability of speech around it, where a long stretch is cut."""
         around = np.convolve(self.probabilities[start - self.first : end - self.first], np.ones(3) / 3, mode="same")
         around[:1] = around[-1:] = np.inf  # half their surroundings are unknown
         return start + int(around.argmin())
 
     def _forget(self) -> None:
-        """Drop what no segment can need any more."""
+        """Drop samples that no later segment can contain."""
         begins = [p for p in (self.speech, self.waiting[0] if self.waiting else None) if p is not None]
         keep = max(self.first, self.done, min(begins, default=self.now) - self.pad)
         keep = min(keep, self.now)

@@ -1,7 +1,6 @@
-"""Recordings to windows: some minutes of speech, cut into segments, that are recognised together.
+"""Windows: some minutes of speech of any recordings, cut into segments, that are recognised together.
 
-However many and however long the recordings are, one window is held at a time. A window has segments of several short recordings, or
-a part of a long one.
+Memory holds one window, for any number and length of recordings. A window has segments of several short recordings, or a part of a long one.
 
 Shapes: N samples.
 """
@@ -19,7 +18,7 @@ from asr.speech.reader import Samples
 from asr.speech.segment import RATE, SpeechSegment, speech_segments
 
 GROWTH = 8.0  # of windows, after a short first one
-SILENCE = 20  # times the speech of a window, after which recordings make one however little is said in them
+SILENCE = 20  # times the speech of a window: audio after which a window ends with less speech
 
 
 @dataclass(frozen=True)
@@ -28,20 +27,20 @@ class Source:
 
     name: str
     blocks: Callable[[Callable[[Missing], None], Callable[[str], None]], Iterator[Samples]]
-    """opens it: blocks of samples at 16 kHz; raises AudioError. It gets the `on_missing` and `on_note` of `stream_audio`"""
+    """opens the recording: yields blocks of samples at 16 kHz, raises AudioError; its arguments are `on_missing` and `on_note` of `stream_audio`"""
 
 
 @dataclass(frozen=True)
 class End:
-    """A recording has been read to its end, or to where it broke."""
+    """The end of a recording, or the place of a fatal error."""
 
     recording: int
     seconds: float
     error: AudioError | None
     missing: float = 0.0
-    """seconds that are damaged, or that its header states and that are not there"""
+    """damaged or missing seconds"""
     notes: tuple[str, ...] = ()
-    """sentences on what is missing, and on choices that were made"""
+    """sentences on missing audio and on choices, such as that of a track"""
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Window:
     ends: list[End] = field(default_factory=list)
     """recordings that have no segment in a later window"""
     seconds: float = 0.0
-    """of recordings that went into it, silence counted"""
+    """length of the audio in it, silence included"""
 
 
 def read_windows(
@@ -102,15 +101,15 @@ def read_windows(
 
 
 class _Clock:
-    """Seconds of a recording that have been read."""
+    """Measures the seconds of a recording that have been read."""
 
     def __init__(self, stop: threading.Event):
         self.stop = stop
-        self.seconds = self.told = self.missing = 0.0
+        self.seconds = self.reported = self.missing = 0.0
         self.notes: list[str] = []
 
     def count(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
-        """The same blocks, counted; no more of them once `stop` is set."""
+        """Yield the same blocks, and count their seconds, until `stop` is set."""
         for block in blocks:
             if self.stop.is_set():
                 return
@@ -118,11 +117,11 @@ class _Clock:
             yield block
 
     def miss(self, missing: Missing) -> None:
-        """Note sound that could not be read."""
+        """Record missing audio."""
         self.missing = missing.seconds
         self.notes.append(str(missing))
 
     def lap(self) -> float:
-        """Seconds since the last lap."""
-        passed, self.told = self.seconds - self.told, self.seconds
+        """Return the seconds read since the last call."""
+        passed, self.reported = self.seconds - self.reported, self.seconds
         return passed

@@ -106,7 +106,7 @@ def test_left_out_recordings_are_listed_one_per_line(birds: Path) -> None:
     assert not Path("data/birds/problems.txt").exists()
 
 
-def test_where_nothing_can_be_used_the_corpus_is_named(birds: Path) -> None:
+def test_a_corpus_without_usable_utterances_is_named(birds: Path) -> None:
     (birds / "heron.wav").rename(birds / "cat.wav")
     result = run("birds", "--data", "birds")
     assert (result.exit_code, result.stdout) == (1, "")

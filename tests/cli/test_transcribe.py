@@ -61,7 +61,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("argument", "label"), [("talk.flac", "talk.flac"), ("one", "one/walk.flac"), ("*.flac", "talk.flac"), ("m.json", "m")]
 )
-def test_a_line_a_recording_however_many_there_are(here: Path, argument: str, label: str) -> None:
+def test_one_line_per_recording_for_any_number(here: Path, argument: str, label: str) -> None:
     [alone] = run(argument).stdout.splitlines()
     assert alone.startswith(f"{label}\t{WORDS}")
     shutil.copy(SPEECH, "other.wav")
@@ -104,7 +104,7 @@ def test_an_id_cannot_start_a_line_of_a_message(here: Path) -> None:
     assert last == "1 transcribed, 1 failed"
 
 
-def test_a_recording_without_words_has_its_line(here: Path) -> None:
+def test_a_recording_without_words_has_a_line(here: Path) -> None:
     soundfile.write("silence.wav", [0.0] * 16_000, 16_000)
     assert run("silence.wav").stdout == "silence.wav\t\n"
 
@@ -180,7 +180,7 @@ def test_a_reference_beside_the_recording_stays(here: Path) -> None:
     assert Path("talk.srt").read_text(encoding="utf-8").startswith("1\n")
 
 
-def test_all_conflicts_are_told_before_any_work(here: Path) -> None:
+def test_all_conflicts_are_reported_before_any_work(here: Path) -> None:
     """The model is not even looked for."""
     Path("out").mkdir()
     for i in range(9):

@@ -219,7 +219,7 @@ def test_alignments_are_drawn_as_they_are(name: str, page: Any, found: Evaluatio
         assert seen == expected
 
 
-def test_a_very_long_utterance_is_a_press_away(page: Any, found: Evaluation) -> None:
+def test_a_very_long_utterance_opens_on_a_click(page: Any, found: Evaluation) -> None:
     page.get(page.current_url.split("#")[0] + "#clip-5")
     wait(lambda: listed(page) == ["clip-5"])
     count = "return document.querySelectorAll('.cell.said').length"
@@ -280,7 +280,7 @@ def test_searching(text: str, page: Any, found: Evaluation) -> None:
     assert len(listed(page)) == len(found.ids)
 
 
-def test_a_search_for_what_nobody_said(page: Any) -> None:
+def test_a_search_without_matches(page: Any) -> None:
     assert search(page, "xylophone", 0) == []
     assert page.find_element(By.ID, "none").is_displayed()
 
@@ -369,7 +369,7 @@ def test_a_recording_plays_where_it_can_be_reached(page: Any) -> None:
     wait(lambda: page.execute_script("return document.querySelector('audio').currentTime") > 0)
 
 
-def test_a_recording_that_is_not_there_is_told(page: Any) -> None:
+def test_a_missing_recording_is_reported(page: Any) -> None:
     page.get(page.current_url.split("#")[0] + "#clip-1")
     wait(lambda: listed(page) == ["clip-1"])
     page.find_element(By.CSS_SELECTOR, ".play").click()

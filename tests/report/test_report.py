@@ -161,7 +161,7 @@ def test_errors_that_are_but_spelling_are_noticed(reference: str, hypothesis: st
     assert list(matching_notes(found, "delete")) == ([told] if normalizer else [])
 
 
-def test_a_normalizer_that_leaves_no_word_is_no_success(tmp_path: Path) -> None:
+def test_a_normalizer_that_leaves_no_word_fails(tmp_path: Path) -> None:
     (tmp_path / "ref.txt").write_text("привет мир\n\nкак дела\n", encoding="utf-8")
     (tmp_path / "hyp.txt").write_text("привет\n\nкак тела\n", encoding="utf-8")
     sides = tmp_path / "ref.txt", tmp_path / "hyp.txt"
@@ -191,7 +191,7 @@ def test_a_manifest_with_both_sides_needs_no_other(tmp_path: Path) -> None:
     assert "50.00 %" in run("-", stdin=path.read_text(encoding="utf-8")).stdout
 
 
-def test_reports_are_written_and_told(files: Path) -> None:
+def test_written_reports_are_named(files: Path) -> None:
     result = run(files / "ref.json", files / "a.trn", "--report", files / "out")
     assert "report written to " in result.stderr
     assert {file.name for file in (files / "out").iterdir()} == {"report.json", "report.md", "report.html", "report.csv"}
@@ -199,7 +199,7 @@ def test_reports_are_written_and_told(files: Path) -> None:
     assert (files / "one.md").read_text(encoding="utf-8").startswith("## Word error rate")
 
 
-def test_a_closed_output_costs_no_report(files: Path) -> None:
+def test_a_closed_output_loses_no_report(files: Path) -> None:
     command = [sys.executable, "-m", "asr", "score", "ref.json", "a.trn", "--report", "out"]
     reader, writer = os.pipe()
     os.close(reader)
@@ -224,7 +224,7 @@ def test_a_closed_output_costs_no_report(files: Path) -> None:
         (["ref.json", "a.trn", "--hyp-key", "words"], "no hypothesis: expected one of the keys words"),
     ],
 )
-def test_what_is_wrong_is_one_line(arguments: list[str], expected: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_one_line(arguments: list[str], expected: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(files)
     result = run(*arguments)
     assert result.exit_code == 2

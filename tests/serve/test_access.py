@@ -101,11 +101,11 @@ def test_the_page_of_another_site_does_not_know_the_key(servers: dict[str, Live]
         ("any", {"Host": "evil.example", "Origin": "https://evil.example"}, 200),
     ],
 )
-def test_who_else_is_allowed(servers: dict[str, Live], name: str, headers: dict[str, str], status: int) -> None:
+def test_allowed_hosts_and_origins(servers: dict[str, Live], name: str, headers: dict[str, str], status: int) -> None:
     assert ask(servers[name], **headers).status_code == status
 
 
-def test_what_a_browser_asks_first(servers: dict[str, Live]) -> None:
+def test_preflight_requests(servers: dict[str, Live]) -> None:
     def preflight(name: str, origin: str) -> httpx.Response:
         headers = {
             "Origin": origin,

@@ -96,7 +96,7 @@ def test_sixty_four_slow_uploads_lock_out_nobody() -> None:
         assert time.monotonic() - began < 15
 
 
-def test_a_slow_upload_gives_way_to_a_new_one() -> None:
+def test_the_slowest_upload_is_dropped_for_a_new_one() -> None:
     with parrots(uploads=4, upload_seconds=60.0) as (live, _), ExitStack() as stack:
         lines = [stack.enter_context(live.connect()) for _ in range(2)]  # the share of one client
         for line in lines:
@@ -119,7 +119,7 @@ def peek(line: socket.socket) -> bytes:
         return b""
 
 
-def test_one_client_has_its_share_and_no_more() -> None:
+def test_one_client_is_limited_to_its_share() -> None:
     with parrots(let=False, requests=5, requests_per_client=2) as (live, parrot), ExitStack() as stack:
         lines = [stack.enter_context(live.connect(source)) for source in ("127.0.0.2", "127.0.0.2", "127.0.0.2")]
         for line in lines[:2]:
@@ -151,7 +151,7 @@ def test_a_proxy_names_its_clients_only_if_trusted(trusted: tuple[str, ...], sta
 
 
 @pytest.mark.parametrize("path", [PATH, "/page/transcription"])
-def test_who_leaves_after_the_upload_frees_the_place(path: str) -> None:
+def test_leaving_after_the_upload_frees_the_place(path: str) -> None:
     with parrots(let=False, requests=2) as (live, _):
         for _ in range(6):
             with live.connect() as line:
@@ -166,7 +166,7 @@ class Chatty(Parrot):
         return [replace(said(one), words=(Word("x" * 8_000_000, one.start, one.start + one.seconds, 1.0),)) for one in speech]
 
 
-def test_who_does_not_read_the_answer_holds_no_place() -> None:
+def test_an_unread_answer_holds_no_place() -> None:
     with serving(lambda: Chatty(), ServeSettings(requests=1)) as live, live.connect() as line:  # type: ignore[arg-type, return-value]
         line.sendall(head(path="/page/transcription") + FORM)
         wait_until(lambda: live.figure("asr_audio_seconds_total") > 0 and live.figure("asr_requests_under_way") == 0)
@@ -174,7 +174,7 @@ def test_who_does_not_read_the_answer_holds_no_place() -> None:
         assert answer(line).endswith(b"}\n\r\n0\r\n\r\n")
 
 
-def test_an_answer_that_is_read_slowly_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slowly_read_answer_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes several deadlines to read; in each, enough bytes leave the server."""
     monkeypatch.setitem(connections.SECONDS, "stalled", 2.0)
     with serving(lambda: Chatty()) as live, live.connect() as line:  # type: ignore[arg-type, return-value]
@@ -188,7 +188,7 @@ def test_an_answer_that_is_read_slowly_goes_on(monkeypatch: pytest.MonkeyPatch) 
     assert end.endswith(b"}\n\r\n0\r\n\r\n")
 
 
-def test_a_body_that_stalls_late_has_no_more_time_than_another() -> None:
+def test_a_body_that_stalls_late_has_the_same_deadline() -> None:
     """Bytes that came fast do not buy an hour of silence."""
     with parrots(upload_seconds=1.0) as (live, _), live.connect() as line:
         line.sendall(head(2**21) + FORM[:100] + b"\0" * 2**20)

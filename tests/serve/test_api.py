@@ -198,7 +198,7 @@ def test_the_greatest_and_the_least_threshold_are_valid(threshold: str) -> None:
         ({"extra_body": {"chunking_strategy": "{"}}, openai.BadRequestError, "chunking_strategy", "not valid JSON"),
     ],
 )
-def test_what_cannot_be_done_is_refused_by_name(
+def test_unsupported_options_are_refused_by_name(
     client: openai.OpenAI, asked: dict[str, object], error: type[openai.APIStatusError], param: str, says: str
 ) -> None:
     with pytest.raises(error) as caught:
@@ -243,7 +243,7 @@ def test_another_address_is_an_error_in_the_same_form(client: openai.OpenAI) -> 
         client.audio.translations.create(file=RIVER, model="las-asr")
 
 
-def test_a_key_is_asked_for() -> None:
+def test_a_key_is_required() -> None:
     parrot = Parrot()
     parrot.let.set()
     with serving(lambda: parrot, ServeSettings(api_key="open-sesame")) as live:  # type: ignore[arg-type, return-value]

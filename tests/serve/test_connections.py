@@ -57,7 +57,7 @@ def test_half_a_head_is_answered_in_time(live: Live) -> None:
     assert error_of(answer)["code"] == "head_timeout"
 
 
-def test_bytes_that_drip_do_not_put_it_off(live: Live) -> None:
+def test_dripping_bytes_do_not_extend_the_deadline(live: Live) -> None:
     began = time.monotonic()
     with live.connect() as line:
         line.sendall(HALF_A_HEAD)
@@ -78,7 +78,7 @@ def test_a_second_head_has_the_same_time(live: Live) -> None:
     assert b"HTTP/1.1 408 " in answer
 
 
-def test_a_silent_connection_is_closed_without_a_word(live: Live) -> None:
+def test_a_silent_connection_is_closed_without_an_answer(live: Live) -> None:
     with live.connect() as line:
         assert until_closed(line) == b""
 
@@ -92,7 +92,7 @@ def test_many_half_heads_keep_nobody_out(live: Live) -> None:
         assert live.post(RIVER).json()["text"] == "3.907"
 
 
-def test_one_address_loses_its_own(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_at_its_limit_loses_its_own_connections(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the limit, the address with most idle connections loses one; that of another stays."""
     monkeypatch.setitem(connections.SECONDS, "head", 60.0)
     with live.connect("127.0.0.2") as other, ExitStack() as stack:
@@ -104,7 +104,7 @@ def test_one_address_loses_its_own(live: Live, monkeypatch: pytest.MonkeyPatch) 
         assert other.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
 
 
-def test_an_answer_that_nobody_reads(live: Live) -> None:
+def test_an_unread_answer(live: Live) -> None:
     """The server's buffers are full of it; it gives the connection up."""
     requests = b"GET /swagger/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
     with ExitStack() as stack:
@@ -115,7 +115,7 @@ def test_an_answer_that_nobody_reads(live: Live) -> None:
         assert live.post(RIVER).json()["text"] == "3.907"
 
 
-def test_a_body_that_nobody_asked_for(live: Live) -> None:
+def test_an_unexpected_body_is_ignored(live: Live) -> None:
     with live.connect() as line:
         line.sendall(b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         began, answered = time.monotonic(), b""
@@ -189,7 +189,7 @@ def test_methods_and_addresses(live: Live, request_line: bytes, status: int) -> 
         error_of(answer)
 
 
-def test_an_upgrade_is_not_taken(live: Live) -> None:
+def test_an_upgrade_is_ignored(live: Live) -> None:
     with live.connect() as line:
         line.sendall(
             b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -198,7 +198,7 @@ def test_an_upgrade_is_not_taken(live: Live) -> None:
         assert line.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_client_that_waits_for_leave_to_send(live: Live) -> None:
+def test_a_client_that_expects_continue(live: Live) -> None:
     form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + RIVER.read_bytes() + b"\r\n--b--\r\n"
     head = (
         "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"

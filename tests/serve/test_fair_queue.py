@@ -123,7 +123,7 @@ def test_a_recording_of_hours_stays_on_the_disk() -> None:
     assert q.seconds == 0
 
 
-def test_closing_lets_go_of_all() -> None:
+def test_closing_releases_everything() -> None:
     q = queue()
     q.put(Flow(), 0, speech(1))
     q.close()

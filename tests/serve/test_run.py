@@ -48,7 +48,7 @@ def test_an_address_that_works_is_shown(host: str, shown: str, loopback: bool) -
         socket.create_connection((name, port), timeout=5).close()
 
 
-def test_a_name_is_listened_at_at_all_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_name_listens_on_all_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("127.0.0.2", "192.0.2.1", "127.0.0.3", "127.0.0.2")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     with listening("name") as listeners:  # without the one that this machine has not, and that it would have twice
@@ -57,7 +57,7 @@ def test_a_name_is_listened_at_at_all_its_addresses(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "", "no..name", "a" * 300, "300.1.1.1"])
-def test_an_address_that_cannot_be_had(host: str) -> None:
+def test_an_address_in_use(host: str) -> None:
     with pytest.raises(AsrError, match=r"^--host .*: cannot listen: ") as caught:
         run.listen(host, 0)
     assert "\n" not in str(caught.value)

@@ -59,7 +59,7 @@ def test_segments_of_a_long_recording_come_back_in_order(transcriber: Transcribe
     assert [s["start"] for s in answer["segments"]] == [pytest.approx(s.start, abs=1e-3) for s in expected.segments]
 
 
-def test_too_many_are_told_when_to_come_again() -> None:
+def test_too_many_requests_get_retry_after() -> None:
     parrot = Parrot()
     with parrot_server(parrot, requests=3) as live, ThreadPoolExecutor(3) as pool:
         running = [pool.submit(live.post, RIVER) for _ in range(3)]
@@ -75,7 +75,7 @@ def test_too_many_are_told_when_to_come_again() -> None:
         assert b"asr_requests_refused_total 1.0" in httpx.get(live.url + "/metrics").content
 
 
-def test_what_takes_too_long_is_given_up() -> None:
+def test_slow_recognition_is_given_up() -> None:
     parrot = Parrot()
     with parrot_server(parrot, timeout_seconds=0.5) as live:
         answer = live.post(RIVER)
@@ -86,7 +86,7 @@ def test_what_takes_too_long_is_given_up() -> None:
         parrot.let.set()
 
 
-def test_what_waits_for_a_client_that_is_gone_is_not_recognised() -> None:
+def test_jobs_of_disconnected_clients_are_not_recognised() -> None:
     parrot = Parrot()
     with parrot_server(parrot, batch_seconds=1.0) as live:
         with ThreadPoolExecutor(1) as pool:
@@ -129,7 +129,7 @@ class Wary(Parrot):
         return [HeldBack(one.start, one.start + one.seconds, "THE") for one in speech]
 
 
-def test_what_is_held_back_is_in_verbose_json_alone() -> None:
+def test_held_back_text_is_in_verbose_json_only() -> None:
     with parrot_server(Wary()) as live:
         answer = live.post(RIVER, response_format="verbose_json").json()
         assert (answer["text"], answer["segments"]) == ("", [])
@@ -152,7 +152,7 @@ class Choosy(Parrot):
         return [said(one) for one in speech]
 
 
-def test_one_that_fails_does_not_take_others_with_it() -> None:
+def test_a_failed_job_affects_no_other() -> None:
     choosy = Choosy()
     with parrot_server(choosy) as live, ThreadPoolExecutor(len(CLIPS) + 1) as pool:
         other = pool.submit(live.post, next(clip for clip in CLIPS if clip != RIVER))
@@ -178,7 +178,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def test_a_picture_that_fails_costs_no_words_and_no_server(logged: list[str]) -> None:
+def test_a_failed_picture_leaves_words_and_server_intact(logged: list[str]) -> None:
     parrot = Parrot()  # it has no network to look into
     parrot.let.set()
     with parrot_server(parrot) as live:
@@ -191,7 +191,7 @@ def test_a_picture_that_fails_costs_no_words_and_no_server(logged: list[str]) ->
         assert httpx.get(live.url + "/readyz").status_code == 200
 
 
-def test_a_batch_that_is_lost_is_not_the_end(monkeypatch: pytest.MonkeyPatch, logged: list[str]) -> None:
+def test_a_failed_batch_does_not_stop_the_server(monkeypatch: pytest.MonkeyPatch, logged: list[str]) -> None:
     parrot = Parrot()
     parrot.let.set()
     hear = Job.add_result
@@ -206,7 +206,7 @@ def test_a_batch_that_is_lost_is_not_the_end(monkeypatch: pytest.MonkeyPatch, lo
         assert live.is_clean()
 
 
-def test_what_fails_while_it_is_read_is_logged(monkeypatch: pytest.MonkeyPatch, logged: list[str]) -> None:
+def test_reading_errors_are_logged(monkeypatch: pytest.MonkeyPatch, logged: list[str]) -> None:
     parrot = Parrot()
     parrot.let.set()
     with parrot_server(parrot) as live:
@@ -238,7 +238,7 @@ def test_answers_are_counted_by_status() -> None:
     assert "asr_waiting_speech_seconds 0.0" in shown
 
 
-def test_a_full_disk_is_told_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -57,12 +57,12 @@ def refusal(response: httpx.Response, status: int) -> str:
         (sound("WAV", 0), "no sound"),
     ],
 )
-def test_what_is_no_recording(live: Live, content: bytes, says: str) -> None:
+def test_a_file_without_audio(live: Live, content: bytes, says: str) -> None:
     assert says in refusal(live.post(content, name="talk.wav"), 400)
 
 
 @pytest.mark.parametrize("name", ["talk.wav", "talk.mp4", "notes.txt", "../../etc/passwd", "x" * 4000, "\u0000", "a\r\nb.wav", ""])
-def test_a_name_is_not_believed(live: Live, name: str) -> None:
+def test_the_name_of_an_upload_is_not_trusted(live: Live, name: str) -> None:
     response = live.post(RIVER, name=name)
     if name:
         assert response.json() == {"text": "3.907", "usage": {"type": "duration", "seconds": 4}}
@@ -87,7 +87,7 @@ def test_a_body_that_is_too_large(live: Live) -> None:
     assert "1 MiB" in refusal(httpx.post(live.url + "/v1/audio/transcriptions", content=unstated(), headers=kind), 413)
 
 
-def test_a_small_file_that_unpacks_to_hours(live: Live) -> None:
+def test_a_small_file_of_many_hours(live: Live) -> None:
     bomb = sound("FLAC", 3600)
     assert len(bomb) < 2**20
     assert "longer than 60 s" in refusal(live.post(bomb), 413)
@@ -141,7 +141,7 @@ def test_half_a_form_in_a_whole_body(live: Live) -> None:
         assert "truncated" in message or "missing" in message
 
 
-def test_a_client_that_hangs_up_leaves_nothing(live: Live) -> None:
+def test_a_disconnected_client_leaves_nothing(live: Live) -> None:
     address = urlsplit(live.url)
     for _ in range(3):
         with socket.create_connection((address.hostname, address.port or 80)) as line:
@@ -150,7 +150,7 @@ def test_a_client_that_hangs_up_leaves_nothing(live: Live) -> None:
     assert live.is_clean()
 
 
-def test_a_refused_body_is_told_so_though_it_is_still_being_sent(live: Live) -> None:
+def test_a_refused_body_is_answered_before_it_is_sent_whole(live: Live) -> None:
     """Were the line cut at once, the client would find it broken and never see why."""
     content = b"\0" * (8 * 2**20)
     for _ in range(3):

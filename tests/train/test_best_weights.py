@@ -59,7 +59,7 @@ def test_the_moving_average_is_evaluated_and_kept_and_becomes_the_model(tone_con
 
 
 @pytest.mark.parametrize("wer_of_the_average", [25, 75])
-def test_as_many_as_asked_for_are_kept_and_averaged_if_that_is_better(
+def test_the_best_weights_are_kept_and_averaged_if_that_is_better(
     tone_config: Config, monkeypatch: pytest.MonkeyPatch, wer_of_the_average: int
 ) -> None:
     judge = judged(monkeypatch, 50, 25, 75, 25, 50, wer_of_the_average)

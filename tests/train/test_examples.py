@@ -83,13 +83,13 @@ def test_lengths_must_lie_between_the_two_that_are_asked_for(tiny: ModelConfig, 
     ]
 
 
-def test_what_is_too_long_to_be_heard_at_once_is_no_example(tokenizer: Tokenizer) -> None:
+def test_an_utterance_longer_than_a_batch_is_no_example(tokenizer: Tokenizer) -> None:
     examples, skipped = encode_utterances([Utterance(f"{n} s", Path("it.wav"), "LOW", n) for n in (119.9, 120.0, 121.0)], tokenizer)
     assert [e.seconds for e in examples] == [119.9, 120.0]
     assert [(s.id, s.reason) for s in skipped] == [("121.0 s", "121 s long, and the limit is 120 s")]
 
 
-def test_where_a_manifest_does_not_tell_the_length_the_recording_does(tmp_path: Path, tokenizer: Tokenizer) -> None:
+def test_missing_durations_come_from_the_recording(tmp_path: Path, tokenizer: Tokenizer) -> None:
     soundfile.write(tmp_path / "it.wav", np.zeros(2 * 8_000), 8_000)
     told = [Utterance("all", tmp_path / "it.wav", "LOW"), Utterance("part", tmp_path / "it.wav", "MID", offset=0.5)]
     examples, skipped = encode_utterances([*told, Utterance("none", tmp_path / "nowhere.wav", "HIGH")], tokenizer)

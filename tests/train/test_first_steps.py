@@ -80,7 +80,7 @@ def test_sorted_epochs_begin_with_the_shortest(tone_config: Config) -> None:
 
 
 @pytest.mark.parametrize(("hours", "remembered"), [(0.0, 0), (10.0, 48)])
-def test_so_many_hours_of_audio_are_remembered_as_are_asked_for(tone_config: Config, hours: float, remembered: int) -> None:
+def test_the_cache_holds_the_configured_hours(tone_config: Config, hours: float, remembered: int) -> None:
     config = plain(tone_config, {})
     trainer = Trainer(config.model_copy(update={"data": config.data.model_copy(update={"cache_hours": hours})}))
     trainer.run()

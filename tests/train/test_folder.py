@@ -87,7 +87,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone(one_epoch: Config, 
     assert not is_locked(one_epoch.output)
 
 
-def test_a_process_that_was_quicker_keeps_a_new_folder(one_epoch: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_process_keeps_a_new_folder(one_epoch: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     others: list[subprocess.Popen[str]] = []
 
     def read(*arguments: Any) -> Any:
@@ -110,7 +110,7 @@ def test_a_mistake_makes_no_folder(one_epoch: Config, tmp_path: Path) -> None:
     assert not one_epoch.output.exists()
 
 
-def test_a_trainer_that_fails_or_is_forgotten_lets_the_folder_go(one_epoch: Config, tmp_path: Path) -> None:
+def test_a_failed_or_dropped_trainer_releases_the_folder(one_epoch: Config, tmp_path: Path) -> None:
     one_epoch.output.mkdir()
     wrong = one_epoch.model_copy(update={"data": one_epoch.data.model_copy(update={"train": (tmp_path / "nope.json",)})})
     with pytest.raises(UsageError, match=r"nope\.json"):
@@ -124,7 +124,7 @@ def test_a_trainer_that_fails_or_is_forgotten_lets_the_folder_go(one_epoch: Conf
     assert not is_locked(one_epoch.output)
 
 
-def test_a_file_system_without_locks_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
@@ -179,7 +179,7 @@ def flip(state: Path) -> None:
     path.write_bytes(content)
 
 
-def test_a_damaged_checkpoint_costs_no_bit(one_epoch: Config, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_checkpoint_changes_no_bit(one_epoch: Config, capfd: pytest.CaptureFixture[str]) -> None:
     run = one_epoch.output
     model = Trainer(one_epoch).run()
     before = tensors(model / "model.safetensors"), tensors(newest(run) / "training.safetensors")

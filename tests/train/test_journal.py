@@ -13,7 +13,7 @@ from asr.train.state import Position
 
 
 @pytest.mark.parametrize("torn", [b'{"step": 2, "lo', b'{"step": 2, "lo{"skipped": "a"}\n', b"\0\0\xff\0", b"12\n"])
-def test_a_torn_line_is_lost_alone(torn: bytes, tmp_path: Path) -> None:
+def test_a_torn_line_affects_no_other(torn: bytes, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_bytes(b'{"skipped": "z", "where": "training"}\n{"step": 1}\n{"step": 2}\n' + torn)
     journal = Journal(tmp_path, is_main=True)

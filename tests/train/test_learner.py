@@ -34,7 +34,7 @@ def weights(network: nn.Module) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("gradient", "norm", "length"), [(1.0, 4.0, 4.0), (10.0, 40.0, 5.0)])
-def test_a_long_gradient_is_clipped_and_its_norm_told_as_it_was(gradient: float, norm: float, length: float) -> None:
+def test_a_long_gradient_is_clipped_and_its_norm_before_that_is_returned(gradient: float, norm: float, length: float) -> None:
     learns = learner()
     learns.optimizer = torch.optim.SGD(learns.network.parameters())  # a step of AdamW does not tell how long the gradient was
     set_gradients(learns.network, gradient)
@@ -60,7 +60,7 @@ def test_the_average_follows_the_weights() -> None:
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
-def test_a_gradient_that_is_not_finite_moves_nothing_and_is_forgotten(broken: float) -> None:
+def test_a_gradient_that_is_not_finite_changes_nothing(broken: float) -> None:
     learns = learner()
     set_gradients(learns.network, 1.0)
     gradient = learns.network.get_parameter("1.weight").grad

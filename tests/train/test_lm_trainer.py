@@ -62,7 +62,7 @@ def lm_config(text: Path, tmp_path: Path) -> LMRecipe:
     )
 
 
-def test_a_run_learns_and_tells_its_perplexity(lm_config: LMRecipe) -> None:
+def test_a_run_learns_and_reports_its_perplexity(lm_config: LMRecipe) -> None:
     model = load_lm(LMTrainer(lm_config).run())
     sentences = Sentences(read_sentences(lm_config.data.dev, "data.dev"), model.tokenizer, 1000)
     nats = negative_log_likelihood(model.network, sentences, 500)
@@ -158,7 +158,7 @@ def test_two_processes_follow_the_trajectory_of_one(lm_config: LMRecipe, tmp_pat
         torch.testing.assert_close(others[name], weights[name], rtol=1e-3, atol=1e-4, msg=name)
 
 
-def test_another_recipe_does_not_take_over(lm_config: LMRecipe) -> None:
+def test_another_recipe_cannot_use_the_folder(lm_config: LMRecipe) -> None:
     LMTrainer(lm_config).run()
     bigger = lm_config.model_copy(update={"model": lm_config.model.model_copy(update={"hidden": 32})})
     with pytest.raises(ConfigError, match=r"another model\.hidden \(\d+; asked for: 32\)"):
@@ -182,7 +182,7 @@ def test_a_folder_with_a_model_and_a_run_are_safe_from_mistakes(lm_config: LMRec
         LMTrainer(lm_config).run()
 
 
-def test_a_recognisers_pieces_must_be_its_own(lm_config: LMRecipe, tiny_folder: Path) -> None:
+def test_the_pieces_must_be_those_of_the_recogniser(lm_config: LMRecipe, tiny_folder: Path) -> None:
     recogniser = load_model(tiny_folder)
     short = lm_config.model_copy(update={"train": lm_config.train.model_copy(update={"epochs": 1})})
     with pytest.raises(ModelError, match="its pieces are not the recogniser's"):
@@ -194,7 +194,7 @@ def test_a_recognisers_pieces_must_be_its_own(lm_config: LMRecipe, tiny_folder: 
     assert fused.with_lm(None).lm is None
 
 
-def test_a_recipe_says_what_it_is_for(lm_config: LMRecipe, tmp_path: Path) -> None:
+def test_the_kind_of_a_recipe_decides_its_training(lm_config: LMRecipe, tmp_path: Path) -> None:
     path = tmp_path / "lm.yaml"
     path.write_text(dump_config(lm_config))
     assert load_recipe(path) == lm_config

@@ -87,9 +87,7 @@ def test_processes_that_cannot_read_the_same_files_take_the_same_steps_and_tell_
     assert sorted(told) == [f"train-{i}" for i in range(BROKEN)]
 
 
-def test_another_cache_in_mid_epoch_leaves_the_epoch_as_it_was(
-    tone_config: Config, some_broken: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_cache_in_mid_epoch_changes_nothing(tone_config: Config, some_broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: Counter[str] = Counter()
     learn = Trainer._backward
 
@@ -112,14 +110,14 @@ def test_another_cache_in_mid_epoch_leaves_the_epoch_as_it_was(
     assert heard == Counter(f"train-{i}" for i in range(BROKEN, 24))
 
 
-def test_what_was_read_ahead_and_failed_counts_nowhere(tone_config: Config, some_broken: Path) -> None:
+def test_failed_read_ahead_is_not_counted(tone_config: Config, some_broken: Path) -> None:
     trainer = Trainer(changed(tone_config, data={"train": (some_broken,)}, train={"epochs": 1}))
     card = (trainer.run() / "README.md").read_text(encoding="utf-8")
     assert f": {24 - BROKEN} utterances, " in card
     assert sum("skipped" in record for record in log(trainer.folder)) == BROKEN  # once, not again in every epoch
 
 
-def test_other_training_data_in_mid_run_are_told(tone_config: Config, some_broken: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_changed_training_data_is_reported(tone_config: Config, some_broken: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = changed(tone_config, data={"train": (some_broken,)}, train={"epochs": 1})
     Trainer(config).run()
     Trainer(config).run()
@@ -130,7 +128,7 @@ def test_other_training_data_in_mid_run_are_told(tone_config: Config, some_broke
     assert "the training data have changed" in capfd.readouterr().err
 
 
-def test_a_noise_that_cannot_be_decoded_ends_nothing(tone_config: Config, tmp_path: Path) -> None:
+def test_an_unreadable_noise_stops_nothing(tone_config: Config, tmp_path: Path) -> None:
     noise = np.full(16_000, 0.1, np.float32)
     noise[5] = np.nan
     soundfile.write(tmp_path / "noise.wav", noise, 16_000, subtype="FLOAT")
@@ -169,9 +167,7 @@ def test_a_signal_in_the_last_evaluation_is_heeded(
     assert (config.output / "model").exists()
 
 
-def test_the_evaluation_of_what_a_run_starts_from_is_no_training(
-    tone_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_evaluation_is_no_training_time(tone_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = Trainer(changed(tone_config, train={"epochs": 1})).run()
     real = training.evaluate
 
@@ -202,7 +198,7 @@ def test_evaluations_keep_to_the_limits_of_the_recipes_search(tone_config: Confi
     assert [c.length_bonus for c in searches] == [0.0, 0.8]  # what makes up for a language model stays away with it
 
 
-def test_fewer_pieces_than_asked_for_are_told(tone_config: Config, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_smaller_vocabulary_is_reported(tone_config: Config, capfd: pytest.CaptureFixture[str]) -> None:
     config = changed(tone_config, train={"epochs": 1}, tokenizer={"vocab_size": 500})
     trainer = Trainer(config)
     trainer.run()
@@ -214,7 +210,7 @@ def test_fewer_pieces_than_asked_for_are_told(tone_config: Config, capfd: pytest
     ("utterances", "advice"),
     [(4, "40 s of audio at once: train.device_seconds=20 takes the same steps in more parts"), (1, "data.max_seconds=5 leaves out longer")],
 )
-def test_memory_that_is_too_small_names_what_helps(utterances: int, advice: str) -> None:
+def test_too_little_memory_names_the_settings_that_help(utterances: int, advice: str) -> None:
     with pytest.raises(AsrError, match=advice), enough_memory(utterances, 10.0):
         raise torch.OutOfMemoryError
 
@@ -229,7 +225,7 @@ def test_a_recording_of_the_wrong_kind_is_an_audio_error(some_broken: Path) -> N
         load_audio(path, 16_000)
 
 
-def test_what_is_left_out_stands_in_the_log_once_however_often_a_run_goes_on(tone_config: Config, some_broken: Path) -> None:
+def test_left_out_utterances_are_logged_once_per_run(tone_config: Config, some_broken: Path) -> None:
     config = changed(tone_config, data={"train": (some_broken,)}, train={"epochs": 1})
     Trainer(config).run()
     Trainer(config).run()

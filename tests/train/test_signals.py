@@ -81,7 +81,7 @@ def masks(process: subprocess.Popen[str]) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the masks of another process's threads are in Linux's /proc")
-def test_no_thread_takes_a_signal_in_the_midst_of_its_work(tone_config: Config, tmp_path: Path) -> None:
+def test_no_thread_is_interrupted_by_a_signal(tone_config: Config, tmp_path: Path) -> None:
     path = recipe(tone_config, tmp_path / "a.yaml", epochs=500, evaluate_epochs=500)
     process = start("-m", "asr", "train", str(path))
     wait_for(lambda: has_stepped(tone_config.output), process)
@@ -178,7 +178,7 @@ def test_outside_the_command_line_handlers_come_and_go(capfd: pytest.CaptureFixt
     assert capfd.readouterr().err.count("stopping after this step") == 1
 
 
-def test_in_another_thread_no_signal_is_taken() -> None:
+def test_another_thread_takes_no_signal() -> None:
     asked: list[bool] = []
 
     def train() -> None:

@@ -35,7 +35,7 @@ def advance(network: nn.Module, averaging: MovingAverage, optimizer: torch.optim
         averaging.update(step)
 
 
-def test_goes_on_to_the_bit(tmp_path: Path) -> None:
+def test_resuming_is_exact(tmp_path: Path) -> None:
     network, averaging, optimizer = fresh()
     advance(network, averaging, optimizer, range(5))
     place = Position(step=5, epoch=1, step_in_epoch=2, seconds=1.5, heard=9.0, best=[(7.5, 4), (8.0, 2)])
@@ -111,7 +111,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_damage_is_told_from_another_config(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+def test_damage_is_distinguished_from_another_config(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     network, averaging, optimizer = fresh()
     advance(network, averaging, optimizer, range(2))
     save_state(tmp_path / "state", network, averaging.average, optimizer, Position(step=2, best=[(1.0, 2)]))

@@ -260,7 +260,7 @@ def test_targets_of_another_length_are_left_out(
         ({"train": {"teacher_weight": 1.0, "teacher_layer": 3}}, "the listener has 2 layers"),
     ],
 )
-def test_what_cannot_be_taught_is_refused_by_name(taught: Config, changes: dict[str, dict[str, object]], expected: str) -> None:
+def test_unusable_teacher_settings_are_refused_by_name(taught: Config, changes: dict[str, dict[str, object]], expected: str) -> None:
     tree = json.loads(taught.model_dump_json())
     for section, values in changes.items():
         tree[section] |= values

@@ -198,7 +198,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_whole(tone_config:
     assert load_model(run / "model")
 
 
-def test_what_cannot_be_used_is_left_out_and_said(tone_config: Config, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unusable_utterances_are_left_out_and_reported(tone_config: Config, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lines = [json.loads(line) for line in tone_config.data.train[0].read_text(encoding="utf-8").splitlines()]
     for line in lines:
         line["audio_filepath"] = str(tone_config.data.train[0].parent / line["audio_filepath"])
@@ -219,7 +219,7 @@ def test_what_cannot_be_used_is_left_out_and_said(tone_config: Config, tmp_path:
         assert reason in said, reason
 
 
-def test_a_dev_recording_that_goes_missing_stops_nothing(tone_config: Config, tmp_path: Path) -> None:
+def test_a_missing_dev_recording_stops_nothing(tone_config: Config, tmp_path: Path) -> None:
     (whole,) = tone_config.data.dev
     dev = Path(shutil.copytree(whole.parent, tmp_path / "dev")) / whole.name
     config = tone_config.model_copy(update={"data": tone_config.data.model_copy(update={"dev": (dev,), "cache_hours": 0})})
@@ -257,7 +257,7 @@ def test_another_config_in_the_same_folder_is_refused(tone_config: Config) -> No
     Trainer(changed, restart=True)
 
 
-def test_a_run_that_never_began_binds_nobody(tone_config: Config, tmp_path: Path) -> None:
+def test_a_run_without_a_step_may_be_replaced(tone_config: Config, tmp_path: Path) -> None:
     mistyped = tone_config.model_copy(update={"data": tone_config.data.model_copy(update={"train": (tmp_path / "nowhere.json",)})})
     with pytest.raises(UsageError, match=r"nowhere\.json"):
         Trainer(mistyped)
@@ -269,7 +269,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_a_folder_with_what_no_run_made_is_refused_as_it_is(tone_config: Config, tiny_folder: Path, restart: bool) -> None:
+def test_a_folder_with_foreign_files_is_refused_unchanged(tone_config: Config, tiny_folder: Path, restart: bool) -> None:
     folder = tone_config.output
     shutil.copytree(tiny_folder, folder)
     shutil.copytree(tiny_folder, folder / "lm")
@@ -299,7 +299,7 @@ def test_a_restart_deletes_the_run_alone(tone_config: Config) -> None:
     assert {path.name for path in tone_config.output.iterdir()} == {"notes.txt", "config.yaml", "tokenizer.model", ".lock"}
 
 
-def test_a_mistake_in_what_is_asked_for_harms_no_run(tone_config: Config, tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_mistaken_command_leaves_the_run_unchanged(tone_config: Config, tiny_folder: Path, tmp_path: Path) -> None:
     done = Trainer(tone_config).run()
     before = contents(tone_config.output)
     damaged = Path(shutil.copytree(tiny_folder, tmp_path / "damaged"))
@@ -359,7 +359,7 @@ def fused_folder(tone_config: Config, tones: tuple[Path, Path], tmp_path: Path) 
     return tmp_path / "fused"
 
 
-def test_training_on_keeps_the_language_model_and_what_it_began_with(
+def test_training_on_keeps_the_language_model_and_the_origin(
     tone_config: Config, fused_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = load_model(fused_folder)
@@ -402,7 +402,7 @@ def test_a_listener_is_taken_over_for_other_pieces(tone_config: Config, fused_fo
 
 
 @pytest.mark.parametrize("still", [3, 2])
-def test_a_listener_stays_as_it_is_while_a_new_speller_begins(tone_config: Config, fused_folder: Path, tmp_path: Path, still: int) -> None:
+def test_a_listener_is_frozen_while_a_new_speller_begins(tone_config: Config, fused_folder: Path, tmp_path: Path, still: int) -> None:
     """Three steps; with `still` 2 the third moves the listener too. The model's weights are kept in half precision."""
     changes = {
         "start_from": fused_folder,
