@@ -28,7 +28,7 @@ def find_model(folder: Path) -> tuple[Path, str]:
         return folder, ""
     if (folder / "model" / WEIGHTS).is_file():
         return folder / "model", f"{folder}: a training run; using its finished model {folder / 'model'}"
-    if not (folder / "states").is_dir():
+    if not any((folder / name).exists() for name in ("states", "log.jsonl")):
         return folder, ""
     for step, figure in _best(folder):
         weights = folder / "best" / f"step-{step:08d}"

@@ -85,9 +85,13 @@ def interval_lines(found: Evaluation) -> Iterator[str]:
 
 
 def comparison_lines(found: Evaluation) -> Iterator[str]:
-    """Verdicts, and below them what interval and p-value mean where no winner is clear."""
-    yield from (comparison.verdict for comparison in found.comparisons)
-    yield from dict.fromkeys(comparison.explanation for comparison in found.comparisons if comparison.explanation)
+    """Yield verdicts, and below the first without a clear winner the meaning of its interval and p-value."""
+    explained: set[str] = set()
+    for comparison in found.comparisons:
+        yield comparison.verdict
+        if comparison.explanation and comparison.explanation not in explained:
+            explained.add(comparison.explanation)
+            yield comparison.explanation
 
 
 def group_table(found: Evaluation, key: str) -> Table:

@@ -86,6 +86,10 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 def test_a_run_gives_its_model_or_its_best_checkpoint(folder: Path, model: TrainedModel, tmp_path: Path) -> None:
     run = tmp_path / "run"
+    run.mkdir()
+    (run / "log.jsonl").touch()  # stopped before its first checkpoint
+    with pytest.raises(UsageError, match=r"run: is a training run without an evaluated checkpoint"):
+        load_model(run)
     for step, best in ((8, [[12.5, 4], [20.0, 8]]), (12, None)):  # the newest is damaged
         state = run / "states" / f"step-{step:08d}"
         state.mkdir(parents=True)

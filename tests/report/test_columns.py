@@ -78,3 +78,11 @@ def test_one_entry_is_a_column_of_every_form(systems: int) -> None:
     assert packed["systems"][0]["figures"]["precision"] == [0.6667, 1.0]
     assert packed["columns"]["results"][-1]["heading"] == "prec"
     assert csv_table.as_csv(report).decode("utf-8-sig").splitlines()[0].endswith("precision")
+
+
+def test_no_clear_winner_is_explained_below_its_verdict() -> None:
+    references = ["A B C D"] * 30
+    close = evaluate(references, references, ["A B C X", *references[1:]], ["X X X X"] * 30, samples=100)
+    verdicts = [comparison.verdict for comparison in close.comparisons]
+    assert [verdict.startswith("no clear winner") for verdict in verdicts] == [True, False, False]
+    assert list(terminal.comparison_lines(close)) == [verdicts[0], close.comparisons[0].explanation, *verdicts[1:]]

@@ -450,3 +450,12 @@ def test_parts_begin_on_pages_of_their_own_on_paper(page: Any) -> None:
     assert hidden == ["none"] * 3
     pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {})["data"])
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 4
+
+
+def test_a_phone_shows_the_figures_of_three_systems(browser: Any, tmp_path: Path) -> None:
+    references = ["A B C D E F G H I J"] * 300
+    systems = [["A B C D E F G H I X"] * 300] * 3
+    names = ["first-system", "second-system", "third-system"]
+    open_report(browser, evaluate(references, *systems, names=names, samples=10), tmp_path, width=390)
+    wide, room = browser.execute_script("const t = document.querySelector('.figures'); return [t.scrollWidth, t.parentElement.clientWidth]")
+    assert wide <= room
