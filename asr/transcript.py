@@ -27,7 +27,7 @@ class Word:
     """seconds from the start of the recording, or of the part that was transcribed"""
     end: float
     probability: float
-    """0 to 1, by the speller and the CTC head together"""
+    """0 to 1: geometric mean over the tokens of the word, by speller and CTC head"""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Segment:
     readings: tuple[Reading, ...]
     """best first, never empty"""
     words: tuple[Word, ...]
-    """those of the best reading; empty for a model without a CTC head, which gives no times"""
+    """words of the best reading, with times; empty for a model without a CTC head"""
     doubtful: bool = False
-    """the CTC head gives the words little evidence: they may be invented"""
+    """whether the CTC evidence for the words is weak: they may be invented"""
 
     @property
     def text(self) -> str:
@@ -76,7 +76,7 @@ class HeldBack:
     """A stretch of speech without text: the CTC head gives no evidence for the words found, so they are most likely invented."""
 
     start: float
-    """seconds, as in a Segment"""
+    """seconds, counted as in `Segment`"""
     end: float
     text: str
     """the words found"""
@@ -84,19 +84,19 @@ class HeldBack:
 
 @dataclass(frozen=True, repr=False)
 class Transcript:
-    """A recording's text."""
+    """Text of a recording: segments, words with times, and n-best readings."""
 
     audio_filepath: str
     duration: float
-    """seconds"""
+    """of the recording, or of the part that was transcribed (s)"""
     segments: tuple[Segment, ...]
-    """in order; none without speech"""
+    """by start time; empty for a recording without speech"""
     missing: float = 0.0
     """seconds of the recording that are damaged, or missing although the header states them"""
     language: str = "en"
-    """the model's: its ISO 639 code"""
+    """ISO 639 code of the model's language"""
     held_back: tuple[HeldBack, ...] = ()
-    """in order"""
+    """speech whose words have no CTC evidence, by start time"""
     notes: tuple[str, ...] = ()
     """sentences on the recording: where audio is missing, which of several tracks was read"""
 

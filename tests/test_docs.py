@@ -181,14 +181,29 @@ def test_every_dependency_has_its_line() -> None:
         assert name in used, name
 
 
-def test_the_map_of_packages_is_complete() -> None:
-    """A new, renamed or removed package or module of asr/ needs its row in docs/architecture.md, between the two comments."""
+def packages_of_the_map() -> list[str]:
+    """First cells of the table of packages in docs/architecture.md."""
     page = (DOCS / "architecture.md").read_text(encoding="utf-8")
     rows = page.split("<!-- packages:")[1].split("<!-- end of packages -->")[0]
-    mapped = set(re.findall(r"^\| `asr/([^`]+)` \|", rows, re.M))
+    return re.findall(r"^\| `asr/([^`]+)` \|", rows, re.M)
+
+
+def test_the_map_of_packages_is_complete() -> None:
+    """A new, renamed or removed package or module of asr/ needs its row in docs/architecture.md, between the two comments."""
+    mapped = set(packages_of_the_map())
     present = {f"{path.name}/" if path.is_dir() else path.name for path in (ROOT / "asr").iterdir() if path.name != "__pycache__"}
     present = {name for name in present if name.endswith((".py", "/"))}
     assert mapped == present, f"docs/architecture.md: add {sorted(present - mapped)}, remove {sorted(mapped - present)}"
+
+
+def test_the_map_of_packages_is_in_the_order_of_the_layers() -> None:
+    """Packages of one layer may come in any order. `__main__`, `__init__` and folders without modules have no layer."""
+    contract = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("\nlayers = [\n")[1].split("\n]")[0]
+    layers = [line.strip(' ",').split(" | ") for line in contract.splitlines()]
+    level = {package: i for i, layer in enumerate(layers) for package in layer}
+    packages = [package for package in (name.removesuffix("/").removesuffix(".py") for name in packages_of_the_map()) if package in level]
+    assert sorted(packages) == sorted(level)
+    assert packages == sorted(packages, key=level.__getitem__)
 
 
 def test_the_version_stands_once() -> None:

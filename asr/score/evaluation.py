@@ -53,16 +53,16 @@ class SystemResult:
     missing: tuple[str, ...]
     """ids of references without a hypothesis"""
     extra: tuple[str, ...]
-    """ids of hypotheses without a reference; they count for nothing"""
+    """ids of hypotheses without a reference; they are not counted"""
     words: ErrorCounts
     characters: ErrorCounts
     utterances: int
     sentence_errors: int
     """utterances with at least one word error"""
     interval: Interval | None
-    """of the WER, over utterances; None for a single utterance"""
+    """confidence interval of the WER, over utterances; None for a single utterance"""
     interval_by_speaker: Interval | None
-    """of the WER, over speakers: wider, and the better estimate for other speakers; None if some speakers
+    """confidence interval of the WER, over speakers: wider, and the better estimate for other speakers; None if some speakers
     are unknown or there are fewer than five"""
     groups: dict[str, tuple[Group, ...]]
     lists: ErrorLists
@@ -95,15 +95,15 @@ class Evaluation:
     labels: dict[str, list[str]]
     """group of every utterance, by grouping key"""
     references: list[str]
-    """as read"""
+    """texts as they were read; `normalized_references` are those that are compared"""
     hypotheses: list[list[str | None]]
     normalized_references: list[str]
     normalized_hypotheses: list[Sequence[str]]
     systems: tuple[SystemResult, ...]
     comparisons: tuple[Comparison, ...]
-    """one for every two systems"""
+    """one for each pair of systems"""
     note: str = ""
-    """on segments joined for matching by time, if any"""
+    """a sentence on the segments that were joined to match them by time, if any"""
     settings: str = ""
     """search settings that produced the hypotheses, if known"""
 

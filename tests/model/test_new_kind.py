@@ -152,6 +152,6 @@ def test_a_new_language_model_is_trained_and_joins_the_search(bigram: str, tiny_
 
 def test_without_the_example_its_kind_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("model: {attention: {kind: additive}}", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"model\.attention\.kind: expected 'location', 'multihead' or 'none', not additive$"):
+    with pytest.raises(ConfigError, match=r"model\.attention\.kind: expected '.+' or '.+', not additive$"):
         load_config(Config, tmp_path / "recipe.yaml")
-    assert len(ATTENTIONS) == 3
+    assert all(kind.model_fields["kind"].default != "additive" for kind in ATTENTIONS)
