@@ -198,7 +198,9 @@ class _PartialTranscripts:
             if job.base is None or job.recording.is_stream or not partial_path(job.base).is_file():
                 continue
             try:
-                found = read_partial(job.base, self._job(job))
+                if (digest := self._job(job)) is None:
+                    continue  # reading it will fail, with a message
+                found = read_partial(job.base, digest)
             except UsageError as e:
                 print_note(f"note: {e}: {job.recording.label} is transcribed from its start")
                 continue
@@ -228,17 +230,21 @@ class _PartialTranscripts:
         written = []
         for i, results in self.results.items():
             job = self.jobs[i]
-            if job.base is not None and not job.recording.is_stream:
-                write_partial(job.base, self._job(job), results)
+            if job.base is None or job.recording.is_stream or (digest := self._job(job)) is None:
+                continue
+            if write_partial(job.base, digest, results):
                 written.append(partial_path(job.base))
         self._written = time.monotonic()
         return written
 
-    def _job(self, job: Job) -> str:
-        """Return a digest of the recording, the model and the search."""
+    def _job(self, job: Job) -> str | None:
+        """Return a digest of the recording, the model and the search; None if the recording is gone."""
         self._digest = self._digest or self.settings.search.digest()
         utterance = job.recording.utterance
-        file = Path(utterance.audio_filepath).stat()
+        try:
+            file = Path(utterance.audio_filepath).stat()
+        except OSError:
+            return None
         part = (utterance.offset, utterance.duration, utterance.track or self.settings.track, self.settings.channel)
         own = f"{self._digest} {file.st_size} {file.st_mtime_ns} {part} {self.settings.options.nbest}"
         return hashlib.sha256(own.encode()).hexdigest()

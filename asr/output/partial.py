@@ -37,18 +37,23 @@ def partial_path(base: Path) -> Path:
     return base.with_name(f"{base.name}.partial.json")
 
 
-def write_partial(base: Path, job: str, results: dict[float, Segment | HeldBack | None]) -> None:
+def write_partial(base: Path, job: str, results: dict[float, Segment | HeldBack | None]) -> bool:
     """Write the results so far, atomically, unless another file has the name.
 
     Args:
         base: path of the output files without their endings.
         job: identifies the recording, the model and the search.
         results: by the start of the segment (s).
+
+    Returns:
+        Whether it was written.
     """
     path = partial_path(base)
-    if not path.exists() or _is_partial(path):
-        content = _Content(format=FORMAT, job=job, results=[PartialResult(start, found) for start, found in sorted(results.items())])
-        write_atomically(path, content.model_dump_json())
+    if path.exists() and not _is_partial(path):
+        return False
+    content = _Content(format=FORMAT, job=job, results=[PartialResult(start, found) for start, found in sorted(results.items())])
+    write_atomically(path, content.model_dump_json())
+    return True
 
 
 def read_partial(base: Path, job: str) -> dict[float, Segment | HeldBack | None]:

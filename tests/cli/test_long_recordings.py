@@ -108,9 +108,36 @@ def test_a_transcript_named_like_a_partial_one_is_kept(long: Path, monkeypatch: 
     Path("out/long.partial.json").write_text('{"text": "mine"}', encoding="utf-8")
     with monkeypatch.context() as patch:
         stop_after(2, patch)
-        assert run("long.flac", "-o", "out", *FAST).exit_code == 130
+        stopped = run("long.flac", "-o", "out", *FAST)
+    assert stopped.stderr == "error: stopped: 0 of 1 are done and whole; the same command goes on\n"
     assert run("long.flac", "-o", "out", *FAST).exit_code == 0
     assert Path("out/long.partial.json").read_text(encoding="utf-8") == '{"text": "mine"}'
+
+
+def test_a_missing_recording_with_partial_results_affects_no_other(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(2, patch)
+        run("long.flac", "-o", "out", *FAST)
+    Path("long.flac").unlink()
+    result = run("long.flac", "short.flac", "-o", "out", *FAST)
+    assert result.exit_code == 1
+    assert "error: long.flac: no such file\n" in result.stderr
+    assert result.stderr.endswith("1 transcribed, 1 failed\n")
+    assert Path("out/short.txt").is_file()
+
+
+def test_a_recording_that_vanishes_breaks_no_stop(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def vanish(self: Transcriber, speech: list[SpeechSegment]) -> list[Found]:
+        Path("long.flac").unlink(missing_ok=True)
+        monkeypatch.setattr(Transcriber, "recognize", stop)
+        return [None for _ in speech]
+
+    def stop(self: Transcriber, speech: list[SpeechSegment]) -> list[Found]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Transcriber, "recognize", vanish)
+    result = run("long.flac", "-o", "out", *FAST)
+    assert (result.exit_code, result.stderr) == (130, "error: stopped: 0 of 1 are done and whole; the same command goes on\n")
 
 
 def test_a_short_recording_does_not_wait_for_a_long_one(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
