@@ -176,7 +176,7 @@ class Transcriber:
         """
         model = self.with_search(hotwords, beam, profile)
         sources = [open_source(audio, rate, channel, track) for audio in audios]
-        return (result for _, result in in_order(model.follow(sources, on_progress)))
+        return (event for _, event in in_order(model.follow(sources, on_progress)) if isinstance(event, (Transcript, AudioError)))
 
     def stream(
         self,
@@ -321,16 +321,15 @@ class Transcriber:
         return torch.from_numpy(speech.samples if rate == RATE else soxr.resample(speech.samples, RATE, rate))
 
 
-def in_order(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Transcript | AudioError]]:
-    """Yield the transcripts and errors of `Transcriber.follow` in the order of the recordings."""
-    early: dict[int, Transcript | AudioError] = {}
-    following = 0
+def in_order(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
+    """Sort the events of `Transcriber.follow` by recording: those of a recording wait until the one before has ended."""
+    early: dict[int, list[Event]] = defaultdict(list)
+    current = 0
     for number, event in events:
-        if isinstance(event, (Transcript, AudioError)):
-            early[number] = event
-            while following in early:
-                yield following, early.pop(following)
-                following += 1
+        early[number].append(event)
+        while waiting := early.pop(current, None):
+            yield from ((current, one) for one in waiting)
+            current += isinstance(waiting[-1], (Transcript, AudioError))
 
 
 def transcribe_utterances(
@@ -366,6 +365,8 @@ def transcribe_utterances(
     found: dict[int, Missing] = {}
     sources = [utterance_source(u, also_missing=functools.partial(found.__setitem__, i)) for i, u in enumerate(utterances)]
     for i, result in in_order(transcriber.follow(sources)):
+        if isinstance(result, (Segment, HeldBack)):
+            continue
         missing = found.pop(i, None)
         if isinstance(result, AudioError):
             yield i, result

@@ -1,4 +1,4 @@
-"""Results as they come: segments in order of time, recordings as soon as they are complete, and results of an earlier run."""
+"""Streaming results: segments in order of time, recordings as soon as they are complete, and results of an earlier run."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_known_segments_are_not_recognised_again(model: Transcriber, long: Path,
         found[speech.start] = result
 
     small = replace_batch(model, 20.0)
-    [(_, whole)] = in_order(small.follow([open_source(long)], on_recognized=remember))
+    *_, (_, whole) = in_order(small.follow([open_source(long)], on_recognized=remember))
     assert isinstance(whole, Transcript)
     assert len(found) == len(whole.segments)
     kept = dict(list(found.items())[::2])
@@ -92,7 +92,7 @@ def test_known_segments_are_not_recognised_again(model: Transcriber, long: Path,
 
     monkeypatch.setattr(Transcriber, "recognize", counted)
     passed: list[float] = []
-    [(_, again)] = in_order(small.follow([open_source(long)], passed.append, known={0: kept}))
+    *_, (_, again) = in_order(small.follow([open_source(long)], passed.append, known={0: kept}))
     assert isinstance(again, Transcript)
     assert [timed(one) for one in again.segments] == [timed(one) for one in whole.segments]
     assert sorted(batches) == sorted(found.keys() - kept.keys())
@@ -106,8 +106,14 @@ def timed(segment: Segment) -> tuple[float, float, list[tuple[str, float, float]
 def test_events_in_completion_order_become_ordered_results() -> None:
     transcripts = [Transcript(name, 1.0, ()) for name in "abc"]
     held = HeldBack(0.0, 1.0, "NO")
-    events = [(2, transcripts[2]), (0, held), (1, AudioError("b")), (0, transcripts[0])]
-    assert [i for i, _ in in_order(events)] == [0, 1, 2]
+    events = [(2, held), (0, held), (1, AudioError("b")), (2, transcripts[2]), (0, transcripts[0])]
+    assert [(i, type(event)) for i, event in in_order(events)] == [
+        (0, HeldBack),
+        (0, Transcript),
+        (1, AudioError),
+        (2, HeldBack),
+        (2, Transcript),
+    ]
 
 
 SOURCES: dict[str, Callable[[Path], Any]] = {

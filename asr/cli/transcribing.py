@@ -1,4 +1,4 @@
-"""The work of `asr transcribe`: recognise recordings, show progress, print or write results as they come, and keep them when stopped."""
+"""The work of `asr transcribe`: recognise recordings, show progress, print or write results at once, and keep them when stopped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from asr.transcript import Transcript
 
 LONG_SECONDS = 60.0
-"""length of a single recording from which its segments are shown as they come, in a terminal"""
+"""length of a single recording from which its segments are shown at once, in a terminal"""
 
 PARTIAL_SECONDS = 60.0
 """time between two writes of partial transcripts"""
@@ -110,7 +110,7 @@ class _Run:
 
     def run(self, transcriber: Transcriber) -> Counter[str]:
         from asr.sources import utterance_source
-        from asr.transcribe import SOON, WINDOW_BATCHES
+        from asr.transcribe import SOON, WINDOW_BATCHES, in_order
 
         settings = self.settings
         sources = [utterance_source(job.recording.utterance, settings.channel, settings.track) for job in self.jobs]
@@ -120,7 +120,7 @@ class _Run:
                 remember = self.partial.add if self.partial else lambda *_: None
                 windows = SOON if self.verbose else (WINDOW_BATCHES, transcriber.batch_seconds if err.is_terminal else None)
                 events = transcriber.follow(sources, progress.advance, remember, known, *windows)
-                for i, event in events if self.writes_files else _in_order(events):
+                for i, event in events if self.writes_files else in_order(events):
                     self._handle(self.jobs[i], event, progress)
                     if self.partial and self._is_last(event):
                         self.partial.finish(i)
@@ -265,26 +265,6 @@ def _stoppable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _in_order(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
-    """Yield all events of a recording before those of the next one."""
-    from asr.transcript import Transcript
-
-    early: dict[int, list[Event]] = defaultdict(list)
-    current = 0
-    for i, event in events:
-        if i != current:
-            early[i].append(event)
-            continue
-        yield i, event
-        while isinstance(event, (Transcript, AudioError)):
-            current += 1
-            waiting = early.pop(current, [])
-            yield from ((current, one) for one in waiting)
-            if not waiting:
-                break
-            event = waiting[-1]
 
 
 def _bytes(recording: Recording) -> int:

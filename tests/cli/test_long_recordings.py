@@ -1,4 +1,4 @@
-"""`asr transcribe` of a long recording: results shown as they come, kept when the command is stopped, and used by the next one."""
+"""`asr transcribe` of a long recording: results shown at once, kept when the command is stopped, and used by the next one."""
 
 from __future__ import annotations
 
