@@ -13,6 +13,7 @@ import typer
 
 from asr.cli.search import announced
 from asr.console import err, one_line_errors, out, print_line
+from asr.terminal import escape_controls, one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,8 +35,8 @@ def train(
     """Train a recogniser or a language model, or resume a run that was stopped.
 
     The folder `output` receives checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, for `asr transcribe --model`.
-    Ctrl-C writes a checkpoint, from which the same command resumes. A second Ctrl-C stops at once. `--finish` makes a model of what is
-    done. A resumed run may have a higher limit (train.epochs, train.minutes, train.steps).
+    Ctrl-C writes a checkpoint, from which the same command resumes. A second Ctrl-C stops at once, and keeps the last checkpoint.
+    `--finish` makes a model of what is done. A resumed run may have a higher limit (train.epochs, train.minutes, train.steps).
 
       asr train recipes/an4/las.yaml
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
@@ -56,31 +57,41 @@ def _train(recipe: Path, overrides: list[str] | None, restart: bool, finish: boo
     from asr.config_file import load_recipe
 
     settings = load_recipe(recipe, overrides)
-    again = shlex.join(["asr", "train", str(recipe), *(overrides or [])])
+    arguments = ["train", str(recipe), *(overrides or [])]
     if isinstance(settings, LMRecipe):
         with err.status("starting …"):
             from asr.train.lm_trainer import LMTrainer
 
+            _report_stops(settings.output, arguments)
             lm_trainer = LMTrainer(settings, restart, finish)
-        folder = _run(lm_trainer, again)
-        lm_trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --language-model {folder} --lm-weight 0.5 --manifest FILE")
+        folder = _run(lm_trainer, arguments)
+        use = f"evaluate --language-model {shlex.quote(str(folder))} --lm-weight 0.5 --manifest FILE"
+        lm_trainer.journal.say(f"finished: {folder}\nnext: {_program()} {use}")
         return
     with err.status("starting …"):
         from asr.train.trainer import Trainer
 
+        _report_stops(settings.output, arguments)
         trainer = Trainer(settings, restart, finish)
-    folder = _run(trainer, again)
-    trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --model {folder} --manifest FILE")
+    folder = _run(trainer, arguments)
+    trainer.journal.say(f"finished: {folder}\nnext: {_program()} evaluate --model {shlex.quote(str(folder))} --manifest FILE")
 
 
-def _run(trainer: Trainer | LMTrainer, again: str) -> Path:
+def _program() -> str:
+    """Return how `asr` is started, for a shell."""
+    from asr.train.command import own_prefix
+
+    return shlex.join(own_prefix())
+
+
+def _run(trainer: Trainer | LMTrainer, arguments: list[str]) -> Path:
     """Train until the end or an interruption, and then end the process group: a process that only exits may abort the others.
 
     A process that fails exits at once. A run that stops prints its error, and the commands that use what it has.
 
     Args:
         trainer: The run.
-        again: The command that resumes it.
+        arguments: The recipe and its overrides, as arguments of `asr`.
     """
     from asr.train.session import Interrupted
 
@@ -99,27 +110,41 @@ def _run(trainer: Trainer | LMTrainer, again: str) -> Path:
     try:
         run()
     except SystemExit:
-        for line in _next_steps(trainer.folder, again):
+        for line in _next_steps(trainer.folder, arguments):
             trainer.journal.say(line)
         raise
     return folder
 
 
-def _next_steps(run: Path, again: str) -> Iterator[str]:
+def _report_stops(run: Path, arguments: list[str]) -> None:
+    """Make a signal that ends the process at once print which checkpoint is kept, and the commands that use it."""
+    import asr.train.command  # noqa: F401 - must be imported before a signal
+    from asr.train.folder import kept_checkpoint
+    from asr.train.signals import report_at_exit
+
+    def lines() -> Iterator[str]:
+        yield f"error: stopped; {kept_checkpoint(run)}"
+        yield from _next_steps(run, arguments)
+
+    report_at_exit(lambda: [one_line(escape_controls(line)) for line in lines()])
+
+
+def _next_steps(run: Path, arguments: list[str]) -> Iterator[str]:
     """Yield the commands that use a stopped run, if it has a checkpoint."""
     from asr.config_file import describes_lm
     from asr.errors import AsrError
     from asr.model.run_folder import find_model
+    from asr.train.command import command_again
     from asr.train.folder import has_checkpoint
 
     if not has_checkpoint(run):
         return
-    yield f"resume:           {again}"
-    yield f"write its model:  {again} --finish"
+    yield f"resume:           {command_again(arguments)}"
+    yield f"write its model:  {command_again([*arguments, '--finish'])}"
     with contextlib.suppress(AsrError):  # no evaluation yet
         find_model(run)
         use = "evaluate --manifest FILE --language-model" if describes_lm(run / "config.yaml") else "transcribe FILE --model"
-        yield f"use the best:     asr {use} {shlex.quote(str(run))}"
+        yield f"use the best:     {_program()} {use} {shlex.quote(str(run))}"
 
 
 @one_line_errors
@@ -141,7 +166,6 @@ def info(
     from asr.config import EMBEDDED
     from asr.config_file import dump_config
     from asr.model.checkpoint import load_model
-    from asr.terminal import escape_controls
 
     folder = announced(model) if model else EMBEDDED
     loaded = load_model(folder)

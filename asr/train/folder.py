@@ -1,7 +1,7 @@
 """The folder of a run: its lock, its owner, and the weights that it keeps.
 
 It holds `config.yaml`, `tokenizer.model`, `log.jsonl`, `tensorboard/`, `states/` (checkpoints to resume from), `best/` (weights to choose
-from) and, at the end, `model/`. A process locks `.lock` while it trains.
+from) and, at the end, `model/` with `model.json`, the step of `model/`. A process locks `.lock` while it trains.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -23,11 +24,11 @@ from asr.config.problems import format_value
 from asr.config_file import describes_lm, differences, dump_config, holds_recipe, load_config
 from asr.errors import AsrError, ConfigError, UsageError
 from asr.files import clean_folder, write_atomically
-from asr.model.run_folder import WEIGHTS
+from asr.model.run_folder import RECORD, WEIGHTS, find_model
 from asr.text.tokenizer import Tokenizer
 from asr.train.state import Position, last_position, step_folders
 
-FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl")  # created by a run
+FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl", RECORD)  # created by a run
 LOCK = ".lock"
 LIMITS = ("train.epochs", "train.minutes", "train.steps")
 """Keys that limit the length of a run. They may be raised when it is resumed, and lowered to more than is done."""
@@ -136,8 +137,8 @@ def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
     found = [name for name in (*FOLDERS, *FILES) if (folder / name).exists()]
     if found and not holds_recipe(record):
         raise UsageError(f"{folder}: holds {', '.join(found)} but no config.yaml of a run: {elsewhere}")
-    start = config.train.start_folder
-    if restart and start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
+    start = find_model(config.train.start_folder)[0] if restart and config.train.start_folder else None
+    if start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
         raise UsageError(f"{folder}: --restart would delete {start}, which train.start_from names: {elsewhere}")
     if not restart and has_checkpoint(folder):
         if describes_lm(record) != isinstance(config, LMRecipe):
@@ -177,7 +178,7 @@ def claim_folder(
         lock.acquire()
         check_folder(config, restart, may_change)  # another process may have created it meanwhile
         if restart:
-            for path in (folder / name for name in (*FOLDERS, "log.jsonl")):
+            for path in (folder / name for name in (*FOLDERS, "log.jsonl", RECORD)):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
         write_atomically(folder / "config.yaml", dump_config(config))  # first, since it marks the other files as a run's
         write_atomically(folder / "tokenizer.model", tokenizer.serialized)
@@ -187,6 +188,19 @@ def claim_folder(
 def has_checkpoint(folder: Path) -> bool:
     """Return whether a run has a checkpoint to resume from."""
     return bool(step_folders(folder / "states"))
+
+
+def kept_checkpoint(folder: Path) -> str:
+    """Describe the newest checkpoint of a run in words, with its age."""
+    kept = step_folders(folder / "states")
+    if not kept:
+        return "there is no checkpoint yet: the same command starts from the beginning"
+    step, checkpoint = kept.popitem()
+    seconds = 0.0
+    with contextlib.suppress(OSError):  # the run may have replaced it meanwhile
+        seconds = max(0.0, time.time() - checkpoint.stat().st_mtime)
+    age = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"the checkpoint of step {step}, written {age} ago, is kept"
 
 
 def best_folder(run: Path, step: int) -> Path:

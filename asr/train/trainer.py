@@ -66,7 +66,7 @@ class Trainer(Run[Config]):
     def _prepare(self, restart: bool) -> None:
         config = self.config
         train, dev = read_utterances(config.data.train, "data.train"), read_utterances(config.data.dev, "data.dev")
-        start = config.train.start_folder
+        start = self._start_model()
         whole = start if config.train.start_with == "all" else None
         given = whole / TOKENIZER if whole else config.tokenizer.model
         self.tokenizer = self._make_tokenizer(restart, given, lambda: [u.text or "" for u in train])
@@ -108,7 +108,7 @@ class Trainer(Run[Config]):
             self.journal.say("the training data have changed: this epoch repeats some utterances and skips others")
         position.examples = examples
         model = accelerator.prepare_model(network)
-        self._begin(self._introduction(), position)
+        self._begin([*self._introduction(), *self._deletions(position)], position)
 
         sampler = BatchSampler(
             self.data.examples, config.batch_seconds, config.device_seconds, self.config.seed, config.epochs,
@@ -217,6 +217,15 @@ class Trainer(Run[Config]):
             lines.append(f"{self.teacher_note}, weight {config.teacher_weight:g}")
         return lines
 
+    def _deletions(self, position: Position) -> list[str]:
+        """Return a line if `train.keep_best` was lowered, so that weights will be deleted."""
+        kept, keep = len(position.best), self.config.train.keep_best
+        if self.finish_only or kept <= keep:
+            return []
+        return [
+            f"train.keep_best={keep}: the next evaluation deletes {kept - keep} or more of the {kept} weights in {self.folder / 'best'}"
+        ]
+
     def _cache_audio(self) -> None:
         """Read recordings into memory, and skip unreadable ones."""
         for what, data in (("data.dev", self.dev),) if self.finish_only else (("data.train", self.data), ("data.dev", self.dev)):
@@ -272,7 +281,8 @@ class Trainer(Run[Config]):
         result = evaluate(model, self.dev, quick, self.config.train.device_seconds, self.accelerator).score
         wer = round(100 * result.words.rate, 4)
         is_best = bool(position.best) and wer < position.best[0][0]
-        best = sorted([*position.best, (wer, position.step)], key=lambda b: (b[0], -b[1]))[: self.config.train.keep_best]
+        keep = len(position.best) + 1 if self.finish_only else self.config.train.keep_best  # --finish deletes nothing
+        best = sorted([*position.best, (wer, position.step)], key=lambda b: (b[0], -b[1]))[:keep]
         kept = {step for _, step in best}
         if self.accelerator.is_main_process:
             first = dev_waveform(self.dev, 0)
@@ -290,7 +300,7 @@ class Trainer(Run[Config]):
         steps = from_rank_0(self.accelerator, lambda: self._loadable_best(position))
         if not steps:
             raise missing_best(self.folder)
-        candidates = [self._load_best(step) for step in steps]
+        candidates = [self._load_best(step) for step in steps[: self.config.train.keep_best]]
         choices = {f"the checkpoint of step {steps[0]}": _mean(candidates[:1])}
         if len(candidates) > 1:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)

@@ -106,7 +106,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tone_config: Config, t
     assert process.returncode == 130
     error, *commands = err.splitlines()[-3:]
     assert error.startswith("error: stopped at step ")
-    again = f"asr train {path}"
+    again = f"{sys.executable} -m asr train {path}"
     assert commands == [f"resume:           {again}", f"write its model:  {again} --finish"]  # no evaluation yet: nothing to use
     assert "Traceback" not in err
     assert len(states(run)) == 1
@@ -192,7 +192,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_whole(tone_config:
     assert "Traceback" not in done.stderr
     [error] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert str(run) in error
-    assert done.stderr.splitlines()[-1] == f"use the best:     asr transcribe FILE --model {run}"
+    assert done.stderr.splitlines()[-1] == f"use the best:     {sys.executable} -m asr transcribe FILE --model {run}"
     assert states(run)[-1] == before
     read_tensors(before / "training.safetensors")
     assert load_model(run / "model")
