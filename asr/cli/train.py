@@ -18,7 +18,7 @@ from asr.terminal import escape_controls, one_line
 if TYPE_CHECKING:
     from torch import nn
 
-    from asr.model.checkpoint import TrainedModel
+    from asr.model.checkpoint import TrainedLM, TrainedModel
     from asr.train.lm_trainer import LMTrainer
     from asr.train.trainer import Trainer
 
@@ -93,25 +93,32 @@ def _run(trainer: Trainer | LMTrainer, arguments: list[str]) -> Path:
         trainer: The run.
         arguments: The recipe and its overrides, as arguments of `asr`.
     """
+    from asr.errors import ModelError
     from asr.train.session import Interrupted
 
-    folder = Path()
+    folder, is_resumable = Path(), True
 
     @one_line_errors
     def run() -> None:
-        nonlocal folder
+        nonlocal folder, is_resumable
         try:
             folder = trainer.run()
-        except Interrupted:
+        except ModelError:  # its checkpoints are damaged
+            is_resumable = False
+            raise
+        except Interrupted as e:
             trainer.accelerator.end_training()
+            if not trainer.accelerator.is_main_process:  # rank 0 prints the error
+                raise SystemExit(e.exit_code) from None
             raise
         trainer.accelerator.end_training()
 
     try:
         run()
     except SystemExit:
-        for line in _next_steps(trainer.folder, arguments):
-            trainer.journal.say(line)
+        if trainer.accelerator.is_main_process:
+            for line in _next_steps(trainer.folder, arguments, is_resumable):
+                trainer.journal.say(line)
         raise
     return folder
 
@@ -129,7 +136,7 @@ def _report_stops(run: Path, arguments: list[str]) -> None:
     report_at_exit(lambda: [one_line(escape_controls(line)) for line in lines()])
 
 
-def _next_steps(run: Path, arguments: list[str]) -> Iterator[str]:
+def _next_steps(run: Path, arguments: list[str], is_resumable: bool = True) -> Iterator[str]:
     """Yield the commands that use a stopped run, if it has a checkpoint."""
     from asr.config_file import describes_lm
     from asr.errors import AsrError
@@ -139,8 +146,9 @@ def _next_steps(run: Path, arguments: list[str]) -> Iterator[str]:
 
     if not has_checkpoint(run):
         return
-    yield f"resume:           {command_again(arguments)}"
-    yield f"write its model:  {command_again([*arguments, '--finish'])}"
+    if is_resumable:
+        yield f"resume:           {command_again(arguments)}"
+        yield f"write its model:  {command_again([*arguments, '--finish'])}"
     with contextlib.suppress(AsrError):  # no evaluation yet
         find_model(run)
         use = "evaluate --manifest FILE --language-model" if describes_lm(run / "config.yaml") else "transcribe FILE --model"
@@ -156,19 +164,21 @@ def info(
     """Describe a model in ten lines: language, network, search, and the error rates on its card.
 
     The size is that of all files in the folder. The parameters of the listener, the speller and the CTC head are counted separately,
-    and so are those of a language model.
+    and so are those of a language model. A language model is described by its network and its perplexity.
 
       asr info
       asr info runs/an4/model --card
+      asr info runs/lm
     """
     from rich.markdown import Markdown
 
     from asr.config import EMBEDDED
-    from asr.config_file import dump_config
-    from asr.model.checkpoint import load_model
+    from asr.config_file import describes_lm, dump_config
+    from asr.model.checkpoint import CONFIG, load_lm, load_model
 
     folder = announced(model) if model else EMBEDDED
-    loaded = load_model(folder)
+    is_lm = (folder / CONFIG).is_file() and describes_lm(folder / CONFIG)
+    loaded = load_lm(folder) if is_lm else load_model(folder)
     if card:
         if out.is_terminal:
             out.print(Markdown(escape_controls(loaded.card)))
@@ -181,12 +191,27 @@ def info(
             print_line(f"{name:<15} {value}")
 
 
-def _summary(folder: Path, model: TrainedModel) -> Iterator[tuple[str, str]]:
+def _summary(folder: Path, model: TrainedModel | TrainedLM) -> Iterator[tuple[str, str]]:
     """Yield names and values of the lines that describe a model."""
-    network, search, frontend = model.config.model, model.config.decode, model.config.model.frontend
+    from asr.model.checkpoint import TrainedLM
+
     megabytes = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
-    parts = {name: _millions(part) for name, part in model.network.named_children()}
     yield "model", f"{folder}, {megabytes:.1f} MB"
+    yield from _summary_of_lm(model) if isinstance(model, TrainedLM) else _summary_of_recogniser(model)
+    yield "more", "--card prints the model card, --config the config"
+
+
+def _summary_of_lm(model: TrainedLM) -> Iterator[tuple[str, str]]:
+    yield "kind", f"language model, {len(model.tokenizer)} tokens"
+    yield "network", model.config.model.description
+    yield "parameters", f"{_millions(model.network):.2f} M"
+    for value in re.findall(r"^\| dev perplexity \| (.*?) *\|$", model.card, re.MULTILINE)[:1]:
+        yield "dev perplexity", value.split(",")[0]
+
+
+def _summary_of_recogniser(model: TrainedModel) -> Iterator[tuple[str, str]]:
+    network, search, frontend = model.config.model, model.config.decode, model.config.model.frontend
+    parts = {name: _millions(part) for name, part in model.network.named_children()}
     yield "language", f"{model.config.language}, {len(model.tokenizer)} tokens"
     yield "input", f"{frontend.sample_rate / 1000:g} kHz, {frontend.mels} mel bands to {frontend.high_hz:g} Hz"
     yield "network", f"listener {network.listener.description}; attention: {network.attention.kind}"
@@ -197,7 +222,6 @@ def _summary(folder: Path, model: TrainedModel) -> Iterator[tuple[str, str]]:
     yield "search", f"beam {search.beam}, weights: CTC {search.ctc_weight:g}{lm}"
     for name, value in re.findall(r"^\| ([\w-]+ WER) \| (.*?) *\|$", model.card, re.MULTILINE)[:2]:
         yield name, value.split(";")[0]
-    yield "more", "--card prints the model card, --config the config"
 
 
 def _millions(network: nn.Module) -> float:

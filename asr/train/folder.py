@@ -23,7 +23,7 @@ from asr.config import Config, LMRecipe
 from asr.config.problems import format_value
 from asr.config_file import describes_lm, differences, dump_config, holds_recipe, load_config
 from asr.errors import AsrError, ConfigError, UsageError
-from asr.files import clean_folder, write_atomically
+from asr.files import check_writable, clean_folder, write_atomically
 from asr.model.run_folder import RECORD, WEIGHTS, find_model
 from asr.text.tokenizer import Tokenizer
 from asr.train.state import Position, last_position, step_folders
@@ -52,17 +52,17 @@ class FolderLock:
         """Create the folder if necessary, and lock it. Raises AsrError if another process holds the lock."""
         if self._lock is not None or not self._is_main:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / LOCK
         lock = FileLock(path, timeout=0, thread_local=False, is_singleton=True)
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
             advice = "wait until it has ended, stop it, or choose another folder with output=DIR"
             raise AsrError(f"{self.folder}: {_holder(path)} is training in this folder: {advice}") from None
         except OSError as e:
             if e.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
-                raise
+                raise _unwritable(self.folder, e) from None
             self.warnings = [f"{self.folder}: its file system has no locks, so a second process could write into the folder"]
             return
         self._lock = lock
@@ -94,6 +94,10 @@ class FolderLock:
             raise
 
 
+def _unwritable(folder: Path, e: OSError) -> AsrError:
+    return AsrError(f"{folder}: cannot be written: {e.strerror}: choose another folder with output=DIR")
+
+
 def _holder(lock: Path) -> str:
     try:
         words = lock.read_text(encoding="utf-8").strip()
@@ -105,6 +109,10 @@ def _holder(lock: Path) -> str:
 def open_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str], lock: FolderLock) -> None:
     """Check the output folder (see `check_folder`). If it exists, lock it and remove temporary files of killed processes."""
     check_folder(config, restart, may_change)
+    try:
+        check_writable(config.output / LOCK)  # before all data are read
+    except OSError as e:
+        raise _unwritable(config.output, e) from None
     if config.output.is_dir():
         lock.acquire()
         clean_folder(config.output, "|".join(map(re.escape, (*FOLDERS, *FILES))))
@@ -143,7 +151,7 @@ def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
     if not restart and has_checkpoint(folder):
         if describes_lm(record) != isinstance(config, LMRecipe):
             kind = "a recogniser" if isinstance(config, LMRecipe) else "a language model"
-            raise ConfigError(f"{folder}: holds a run of {kind}: {elsewhere}, or begin anew with --restart")
+            raise ConfigError(f"{folder}: holds a run of {kind}: {elsewhere}, or start again with --restart")
         before, now = (c.model_dump(mode="json") for c in (load_config(type(config), record), config))
         changed = {
             key: values
@@ -153,7 +161,7 @@ def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
         _check_limits(folder, {key: changed.pop(key) for key in LIMITS if key in changed})
         if changed:
             both = ", ".join(f"{key} ({format_value(old)}; asked for: {format_value(new)})" for key, (old, new) in changed.items())
-            raise ConfigError(f"{folder}: holds a run with another {both}: {elsewhere}, or begin anew with --restart")
+            raise ConfigError(f"{folder}: holds a run with another {both}: keep its values, {elsewhere}, or delete the run with --restart")
 
 
 def _check_limits(folder: Path, changed: Mapping[str, tuple[float | None, float | None]]) -> None:
@@ -211,7 +219,7 @@ def best_folder(run: Path, step: int) -> Path:
 def missing_best(run: Path) -> AsrError:
     """Return the error of a finished run without weights to choose from."""
     return AsrError(
-        f"{run / 'best'}: the weights that did well on dev are gone, and no training is left: put them back, or begin anew with --restart"
+        f"{run / 'best'}: the weights that did well on dev are gone, and no training is left: put them back, or start again with --restart"
     )
 
 

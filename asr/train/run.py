@@ -184,7 +184,7 @@ def check_tokenizer(position: Position, tokenizer: Tokenizer, run: Path) -> None
     """Record a digest of the vocabulary in a run's position. Raises ModelError if its checkpoint has another vocabulary."""
     pieces = hashlib.sha256("\n".join(tokenizer.pieces).encode()).hexdigest()
     if position.pieces not in ("", pieces):
-        advice = "put the file back, or begin anew with --restart"
+        advice = "put the file back, or start again with --restart"
         raise ModelError(f"{run / 'tokenizer.model'}: differs from the tokenizer of the checkpoint: {advice}")
     position.pieces = pieces
 

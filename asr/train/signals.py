@@ -145,6 +145,10 @@ def _exit_at_once(last_lines: Callable[[], Iterable[str]]) -> None:
         text = "error: stopped\n"
         with contextlib.suppress(Exception):
             text = "".join(f"{line}\n" for line in last_lines())
-        with contextlib.suppress(OSError):  # one write, which the progress bar cannot interrupt
-            os.write(2, (SHOW_CURSOR if os.isatty(2) else b"") + text.encode(errors="backslashreplace"))
+        with contextlib.suppress(OSError):
+            terminal = os.dup(2)
+            null = os.open(os.devnull, os.O_WRONLY)
+            for descriptor in (1, 2):  # other threads, such as the progress bar's, must not write after these lines
+                os.dup2(null, descriptor)
+            os.write(terminal, (SHOW_CURSOR if os.isatty(terminal) else b"") + text.encode(errors="backslashreplace"))
     os._exit(STOPPED)

@@ -39,7 +39,7 @@ from asr.speech.batches import Batch, BatchDataset, BatchSampler, Flawed, Skippe
 from asr.train.card import model_card
 from asr.train.device import enough_memory, from_rank_0, loading_processes
 from asr.train.evaluation import calibrate_bounds, dev_waveform, evaluate
-from asr.train.examples import digest, encode_utterances, read_utterances, select_trainable
+from asr.train.examples import digest, encode_utterances, no_usable, read_utterances, select_trainable
 from asr.train.folder import best_folder, delete_best_except, missing_best
 from asr.train.journal import computed
 from asr.train.learner import Learner
@@ -86,11 +86,9 @@ class Trainer(Run[Config]):
         )
         examples, unfit = select_trainable(readable, self.network, self.tokenizer, config.data, augmenter.fastest)
         self._skipped = {"data.train": unreadable + unfit, "data.dev": dev_unreadable}
-        for what, usable in (("data.train", examples), ("data.dev", dev_examples)):
+        for what, usable, utterances in (("data.train", examples, train), ("data.dev", dev_examples, dev)):
             if not usable:
-                first, *others = self._skipped[what]
-                more = f" (and {len(others)} more)" if others else ""
-                raise ConfigError(f"no utterance of {what} can be used: {first.id}: {first.reason}{more}")
+                raise no_usable(what, utterances, self._skipped[what], unreadable=what == "data.dev" or not unfit)
         rate = config.model.frontend.sample_rate
         self.teacher_note = check_targets(self.teacher, examples, config.data.teacher) if self.teacher else ""
         self.data = BatchDataset(examples, rate, config.seed, augmenter, self.teacher)
@@ -238,7 +236,7 @@ class Trainer(Run[Config]):
             self.journal.flawed(what, list(flawed.values()))
             self.journal.skipped(what, list(unreadable.values()))
             if len(unreadable) == len(data):
-                raise ConfigError(f"{what}: no recording could be read")
+                raise no_usable(what, [e.utterance for e in data.examples], list(unreadable.values()), unreadable=True)
             # Training examples stay in the plan of the epochs, which must not depend on the size of the cache.
             data.drop(unreadable) if data is self.dev else data.exclude(unreadable)
 

@@ -87,7 +87,7 @@ def test_killed_and_resumed_equals_never_killed(tone_config: Config, tmp_path: P
         wait_for(lambda stop_at=stop_at: any(int(s.name[5:]) >= stop_at for s in states(broken)))
         process.kill()
         process.wait()
-    assert "going on from step" in finish(path)
+    assert "resuming from step" in finish(path)
     for name in ("model/model.safetensors", f"states/{states(whole)[-1].name}/training.safetensors"):
         one, other = read_tensors(whole / name), read_tensors(broken / name)
         assert one.keys() == other.keys()
@@ -322,7 +322,7 @@ def test_a_mistaken_command_leaves_the_run_unchanged(tone_config: Config, tiny_f
 def test_a_run_that_has_lost_its_best_weights_says_so(tone_config: Config) -> None:
     Trainer(tone_config).run()
     shutil.rmtree(tone_config.output / "best")
-    with pytest.raises(AsrError, match=r"^\S+/run/best: the weights .* are gone, .*: put them back, or begin anew with --restart$"):
+    with pytest.raises(AsrError, match=r"^\S+/run/best: the weights .* are gone, .*: put them back, or start again with --restart$"):
         Trainer(tone_config).run()
 
 
