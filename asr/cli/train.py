@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from asr.model.checkpoint import TrainedModel
     from asr.train.lm_trainer import LMTrainer
+    from asr.train.restorer_trainer import RestorerTrainer
     from asr.train.trainer import Trainer
 
 
@@ -27,7 +28,7 @@ def train(
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Delete the run in the output folder and start again.")] = False,
 ) -> None:
-    """Train a recogniser or a language model, or resume a run that was stopped.
+    """Train a recogniser, a language model or a text restorer, or resume a run that was stopped.
 
     The folder `output` receives checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, for `asr transcribe --model`.
     Ctrl-C writes a checkpoint, from which the same command resumes. A second Ctrl-C stops at once.
@@ -36,6 +37,7 @@ def train(
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
       asr train recipes/finetune/las.yaml                                       fine-tune the bundled model
       asr train recipes/librispeech/lm.yaml                                     a language model
+      asr train recipes/text/restore.yaml                                       capitals and punctuation
       accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
       torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
       tensorboard --logdir runs/
@@ -47,7 +49,7 @@ def train(
 
 
 def _train(recipe: Path, overrides: list[str] | None, restart: bool) -> None:
-    from asr.config import LMRecipe
+    from asr.config import LMRecipe, RestorerRecipe
     from asr.config_file import load_recipe
 
     settings = load_recipe(recipe, overrides)
@@ -59,6 +61,14 @@ def _train(recipe: Path, overrides: list[str] | None, restart: bool) -> None:
         folder = _run(lm_trainer)
         lm_trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --language-model {folder} --lm-weight 0.5 --manifest FILE")
         return
+    if isinstance(settings, RestorerRecipe):
+        with err.status("starting …"):
+            from asr.train.restorer_trainer import RestorerTrainer
+
+            restorer_trainer = RestorerTrainer(settings, restart)
+        folder = _run(restorer_trainer)
+        restorer_trainer.journal.say(f"finished: {folder}\nnext: copy it into a recogniser's folder as text/")
+        return
     with err.status("starting …"):
         from asr.train.trainer import Trainer
 
@@ -67,7 +77,7 @@ def _train(recipe: Path, overrides: list[str] | None, restart: bool) -> None:
     trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --model {folder} --manifest FILE")
 
 
-def _run(trainer: Trainer | LMTrainer) -> Path:
+def _run(trainer: Trainer | LMTrainer | RestorerTrainer) -> Path:
     """Train until the end or an interruption, and then end the process group: a process that only exits may abort the others.
 
     A process that fails exits at once.

@@ -1,4 +1,4 @@
-"""The part that the trainers of recognisers and of language models share."""
+"""The part that the trainers of recognisers, language models and text restorers share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from asr.config import Config, LMRecipe
+from asr.config import Config, LMRecipe, RestorerRecipe
 from asr.errors import ModelError
 from asr.text.tokenizer import Tokenizer
 from asr.train.device import computation, from_rank_0, has_bf16, make_accelerator
@@ -20,7 +20,7 @@ from asr.train.journal import Journal
 from asr.train.learner import Learner
 from asr.train.state import Position
 
-Recipe = TypeVar("Recipe", Config, LMRecipe)
+Recipe = TypeVar("Recipe", Config, LMRecipe, RestorerRecipe)
 
 
 class Run(ABC, Generic[Recipe]):
