@@ -49,7 +49,7 @@ MARKDOWN = (
     (re.compile(r"!\[[^\]]*\]\([^)]*\)"), " "),
     (re.compile(r"\[([^\]]*)\]\([^)]*\)(?:\{[^}]*\})?"), r"\1"),
     (re.compile(r"\[([^\]]*)\]\[[^\]]*\]"), r"\1"),
-    (re.compile(r"^\s*(?:[-*+>]|\d+\.)\s+", re.M), ""),
+    (re.compile(r"^[ \t]*(?:[-*+>]|\d+\.)\s+", re.M), ""),
     (re.compile(r"[*`\\]|(?<!\w)_|_(?!\w)"), ""),
 )
 CNXML_PARAGRAPH = re.compile(r"<para\b[^>]*>(.*?)</para>", re.S)
