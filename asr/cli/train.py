@@ -176,6 +176,8 @@ def info(
 
 def _summary(folder: Path, model: TrainedModel) -> Iterator[tuple[str, str]]:
     """Yield names and values of the lines that describe a model."""
+    from asr.readable.restorer import find_restorer
+
     network, search, frontend = model.config.model, model.config.decode, model.config.model.frontend
     megabytes = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
     parts = {name: _millions(part) for name, part in model.network.named_children()}
@@ -187,6 +189,8 @@ def _summary(folder: Path, model: TrainedModel) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{sum(parts.values()):.2f} M ({shares})"
     yield "language model", f"{_millions(model.lm.network):.2f} M parameters" if model.lm else "none"
     lm = f", language model {search.lm_weight:g}" if model.lm else ""
+    restorer = find_restorer(folder)
+    yield "text restorer", f"{_millions(restorer.network):.2f} M parameters" if restorer else "none: texts are as the model writes them"
     yield "search", f"beam {search.beam}, weights: CTC {search.ctc_weight:g}{lm}"
     for name, value in re.findall(r"^\| ([\w-]+ WER) \| (.*?) *\|$", model.card, re.MULTILINE)[:2]:
         yield name, value.split(";")[0]

@@ -1,10 +1,11 @@
 """Model folders: `model.safetensors`, `config.yaml`, `tokenizer.model` and `README.md` (the model card).
 
-A recogniser's folder may hold a language model in `lm/`, a folder of the same form. Nothing is ever unpickled.
+A recogniser's folder may hold a language model in `lm/` and a text restorer in `text/`, folders of the same form. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from asr.model.run_folder import WEIGHTS, find_model
 from asr.text.tokenizer import Tokenizer
 
 CONFIG, TOKENIZER, CARD = "config.yaml", "tokenizer.model", "README.md"
-LM = "lm"
+LM, TEXT = "lm", "text"  # folders of the language model and the text restorer in a recogniser's folder
 LM_WEIGHT = 0.5  # of a language model that is given to a recogniser without one
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -79,18 +80,21 @@ class TrainedModel:
         return replace(self, lm=found, config=self.config.model_copy(update={"decode": decode}))
 
 
-def save_model(folder: Path, model: TrainedModel, half: bool = False) -> None:
-    """Write a recogniser's folder with its language model, all of it or nothing.
+def save_model(folder: Path, model: TrainedModel, half: bool = False, restorer: Path | None = None) -> None:
+    """Write a recogniser's folder with its language model and its text restorer, all of it or nothing.
 
     Args:
         folder: Created, or replaced.
         model: The recogniser.
         half: Store 16-bit floats.
+        restorer: Folder of a text restorer, which is copied.
 
     Raises:
         OSError: The folder cannot be written. The error names it.
     """
     with atomic_folder(folder) as partial:
+        if restorer:
+            shutil.copytree(restorer, partial / TEXT)
         write_folder(partial, model.network, model.tokenizer, model.config, model.card, half)
         if (lm := model.lm) is not None:
             (partial / LM).mkdir()

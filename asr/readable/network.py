@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from asr.config import RestorerConfig
 from asr.model.lstm import BiLSTM
-from asr.readable.labels import Case, Mark
+from asr.text.labels import Case, Mark
 from asr.text.tokenizer import BLANK
 
 LONGEST_PAUSE = 3.0  # seconds; longer pauses count as this

@@ -35,6 +35,11 @@ YEAR_BEFORE = MONTHS | {
 }  # fmt: skip
 COUNTED = frozenset({"chapter", "page", "verse", "volume", "section", "figure", "table", "platform", "room"})
 CURRENCIES = {"dollar": "$", "dollars": "$", "euro": "€", "euros": "€"}
+CONNECTED = NUMBER_WORDS | frozenset(ORDINALS) | frozenset(DECADES) | frozenset(OH) | frozenset(CURRENCIES) | {
+    "a", "and", "cent", "cents", "m", "o'clock", "of", "or", "p", "per", "percent", "pm", "point", "to",
+}  # fmt: skip
+"""Words behind which a number may go on. The rewrites before any other word depend on nothing behind it."""
+
 SMALLEST = 10  # smaller numbers stay in words, unless a unit or another number asks for digits
 SHORTEST_STRING = 3  # digits of a string such as a telephone number
 

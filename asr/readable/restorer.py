@@ -13,16 +13,14 @@ from asr.config import RestorerFolderConfig
 from asr.config_file import described_kind, load_config, with_article
 from asr.errors import UsageError
 from asr.files import atomic_folder
-from asr.model.checkpoint import CONFIG, TOKENIZER, find_complete, read_card, read_network, write_folder
-from asr.model.run_folder import WEIGHTS
+from asr.model.checkpoint import CONFIG, TEXT, TOKENIZER, find_complete, read_card, read_network, write_folder
+from asr.model.run_folder import WEIGHTS, find_model
 from asr.readable.batch import BOUNDARY, Vocabulary, pad
-from asr.readable.labels import Case, LabelledWord, Mark
 from asr.readable.network import RestorerNetwork
 from asr.readable.windows import Window, WindowGrid
+from asr.text.labels import Case, LabelledWord, Mark
 from asr.text.tokenizer import Tokenizer
 
-TEXT = "text"
-"""Folder of a text restorer in a recogniser's folder."""
 KNOWN_WORDS = 100_000  # words whose pieces are kept; a vocabulary that grows beyond is started anew
 BATCH = 64  # windows that are labelled at once
 
@@ -136,3 +134,9 @@ def load_restorer(folder: Path, device: torch.device | str = "cpu") -> TrainedRe
     tokenizer = Tokenizer.load(folder / TOKENIZER)
     network = read_network(lambda: RestorerNetwork(len(tokenizer), config.model), folder / WEIGHTS)
     return TrainedRestorer(network.to(device).eval(), tokenizer, config, read_card(folder))
+
+
+def find_restorer(model: Path, device: torch.device | str = "cpu") -> TrainedRestorer | None:
+    """Read the text restorer of a recogniser's folder, or of a run's; None if it has none. Raises as `load_restorer` does."""
+    folder = find_model(model)[0] / TEXT
+    return load_restorer(folder, device) if folder.is_dir() else None

@@ -1,9 +1,4 @@
-"""Readable text from timed words: sentences with capitals and punctuation, and numbers in digits, with a time for every token.
-
->>> tokens = readable_tokens(transcript.words, restorer)
->>> readable_text(tokens)
-'She walked down to the river with Mr. Oldenby.'
-"""
+"""Readable text from timed words: sentences with capitals and punctuation, and numbers in digits, with a time for every token."""
 
 from __future__ import annotations
 
@@ -12,14 +7,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Protocol
 
-from asr.readable.labels import Case, LabelledWord, Mark, written
-from asr.readable.numbers import Rewrite, digits
+from asr.readable.numbers import CONNECTED, Rewrite, digits
 from asr.readable.restorer import LabelStream, TrainedRestorer
+from asr.text.labels import Case, LabelledWord, Mark, written
 from asr.transcript import Word
 
 TITLES = {"mister": "Mr.", "missus": "Mrs.", "doctor": "Dr."}  # before a name
-LONGEST_SENTENCE = 200  # words; a longer one is written in parts
+LONGEST_PHRASE = 200  # words without a mark; a longer phrase is written in parts
 Numbers = Literal["words", "digits"]
+TextForm = Literal["readable", "verbatim"]
 
 
 @dataclass(frozen=True)
@@ -51,27 +47,31 @@ class Stream(Protocol):
 class ReadableStream:
     """Readable text of a recording whose words arrive segment by segment. The tokens do not depend on the segments.
 
+    A word is written as soon as it is labelled, unless it may belong to a number or a title that goes on behind it.
+
     Args:
         labels: Labels the words, usually a `LabelStream`.
-        numbers: `digits` writes numbers in digits where they are clear. English only.
+        numbers: `digits` writes numbers in digits where they are clear.
+        language: ISO 639 code. Numbers and titles are rewritten in English (`en`) only.
     """
 
-    def __init__(self, labels: Stream, numbers: Numbers = "digits"):
-        self._labels, self._numbers = labels, numbers
+    def __init__(self, labels: Stream, numbers: Numbers = "digits", language: str = "en"):
+        self._labels, self._numbers, self._english = labels, numbers, language == "en"
         self._held: Word | None = None  # the newest word: its pause is not known yet
         self._unlabelled: list[Word] = []
-        self._words: list[Word] = []  # with labels, of the sentence that has begun
+        self._words: list[Word] = []  # with labels, since the last mark
         self._labelled: list[LabelledWord] = []
-        self._count = 0
-        self._starts = True  # a sentence starts with the next word
+        self._written = 0  # words of these that have tokens
+        self._offset = 0  # words of the recording before these
+        self._starts = True  # a sentence starts with the first of these
 
     def add(self, words: Iterable[Word]) -> list[Token]:
-        """Add words, and return the tokens of the sentences that are complete."""
+        """Add words, and return the tokens that are complete. A word without a time (NaN) has unknown pauses."""
         texts, pauses = [], []
         for word in words:
             if self._held is not None:
                 texts.append(self._held.text)
-                pauses.append(max(0.0, word.start - self._held.end))
+                pauses.append(max(word.start - self._held.end, 0.0))  # in this order, NaN stays NaN
             self._held = word
             self._unlabelled.append(word)
         return self._tokens(self._labels.add(texts, pauses))
@@ -80,42 +80,51 @@ class ReadableStream:
         """End the recording, and return the remaining tokens."""
         labelled = self._labels.add([self._held.text]) if self._held is not None else []
         self._held = None
-        tokens = self._tokens([*labelled, *self._labels.finish()])
-        return [*tokens, *self._flush()]
+        return [*self._tokens([*labelled, *self._labels.finish()]), *self._write(len(self._words))]
 
     def _tokens(self, labelled: Sequence[LabelledWord]) -> list[Token]:
         tokens: list[Token] = []
         for word, timed in zip(labelled, self._unlabelled, strict=False):
             self._labelled.append(word)
             self._words.append(timed)
-            if word.mark.ends_sentence or len(self._words) >= LONGEST_SENTENCE:
-                tokens += self._flush()
+            if word.mark is not Mark.NONE or len(self._words) >= LONGEST_PHRASE:
+                tokens += self._end_phrase()
         del self._unlabelled[: len(labelled)]
+        settled = next((i for i in range(len(self._words), self._written, -1) if _is_settled(self._labelled[i - 1].text)), 0)
+        return tokens + self._write(settled)
+
+    def _end_phrase(self) -> list[Token]:
+        tokens = self._write(len(self._words))
+        self._starts = self._labelled[-1].mark is Mark.FULL_STOP
+        self._offset += len(self._words)
+        self._words, self._labelled, self._written = [], [], 0
         return tokens
 
-    def _flush(self) -> list[Token]:
-        """Write the sentence that has been labelled."""
-        words, labelled = self._words, self._labelled
-        self._words, self._labelled = [], []
-        if not words:
+    def _write(self, end: int) -> list[Token]:
+        """Return the tokens of the words of the phrase before `end` that have none yet."""
+        if end <= self._written:
             return []
+        words, labelled = self._words, self._labelled
         if self._starts and labelled[0].case is Case.LOWER:
             labelled[0] = labelled[0]._replace(case=Case.CAPITAL)
-        self._starts = labelled[-1].mark is Mark.FULL_STOP
-        rewrites = {rewrite.start: rewrite for rewrite in self._rewrites(labelled)}
-        tokens, i = [], 0
-        while i < len(words):
-            start, end, text = rewrites.get(i, Rewrite(i, i + 1, written(labelled[i].text, labelled[i].case)))
-            mark = labelled[end - 1].mark
+        rewrites = {rewrite.start: rewrite for rewrite in self._rewrites()}
+        tokens, i = [], self._written
+        while i < end:
+            start, after, text = rewrites.get(i, Rewrite(i, i + 1, written(labelled[i].text, labelled[i].case)))
+            mark = labelled[after - 1].mark
             sign = "" if mark is Mark.FULL_STOP and text.endswith(".") else mark.text
-            probability = min(word.probability for word in words[start:end])
-            span = (self._count + start, self._count + end)
-            tokens.append(Token(text + sign, words[start].start, words[end - 1].end, probability, *span, mark))
-            i = end
-        self._count += len(words)
+            probability = min(word.probability for word in words[start:after])
+            span = (self._offset + start, self._offset + after)
+            tokens.append(Token(text + sign, words[start].start, words[after - 1].end, probability, *span, mark))
+            i = after
+        self._written = i
         return tokens
 
-    def _rewrites(self, labelled: Sequence[LabelledWord]) -> list[Rewrite]:
+    def _rewrites(self) -> list[Rewrite]:
+        """Return the numbers and titles of the phrase."""
+        labelled = self._labelled
+        if not self._english:
+            return []
         found = []
         if self._numbers == "digits":
             found = digits(
@@ -124,9 +133,14 @@ class ReadableStream:
                 [word.mark is not Mark.NONE for word in labelled],
             )
         for i, (word, following) in enumerate(pairwise(labelled)):
-            if word.text in TITLES and word.mark is Mark.NONE and following.case is not Case.LOWER:
+            if word.text in TITLES and following.case is not Case.LOWER:
                 found.append(Rewrite(i, i + 1, TITLES[word.text]))
         return found
+
+
+def _is_settled(word: str) -> bool:
+    """Return whether the way in which a word and those before it are written does not depend on the words behind it."""
+    return word not in CONNECTED and word not in TITLES
 
 
 def readable_tokens(words: Iterable[Word], restorer: TrainedRestorer, numbers: Numbers = "digits") -> list[Token]:
@@ -140,7 +154,7 @@ def readable_tokens(words: Iterable[Word], restorer: TrainedRestorer, numbers: N
     Returns:
         Tokens in order. Each covers one word or more, and every word is covered once.
     """
-    stream = ReadableStream(LabelStream(restorer), numbers if restorer.config.language == "en" else "words")
+    stream = ReadableStream(LabelStream(restorer), numbers, restorer.config.language)
     return [*stream.add(words), *stream.finish()]
 
 

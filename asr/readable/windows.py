@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 CHUNK = 48  # words that a window labels
-BEFORE = 32  # words of context on its left
 AHEAD = 16  # words of context on its right: the delay of the labels
+BEFORE = 32  # words of context on its left
+EARLY = 32  # words at the start of a recording with smaller windows, so that the first text comes soon
+EARLY_CHUNK = 8
+EARLY_AHEAD = 12
 
 
 class Window(NamedTuple):
@@ -32,32 +35,38 @@ class Window(NamedTuple):
 class WindowGrid:
     """The windows of a recording whose words arrive one after another.
 
-    >>> grid = WindowGrid()
-    >>> [w.end for w in grid.ready(100)], [(w.first, w.last) for w in grid.rest(100)]
-    ([64], [(48, 96), (96, 100)])
+    Examples:
+        >>> grid = WindowGrid()
+        >>> [(w.first, w.last, w.end) for w in grid.ready(30)], [(w.first, w.last, w.end) for w in grid.rest(30)]
+        ([(0, 8, 20), (8, 16, 28)], [(16, 24, 30), (24, 30, 30)])
     """
 
     def __init__(self) -> None:
-        self._chunk = 0
+        self._first = 0  # words before it are labelled
 
     def ready(self, words: int) -> Iterator[Window]:
         """Yield the windows that are complete once `words` words have arrived and more will follow."""
-        while (self._chunk + 1) * CHUNK + AHEAD < words:
+        while self._first + sum(self._sizes) < words:
             yield self._window(words)
 
     def rest(self, words: int) -> Iterator[Window]:
         """Yield the windows that are left when the recording ends after `words` words."""
-        while self._chunk * CHUNK < words:
+        while self._first < words:
             yield self._window(words)
 
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        """Words that the next window labels, and those of its context on the right."""
+        return (EARLY_CHUNK, EARLY_AHEAD) if self._first < EARLY else (CHUNK, AHEAD)
+
     def _window(self, words: int) -> Window:
-        first = self._chunk * CHUNK
-        self._chunk += 1
-        last = first + CHUNK
-        start, end = max(0, first - BEFORE), min(words, last + AHEAD)
+        chunk, ahead = self._sizes
+        first, last = self._first, self._first + chunk
+        start, end = max(0, first - BEFORE), min(words, last + ahead)
+        self._first = last
         return Window(start, end, first, min(last, words), start == 0, end == words)
 
     @property
     def needed(self) -> int:
         """Index of the first word that later windows read."""
-        return max(0, self._chunk * CHUNK - BEFORE)
+        return max(0, self._first - BEFORE)

@@ -18,7 +18,7 @@ from torch import Tensor
 from asr.config import CasedTextConfig
 from asr.errors import ConfigError
 from asr.readable.batch import BOUNDARY, Vocabulary, pad
-from asr.readable.labels import Case, LabelledWord, Mark, labelled_words
+from asr.text.labels import Case, LabelledWord, Mark, labelled_words
 from asr.text.tokenizer import Tokenizer
 from asr.train.sentences import read_lines
 

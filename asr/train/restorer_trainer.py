@@ -15,10 +15,10 @@ from torch.nn.functional import cross_entropy
 from asr.config import RestorerRecipe
 from asr.model.checkpoint import TOKENIZER, load_weights, read_tensors
 from asr.model.run_folder import WEIGHTS
-from asr.readable.labels import Mark
-from asr.readable.measures import LabelCounts
 from asr.readable.network import RestorerNetwork
 from asr.readable.restorer import TrainedRestorer, load_restorer, save_restorer
+from asr.score.labels import LabelCounts
+from asr.text.labels import Mark
 from asr.train.card import command_line
 from asr.train.cased_text import IGNORED, Batch, CasedText, Document, WindowSampler, read_documents
 from asr.train.folder import best_folder, delete_best_except, missing_best

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from asr.console import one_line_errors
-from asr.readable.labels import Mark
-from asr.readable.measures import LabelCounts
 from asr.readable.restorer import load_restorer
 from asr.readable.text import readable_text, readable_tokens
+from asr.score.labels import LabelCounts
+from asr.text.labels import Mark
 from asr.train.cased_text import read_documents, simulated_pauses
 from asr.transcript import Word
 

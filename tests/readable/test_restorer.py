@@ -15,7 +15,7 @@ from asr.readable.batch import Vocabulary, pad
 from asr.readable.network import RestorerNetwork
 from asr.readable.restorer import LabelStream, TrainedRestorer, load_restorer, save_restorer
 from asr.readable.text import readable_text, readable_tokens
-from asr.readable.windows import AHEAD, BEFORE, CHUNK, WindowGrid
+from asr.readable.windows import AHEAD, BEFORE, CHUNK, EARLY, EARLY_AHEAD, EARLY_CHUNK, WindowGrid
 from asr.text.tokenizer import Tokenizer
 from asr.transcript import Word
 
@@ -92,14 +92,20 @@ def test_a_stream_labels_as_the_whole(count: int, restorer: TrainedRestorer) -> 
 
 @torch.inference_mode()
 def test_a_short_recording_is_one_window(restorer: TrainedRestorer) -> None:
-    words, pauses = some_words(CHUNK)
+    words, pauses = some_words(EARLY_CHUNK)
     ids = np.concatenate([[0], (vocabulary := Vocabulary(restorer.tokenizer)).ids(words), [0]])
     seconds = torch.tensor([[float("nan"), *(float("nan") if p is None else p for p in pauses), float("nan")]])
     cases, marks = restorer.network(vocabulary.pieces(ids[None]), seconds, torch.tensor([len(ids)]))
     found = restorer.label(words, pauses)
     assert [word.case for word in found] == cases[0, 1:-1].argmax(1).tolist()
     assert [word.mark for word in found] == marks[0, 1:-1].argmax(1).tolist()
-    assert len({(word.case, word.mark) for word in found}) > 2
+
+
+def test_the_first_words_are_labelled_soon(restorer: TrainedRestorer) -> None:
+    stream = LabelStream(restorer)
+    words, pauses = some_words(EARLY_CHUNK + EARLY_AHEAD + 1)
+    assert stream.add(words[:-1], pauses[:-1]) == []
+    assert len(stream.add(words[-1:], pauses[-1:])) == EARLY_CHUNK
 
 
 @pytest.mark.parametrize("words", [1, 48, 64, 65, 200, 1000])
@@ -109,7 +115,7 @@ def test_windows_label_every_word_once(words: int) -> None:
     assert [i for w in windows for i in range(w.first, w.last)] == list(range(words))
     for w in windows:
         assert w.start == max(0, w.first - BEFORE)
-        assert w.end == min(words, w.first + CHUNK + AHEAD)
+        assert w.end == min(words, w.first + (EARLY_CHUNK + EARLY_AHEAD if w.first < EARLY else CHUNK + AHEAD))
         assert (w.begins, w.ends) == (w.start == 0, w.end == words)
 
 

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import numpy as np
 import pytest
+from readable_support import Given, timed
 
-from asr.readable.labels import LabelledWord, labelled_words
-from asr.readable.text import Numbers, ReadableStream, Token, readable_text
+from asr.readable.numbers import CONNECTED
+from asr.readable.text import TITLES, Numbers, ReadableStream, Token, readable_text
 from asr.transcript import Word
-
-
-class Given:
-    """Labels of a known text, which arrive `late` words behind."""
-
-    def __init__(self, text: str, late: int = 0):
-        self.labels, self.late = list(labelled_words(text)), late
-        self.heard: list[str] = []
-        self.pauses: list[float | None] = []
-        self.done = 0
-
-    def add(self, words: Sequence[str], pauses: Sequence[float | None] | None = None) -> list[LabelledWord]:
-        self.heard += words
-        self.pauses += pauses or [None] * len(words)
-        return self._until(len(self.heard) - self.late)
-
-    def finish(self) -> list[LabelledWord]:
-        return self._until(len(self.heard))
-
-    def _until(self, end: int) -> list[LabelledWord]:
-        start, self.done = self.done, max(self.done, end)
-        return self.labels[start : self.done]
-
-
-def timed(text: str) -> list[Word]:
-    """The words of a text as a recogniser writes them, half a second each, the next 0.1 s later."""
-    return [Word(word.text.upper(), 0.6 * i, 0.6 * i + 0.5, 1 - i / 100) for i, word in enumerate(labelled_words(text))]
 
 
 def tokens_of(text: str, numbers: Numbers = "digits", split: int = 1000, late: int = 0) -> list[Token]:
@@ -97,5 +70,31 @@ def test_pauses_reach_across_segments_and_are_never_negative() -> None:
 def test_a_text_without_marks_is_written_in_parts() -> None:
     text = " ".join(["word"] * 450)
     stream = ReadableStream(Given(text))
-    assert len(stream.add(timed(text))) == 400
-    assert len(stream.finish()) == 50
+    assert len(stream.add(timed(text))) == 449  # the pause behind the last one is not known
+    assert len(stream.finish()) == 1
+
+
+def test_words_are_written_as_soon_as_nothing_behind_them_can_change_them() -> None:
+    stream = ReadableStream(Given("we had twenty five dollars and mister Ray laughed."))
+    written = [[token.text for token in stream.add([word])] for word in timed("we had twenty five dollars and mister ray laughed")]
+    assert written == [[], ["We"], ["had"], [], [], [], [], [], ["$25", "and", "Mr.", "Ray"]]
+    assert [token.text for token in stream.finish()] == ["laughed."]
+
+
+PLAIN = ["we", "saw", "it", "may", "june", "the", "Ray", "seven"]
+SPOKEN = [*sorted(CONNECTED), *PLAIN, *TITLES, "in", "at", "chapter", "between", "thirds", "seconds", "cent", "another"]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_rewrites_do_not_depend_on_when_words_arrive(seed: int) -> None:
+    """Random texts of words that numbers and titles are made of."""
+    random = np.random.default_rng(seed)
+    words = [str(word) + str(random.choice(["", "", "", "", ",", "."])) for word in random.choice(SPOKEN, 40)]
+    text = " ".join(word.capitalize() if random.random() < 0.1 else word for word in words)
+    assert tokens_of(text, split=1) == tokens_of(text)
+
+
+def test_another_language_has_no_rewrites() -> None:
+    text = "mister Ray had twenty five."
+    stream = ReadableStream(Given(text), language="de")
+    assert readable_text([*stream.add(timed(text)), *stream.finish()]) == "Mister Ray had twenty five."

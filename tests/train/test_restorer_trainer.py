@@ -14,8 +14,8 @@ from asr.config import LMRecipe, RestorerRecipe
 from asr.config_file import dump_config, load_recipe
 from asr.errors import ConfigError
 from asr.model.checkpoint import read_tensors
-from asr.readable.labels import Mark, labelled_words
 from asr.readable.restorer import load_restorer
+from asr.text.labels import Mark, labelled_words
 from asr.train import restorer_trainer
 from asr.train.cased_text import IGNORED, CasedText, Example, WindowSampler, read_documents, simulated_pauses
 from asr.train.log import read_log

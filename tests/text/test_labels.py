@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asr.readable.labels import Case, LabelledWord, Mark, case_of, labelled_words, written
+from asr.text.labels import Case, LabelledWord, Mark, case_of, labelled_words, written
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.readable.labels import Case, LabelledWord, Mark
+from asr.text.labels import Case, LabelledWord, Mark
 
 
 @dataclass

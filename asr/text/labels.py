@@ -1,10 +1,11 @@
 """Labels of words: the case of a word and the punctuation mark behind it. Cased text to labelled words, and back.
 
->>> words = labelled_words('"Well," said McCoy, "is it NASA?"')
->>> " ".join(f"{word.text}/{word.case.name}{word.mark.text}" for word in words)
-'well/CAPITAL, said/LOWER mccoy/CAPITAL, is/LOWER it/LOWER nasa/UPPER?'
->>> " ".join(written(word.text, word.case) + word.mark.text for word in words)
-'Well, said McCoy, is it NASA?'
+Examples:
+    >>> words = list(labelled_words('"Well," said McCoy, "is it NASA?"'))
+    >>> " ".join(f"{word.text}/{word.case.name}{word.mark.text}" for word in words)
+    'well/CAPITAL, said/LOWER mccoy/CAPITAL, is/LOWER it/LOWER nasa/UPPER?'
+    >>> " ".join(written(word.text, word.case) + word.mark.text for word in words)
+    'Well, said McCoy, is it NASA?'
 """
 
 from __future__ import annotations
@@ -108,10 +109,11 @@ def case_of(word: str) -> Case:
 def written(word: str, case: Case) -> str:
     """Return a word in a case.
 
-    >>> [written(w, Case.CAPITAL) for w in ("i'll", "o'brien", "mcdonald", "o'clock")]
-    ["I'll", "O'Brien", 'McDonald', "O'Clock"]
-    >>> written("fbi's", Case.UPPER)
-    "FBI's"
+    Examples:
+        >>> [written(w, Case.CAPITAL) for w in ("i'll", "o'brien", "mcdonald", "o'clock")]
+        ["I'll", "O'Brien", 'McDonald', "O'Clock"]
+        >>> written("fbi's", Case.UPPER)
+        "FBI's"
     """
     word = word.lower()
     if case is Case.LOWER:
