@@ -30,6 +30,9 @@ from asr.errors import AudioError, UsageError
 from asr.memory import Trimmer, limit_kernel_cache
 from asr.model.checkpoint import TrainedModel
 from asr.model.checkpoint import load_model as load_folder
+from asr.readable.restorer import find_restorer
+from asr.readable.segments import Readable, ReadableSegments
+from asr.readable.text import Numbers, TextForm
 from asr.sources import Audio, open_source, utterance_source
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
@@ -52,6 +55,8 @@ def load_model(
     language_model: Path | str | None = None,
     profile: Profile = "balanced",
     precision: Precision | None = None,
+    text: TextForm = "readable",
+    numbers: Numbers = "digits",
 ) -> Transcriber:
     """Load a model, ready to transcribe.
 
@@ -61,6 +66,9 @@ def load_model(
         language_model: a folder to use in place of the model's own language model, or "none".
         profile: fast, balanced or accurate, see `asr.decode.profiles`.
         precision: fp32, bf16 or int8; default: the profile's.
+        text: "readable" for capitals and punctuation, if the model folder holds a text restorer; "verbatim" for the words as the model writes
+            them.
+        numbers: "digits" or "words", in readable text.
 
     Raises:
         UsageError: the folder or the device does not exist, or the device cannot compute in the precision.
@@ -69,17 +77,23 @@ def load_model(
     Examples:
         >>> transcript = load_model().transcribe("examples/walk.flac")
         >>> transcript.words[0].text
-        'SHE'
+        'She'
     """
-    if profile not in get_args(Profile):
-        raise UsageError(f"profile {profile!r}: choose of {', '.join(get_args(Profile))}")
-    if precision is not None and precision not in get_args(Precision):
-        raise UsageError(f"precision {precision!r}: choose of {', '.join(get_args(Precision))}")
+    for name, value, known in (
+        ("profile", profile, get_args(Profile)),
+        ("precision", precision, (None, *get_args(Precision))),
+        ("text", text, get_args(TextForm)),
+        ("numbers", numbers, get_args(Numbers)),
+    ):
+        if value not in known:
+            raise UsageError(f"{name} {value!r}: choose of {', '.join(filter(None, known))}")
     limit_kernel_cache()
-    model = load_folder(Path(folder) if folder else EMBEDDED, pick_device(device))
+    folder, torch_device = Path(folder) if folder else EMBEDDED, pick_device(device)
+    model = load_folder(folder, torch_device)
+    restorer = find_restorer(folder, torch_device) if text == "readable" else None
     if language_model is not None:
         model = model.with_lm(None if str(language_model) == "none" else Path(language_model))
-    return Transcriber(in_profile(model, profile, precision))
+    return Transcriber(in_profile(model, profile, precision), readable=Readable(restorer, numbers) if restorer else None)
 
 
 class Transcriber:
@@ -93,6 +107,7 @@ class Transcriber:
         batch_seconds: float = BATCH_SECONDS,
         hotwords: Hotwords | None = None,
         nbest: int | None = None,
+        readable: Readable | None = None,
     ):
         """Prepare to transcribe.
 
@@ -103,6 +118,7 @@ class Transcriber:
             batch_seconds: speech in a batch (s).
             hotwords: phrases that the search favours, see `asr.load_hotwords`.
             nbest: readings kept of each segment; default: the whole beam, about 20 kB a segment for a beam of 16.
+            readable: how the text becomes readable; default: it stays as the model writes it.
 
         Raises:
             UsageError: the model cannot do this search.
@@ -112,6 +128,7 @@ class Transcriber:
                 f"the model needs frequencies up to {model.config.model.frontend.high_hz:g} Hz, and recordings are split into speech at {RATE} Hz: use asr evaluate"
             )
         self.model, self.batch_seconds, self.hotwords, self.nbest = model, batch_seconds, hotwords, nbest
+        self.readable = readable
         self._trimmer = Trimmer()
         self.decode = decode or model.search
         self.segment = segment or model.config.segment
@@ -224,7 +241,7 @@ class Transcriber:
         if hotwords is not None:
             phrases = hotwords if isinstance(hotwords, Path) else list(hotwords)
             favoured = load_hotwords(phrases, self.model.tokenizer).to(device) if phrases else None
-        return Transcriber(self.model, decode, self.segment, self.batch_seconds, favoured, self.nbest)
+        return Transcriber(self.model, decode, self.segment, self.batch_seconds, favoured, self.nbest, self.readable)
 
     def follow(
         self,
@@ -237,10 +254,12 @@ class Transcriber:
     ) -> Iterator[tuple[int, Event]]:
         """Transcribe recordings, and yield results as soon as they are there.
 
+        Readable text is some words behind: where a sentence ends depends on the words after it.
+
         Args:
             sources: the recordings.
             on_progress: called with the seconds of audio done since the last call.
-            on_recognized: called with the number of a recording, a segment of its speech and the result, as soon as it is recognised.
+            on_recognized: called with the number of a recording, a segment of its speech and the verbatim result, as soon as it is recognised.
             known: results of an earlier run for each recording, by the start of the segment (s); these segments are not recognised again.
             window_batches: batches in a window. Fewer give results more often, and are slower.
             first_seconds: speech in the first window (s); default: as in the others. With little, the first result comes soon.
@@ -249,7 +268,18 @@ class Transcriber:
             The number of a recording with each of its segments, in order of time, and then with its transcript or error. Recordings end in any
             order.
         """
-        known = known or {}
+        events = self._follow(sources, on_progress, on_recognized, known or {}, window_batches, first_seconds)
+        return events if self.readable is None else _make_readable(events, self.readable)
+
+    def _follow(
+        self,
+        sources: Sequence[Source],
+        on_progress: Callable[[float], None],
+        on_recognized: Callable[[int, SpeechSegment, Found], None],
+        known: Mapping[int, Mapping[float, Found]],
+        window_batches: float,
+        first_seconds: float | None,
+    ) -> Iterator[tuple[int, Event]]:
         stop = threading.Event()
         windows = read_windows(sources, self.segment, window_batches * self.batch_seconds, stop, first_seconds)
         found: dict[int, list[Segment | HeldBack]] = defaultdict(list)
@@ -319,6 +349,26 @@ class Transcriber:
         """Return the samples (N,) of a segment of speech at the model's rate."""
         rate = self.model.config.model.frontend.sample_rate
         return torch.from_numpy(speech.samples if rate == RATE else soxr.resample(speech.samples, RATE, rate))
+
+
+def _make_readable(events: Iterable[tuple[int, Event]], readable: Readable) -> Iterator[tuple[int, Event]]:
+    """Make the segments and transcripts of recordings readable."""
+    streams: dict[int, ReadableSegments] = defaultdict(readable.stream)
+    segments: dict[int, list[Segment]] = defaultdict(list)
+
+    def passed(number: int, found: Iterable[Segment | HeldBack]) -> Iterator[tuple[int, Event]]:
+        for one in found:
+            if isinstance(one, Segment):
+                segments[number].append(one)
+            yield number, one
+
+    for number, event in events:
+        if isinstance(event, (Segment, HeldBack)):
+            yield from passed(number, streams[number].add(event))
+            continue
+        yield from passed(number, streams.pop(number).finish() if number in streams else ())
+        done = tuple(segments.pop(number, ()))
+        yield number, replace(event, segments=done) if isinstance(event, Transcript) else event
 
 
 def in_order(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:

@@ -147,7 +147,9 @@ def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], exp
 
 @pytest.mark.parametrize(("text", "given"), [("kind: langauge_model", r"\S+recipe\.yaml: kind"), ("", "kind=langauge_model")])
 def test_a_recipe_of_an_unknown_kind_is_named(tmp_path: Path, text: str, given: str) -> None:
-    with pytest.raises(ConfigError, match=rf"^{given}: expected language_model, or no kind for a recogniser, not langauge_model$"):
+    with pytest.raises(
+        ConfigError, match=rf"^{given}: expected language_model, text_restorer, or no kind for a recogniser, not langauge_model$"
+    ):
         load_recipe(write(tmp_path, text), [] if text else ["kind=langauge_model"])
 
 

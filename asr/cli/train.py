@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from torch import nn
 
     from asr.model.checkpoint import TrainedLM, TrainedModel
+    from asr.readable.restorer import TrainedRestorer
     from asr.train.lm_trainer import LMTrainer
+    from asr.train.restorer_trainer import RestorerTrainer
     from asr.train.trainer import Trainer
+
+USES = {
+    "recogniser": "transcribe FILE --model",
+    "language_model": "evaluate --manifest FILE --language-model",
+    "text_restorer": "transcribe FILE --restorer",
+}
+"""Commands that use a model, by its kind."""
 
 
 @one_line_errors
@@ -32,7 +41,7 @@ def train(
     restart: Annotated[bool, typer.Option("--restart", help="Delete the run in the output folder and start again.")] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Write the model of a stopped run, without training on.")] = False,
 ) -> None:
-    """Train a recogniser or a language model, or resume a run that was stopped.
+    """Train a recogniser, a language model or a text restorer, or resume a run that was stopped.
 
     The folder `output` receives checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, for `asr transcribe --model`.
     Ctrl-C writes a checkpoint, from which the same command resumes. A second Ctrl-C stops at once, and keeps the last checkpoint.
@@ -42,6 +51,7 @@ def train(
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
       asr train recipes/finetune/las.yaml                                       fine-tune the bundled model
       asr train recipes/librispeech/lm.yaml                                     a language model
+      asr train recipes/text/restore.yaml                                       capitals and punctuation
       accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
       torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
       tensorboard --logdir runs/
@@ -53,7 +63,7 @@ def train(
 
 
 def _train(recipe: Path, overrides: list[str] | None, restart: bool, finish: bool) -> None:
-    from asr.config import LMRecipe
+    from asr.config import LMRecipe, RestorerRecipe
     from asr.config_file import load_recipe
 
     settings = load_recipe(recipe, overrides)
@@ -67,6 +77,16 @@ def _train(recipe: Path, overrides: list[str] | None, restart: bool, finish: boo
         folder = _run(lm_trainer, arguments)
         use = f"evaluate --language-model {shlex.quote(str(folder))} --lm-weight 0.5 --manifest FILE"
         lm_trainer.journal.say(f"finished: {folder}\nnext: {_program()} {use}")
+        return
+    if isinstance(settings, RestorerRecipe):
+        with err.status("starting …"):
+            from asr.train.restorer_trainer import RestorerTrainer
+
+            _report_stops(settings.output, arguments)
+            restorer_trainer = RestorerTrainer(settings, restart, finish)
+        folder = _run(restorer_trainer, arguments)
+        use = f"transcribe FILE --restorer {shlex.quote(str(folder))}"
+        restorer_trainer.journal.say(f"finished: {folder}\nnext: {_program()} {use}")
         return
     with err.status("starting …"):
         from asr.train.trainer import Trainer
@@ -84,7 +104,7 @@ def _program() -> str:
     return shlex.join(own_prefix())
 
 
-def _run(trainer: Trainer | LMTrainer, arguments: list[str]) -> Path:
+def _run(trainer: Trainer | LMTrainer | RestorerTrainer, arguments: list[str]) -> Path:
     """Train until the end or an interruption, and then end the process group: a process that only exits may abort the others.
 
     A process that fails exits at once. A run that stops prints its error, and the commands that use what it has.
@@ -138,7 +158,7 @@ def _report_stops(run: Path, arguments: list[str]) -> None:
 
 def _next_steps(run: Path, arguments: list[str], is_resumable: bool = True) -> Iterator[str]:
     """Yield the commands that use a stopped run, if it has a checkpoint."""
-    from asr.config_file import describes_lm
+    from asr.config_file import described_kind
     from asr.errors import AsrError
     from asr.model.run_folder import find_model
     from asr.train.command import command_again
@@ -151,7 +171,7 @@ def _next_steps(run: Path, arguments: list[str], is_resumable: bool = True) -> I
         yield f"write its model:  {command_again([*arguments, '--finish'])}"
     with contextlib.suppress(AsrError):  # no evaluation yet
         find_model(run)
-        use = "evaluate --manifest FILE --language-model" if describes_lm(run / "config.yaml") else "transcribe FILE --model"
+        use = USES[described_kind(run / "config.yaml")]
         yield f"use the best:     {_program()} {use} {shlex.quote(str(run))}"
 
 
@@ -164,7 +184,7 @@ def info(
     """Describe a model in ten lines: language, network, search, and the error rates on its card.
 
     The size is that of all files in the folder. The parameters of the listener, the speller and the CTC head are counted separately,
-    and so are those of a language model. A language model is described by its network and its perplexity.
+    and so are those of a language model. A language model or a text restorer is described by its network and its dev figures.
 
       asr info
       asr info runs/an4/model --card
@@ -173,12 +193,15 @@ def info(
     from rich.markdown import Markdown
 
     from asr.config import EMBEDDED
-    from asr.config_file import describes_lm, dump_config
+    from asr.config_file import described_kind, dump_config
     from asr.model.checkpoint import CONFIG, load_lm, load_model
+    from asr.readable.restorer import load_restorer
 
     folder = announced(model) if model else EMBEDDED
-    is_lm = (folder / CONFIG).is_file() and describes_lm(folder / CONFIG)
-    loaded = load_lm(folder) if is_lm else load_model(folder)
+    kind = described_kind(folder / CONFIG) if (folder / CONFIG).is_file() else "recogniser"
+    loaders: dict[str, Callable[[Path], TrainedModel | TrainedLM | TrainedRestorer]]
+    loaders = {"recogniser": load_model, "language_model": load_lm, "text_restorer": load_restorer}
+    loaded = loaders[kind](folder)
     if card:
         if out.is_terminal:
             out.print(Markdown(escape_controls(loaded.card)))
@@ -191,25 +214,25 @@ def info(
             print_line(f"{name:<15} {value}")
 
 
-def _summary(folder: Path, model: TrainedModel | TrainedLM) -> Iterator[tuple[str, str]]:
+def _summary(folder: Path, model: TrainedModel | TrainedLM | TrainedRestorer) -> Iterator[tuple[str, str]]:
     """Yield names and values of the lines that describe a model."""
-    from asr.model.checkpoint import TrainedLM
+    from asr.model.checkpoint import TrainedModel
 
     megabytes = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
     yield "model", f"{folder}, {megabytes:.1f} MB"
-    yield from _summary_of_lm(model) if isinstance(model, TrainedLM) else _summary_of_recogniser(model)
+    yield from _recogniser_summary(folder, model) if isinstance(model, TrainedModel) else _text_model_summary(model)
     yield "more", "--card prints the model card, --config the config"
 
 
-def _summary_of_lm(model: TrainedLM) -> Iterator[tuple[str, str]]:
-    yield "kind", f"language model, {len(model.tokenizer)} tokens"
-    yield "network", model.config.model.description
+def _text_model_summary(model: TrainedLM | TrainedRestorer) -> Iterator[tuple[str, str]]:
+    yield "kind", f"{model.config.kind.replace('_', ' ')}, {len(model.tokenizer)} tokens"
     yield "parameters", f"{_millions(model.network):.2f} M"
-    for value in re.findall(r"^\| dev perplexity \| (.*?) *\|$", model.card, re.MULTILINE)[:1]:
-        yield "dev perplexity", value.split(",")[0]
+    yield from re.findall(r"^\| (network|dev [\w -]+) \| (.*?) *\|$", model.card, re.MULTILINE)
 
 
-def _summary_of_recogniser(model: TrainedModel) -> Iterator[tuple[str, str]]:
+def _recogniser_summary(folder: Path, model: TrainedModel) -> Iterator[tuple[str, str]]:
+    from asr.readable.restorer import find_restorer
+
     network, search, frontend = model.config.model, model.config.decode, model.config.model.frontend
     parts = {name: _millions(part) for name, part in model.network.named_children()}
     yield "language", f"{model.config.language}, {len(model.tokenizer)} tokens"
@@ -219,6 +242,8 @@ def _summary_of_recogniser(model: TrainedModel) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{sum(parts.values()):.2f} M ({shares})"
     yield "language model", f"{_millions(model.lm.network):.2f} M parameters" if model.lm else "none"
     lm = f", language model {search.lm_weight:g}" if model.lm else ""
+    restorer = find_restorer(folder)
+    yield "text restorer", f"{_millions(restorer.network):.2f} M parameters" if restorer else "none: texts are as the model writes them"
     yield "search", f"beam {search.beam}, weights: CTC {search.ctc_weight:g}{lm}"
     for name, value in re.findall(r"^\| ([\w-]+ WER) \| (.*?) *\|$", model.card, re.MULTILINE)[:2]:
         yield name, value.split(";")[0]

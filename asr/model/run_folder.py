@@ -98,5 +98,9 @@ def _in_words(figure: float, run: Path) -> str:
     except (OSError, UnicodeDecodeError, NotYamlError):
         config = None
     kind = config.get("kind", "recogniser") if isinstance(config, dict) else ""
-    words = {"recogniser": f"dev WER {figure:.2f} %", "language_model": f"dev perplexity {figure:.1f}"}
+    words = {
+        "recogniser": f"dev WER {figure:.2f} %",
+        "language_model": f"dev perplexity {figure:.1f}",
+        "text_restorer": f"dev error {figure:.2f} %",
+    }
     return words.get(kind, f"dev figure {figure:.2f}")

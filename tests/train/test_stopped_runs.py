@@ -76,7 +76,7 @@ def test_limits_below_what_is_done_are_refused(tone_config: Config, monkeypatch:
 def test_a_refusal_names_both_values(tone_config: Config) -> None:
     Trainer(limited(tone_config, epochs=1)).run()
     other = limited(tone_config, epochs=1, learning_rate=0.5, batch_seconds=7.0)
-    expected = "another train.learning_rate (0.001; asked for: 0.5), train.batch_seconds (6.0; asked for: 7.0): choose another folder"
+    expected = "another train.learning_rate (0.001; asked for: 0.5), train.batch_seconds (6.0; asked for: 7.0): keep its values, choose another folder"
     with pytest.raises(ConfigError, match=re.escape(expected)):
         Trainer(other)
 
