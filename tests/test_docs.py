@@ -81,7 +81,7 @@ def test_the_python_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.chdir(ROOT)
     for block in blocks(page, "python"):
         exec(block, {})
-    assert "THE OLD MAN WALKED SLOWLY" in capsys.readouterr().out
+    assert "The old man walked slowly" in capsys.readouterr().out
 
 
 SCORING = [ROOT / "README.md", ROOT / "manifests" / "README.md", DOCS / "tutorials" / "reports.md"]
