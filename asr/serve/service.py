@@ -150,6 +150,7 @@ class Service:
             request_id=request_id.get(),
             on_event=on_event,
         )
+        self._queue.add_reader()
         self._readers.submit(self._read, job, options.hotwords)
         recording.kept = True
         return job
@@ -191,6 +192,7 @@ class Service:
             log.exception("a recording could not be read", extra={"request_id": job.request_id})
             self._fail(job, e)
         finally:
+            self._queue.remove_reader()
             job.recording.close()
 
     def _work(self) -> None:

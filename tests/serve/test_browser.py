@@ -467,8 +467,9 @@ def test_a_recording_survives_a_server_that_is_gone(browser: Chrome, saved: Path
         assert browser.execute_script(leaving)
 
         live.service.stopping = True
-        browser.execute_script("const record = document.getElementById('record'); record.click();")
+        browser.find_element(By.ID, "record").click()
         until(browser, visible("error"))
+        assert text(browser, "live-note") == ""  # no text will replace it
         assert browser.execute_script(leaving)
         browser.find_element(By.ID, "save").click()
         file = saved / "recording.webm"

@@ -22,10 +22,7 @@ const microphone = new Microphone({
     clear();
     end();
   },
-  file: (file) => {
-    transcribe({ file, recorded: true });
-    at("live").hidden = false; // until the final text arrives
-  },
+  file: (file) => transcribe({ file, recorded: true }),
   error: showError,
   announce,
 });
@@ -87,6 +84,7 @@ function transcribe(chosen) {
   const problem = sizeProblem(file);
   if (problem) return refuse({ message: problem, code: "file_too_large" });
   protect(recorded);
+  at("live").hidden = !recorded; // until the final text arrives
   openPlayer(file);
   announce("Uploading.");
   showProgress("Uploading …", 0);
@@ -186,6 +184,7 @@ function cancel() {
 
 /* Offer another attempt, and a recording of the microphone as a file. */
 function offerAgain(retry) {
+  at("live-note").textContent = "";
   at("again").hidden = !(retry || source.recorded);
   at("retry").hidden = !retry;
   at("save").hidden = !source.recorded;
