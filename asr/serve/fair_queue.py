@@ -115,7 +115,9 @@ class FairQueue(Generic[SomeFlow]):
                     return []
                 self._changed.wait_for(lambda: self._segments or self._closed)
                 until = time.monotonic() + self.window_seconds
-                while self._readers and not self._closed and self._seconds() < self.batch_seconds and (left := until - time.monotonic()) > 0:
+                while (
+                    self._readers and not self._closed and self._seconds() < self.batch_seconds and (left := until - time.monotonic()) > 0
+                ):
                     self._changed.wait(left)
             batch = self._next_batch()
             flows = len({id(item.job) for item in self._segments})
