@@ -11,7 +11,7 @@ import functools
 import os
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -240,7 +240,7 @@ class Transcriber:
         known: Mapping[int, Mapping[float, Found]] | None = None,
         window_batches: float = WINDOW_BATCHES,
         first_seconds: float | None = None,
-    ) -> Iterator[tuple[int, Event]]:
+    ) -> Generator[tuple[int, Event], None, None]:
         """Transcribe recordings, and yield results as soon as they are there.
 
         Args:
