@@ -65,12 +65,22 @@ class Segment:
     readings: tuple[Reading, ...]
     """best first, never empty"""
     words: tuple[Word, ...]
-    """words of the best reading, with times; empty for a model without a CTC head"""
+    """words of the text, with times; empty for a model without a CTC head"""
     doubtful: bool = False
     """whether the CTC evidence for the words is weak: they may be invented"""
+    readable: str | None = None
+    """the text with capitals, punctuation and numbers; None: the text is as the model wrote it"""
+    verbatim_words: tuple[Word, ...] = ()
+    """with a readable text: the words as the model wrote them, with times"""
 
     @property
     def text(self) -> str:
+        """the readable text, or else that of the best reading"""
+        return self.readings[0].text if self.readable is None else self.readable
+
+    @property
+    def verbatim_text(self) -> str:
+        """the text as the model wrote it: that of the best reading"""
         return self.readings[0].text
 
     @property
@@ -135,6 +145,11 @@ class Transcript:
     @property
     def text(self) -> str:
         return " ".join(segment.text for segment in self.segments if segment.text)
+
+    @property
+    def verbatim_text(self) -> str:
+        """the text as the model wrote it, without capitals, punctuation and numbers in digits"""
+        return " ".join(segment.verbatim_text for segment in self.segments if segment.verbatim_text)
 
     @property
     def words(self) -> tuple[Word, ...]:

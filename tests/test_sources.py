@@ -23,7 +23,7 @@ WALK = ROOT / "examples" / "walk.flac"
 
 @pytest.fixture(scope="module")
 def model() -> Transcriber:
-    return asr.load_model(device="cpu", profile="fast", precision="fp32")
+    return asr.load_model(device="cpu", profile="fast", precision="fp32", text="verbatim")
 
 
 SOURCES: dict[str, Callable[[Path], Any]] = {

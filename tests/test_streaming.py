@@ -26,7 +26,7 @@ RATE = 16_000
 
 @pytest.fixture(scope="module")
 def model() -> Transcriber:
-    return asr.load_model(device="cpu", profile="fast", precision="fp32")
+    return asr.load_model(device="cpu", profile="fast", precision="fp32", text="verbatim")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
     from asr.model.checkpoint import TrainedModel
     from asr.train.lm_trainer import LMTrainer
+    from asr.train.restorer_trainer import RestorerTrainer
     from asr.train.trainer import Trainer
+
+USES = {
+    "recogniser": "transcribe FILE --model",
+    "language_model": "evaluate --manifest FILE --language-model",
+    "text_restorer": "transcribe FILE --restorer",
+}
+"""Commands that use a model, by its kind."""
 
 
 @one_line_errors
@@ -31,7 +39,7 @@ def train(
     restart: Annotated[bool, typer.Option("--restart", help="Delete the run in the output folder and start again.")] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Write the model of a stopped run, without training on.")] = False,
 ) -> None:
-    """Train a recogniser or a language model, or resume a run that was stopped.
+    """Train a recogniser, a language model or a text restorer, or resume a run that was stopped.
 
     The folder `output` receives checkpoints, the tokenizer, TensorBoard curves, and at the end `model/`, for `asr transcribe --model`.
     Ctrl-C writes a checkpoint, from which the same command resumes. A second Ctrl-C stops at once. `--finish` makes a model of what is
@@ -41,6 +49,7 @@ def train(
       asr train recipes/an4/las.yaml train.epochs=20 model.ctc_weight=0 decode.ctc_weight=0 output=runs/no-ctc
       asr train recipes/finetune/las.yaml                                       fine-tune the bundled model
       asr train recipes/librispeech/lm.yaml                                     a language model
+      asr train recipes/text/restore.yaml                                       capitals and punctuation
       accelerate launch --num_processes 2 -m asr train recipes/an4/las.yaml     two GPUs
       torchrun --nproc_per_node 2 -m asr train recipes/an4/las.yaml             two processes on CPUs
       tensorboard --logdir runs/
@@ -52,7 +61,7 @@ def train(
 
 
 def _train(recipe: Path, overrides: list[str] | None, restart: bool, finish: bool) -> None:
-    from asr.config import LMRecipe
+    from asr.config import LMRecipe, RestorerRecipe
     from asr.config_file import load_recipe
 
     settings = load_recipe(recipe, overrides)
@@ -65,6 +74,14 @@ def _train(recipe: Path, overrides: list[str] | None, restart: bool, finish: boo
         folder = _run(lm_trainer, again)
         lm_trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --language-model {folder} --lm-weight 0.5 --manifest FILE")
         return
+    if isinstance(settings, RestorerRecipe):
+        with err.status("starting …"):
+            from asr.train.restorer_trainer import RestorerTrainer
+
+            restorer_trainer = RestorerTrainer(settings, restart, finish)
+        folder = _run(restorer_trainer, again)
+        restorer_trainer.journal.say(f"finished: {folder}\nnext: asr transcribe FILE --restorer {folder}")
+        return
     with err.status("starting …"):
         from asr.train.trainer import Trainer
 
@@ -73,7 +90,7 @@ def _train(recipe: Path, overrides: list[str] | None, restart: bool, finish: boo
     trainer.journal.say(f"finished: {folder}\nnext: asr evaluate --model {folder} --manifest FILE")
 
 
-def _run(trainer: Trainer | LMTrainer, again: str) -> Path:
+def _run(trainer: Trainer | LMTrainer | RestorerTrainer, again: str) -> Path:
     """Train until the end or an interruption, and then end the process group: a process that only exits may abort the others.
 
     A process that fails exits at once. A run that stops prints its error, and the commands that use what it has.
@@ -107,7 +124,7 @@ def _run(trainer: Trainer | LMTrainer, again: str) -> Path:
 
 def _next_steps(run: Path, again: str) -> Iterator[str]:
     """Yield the commands that use a stopped run, if it has a checkpoint."""
-    from asr.config_file import describes_lm
+    from asr.config_file import described_kind
     from asr.errors import AsrError
     from asr.model.run_folder import find_model
     from asr.train.folder import has_checkpoint
@@ -118,7 +135,7 @@ def _next_steps(run: Path, again: str) -> Iterator[str]:
     yield f"write its model:  {again} --finish"
     with contextlib.suppress(AsrError):  # no evaluation yet
         find_model(run)
-        use = "evaluate --manifest FILE --language-model" if describes_lm(run / "config.yaml") else "transcribe FILE --model"
+        use = USES[described_kind(run / "config.yaml")]
         yield f"use the best:     asr {use} {shlex.quote(str(run))}"
 
 
@@ -159,6 +176,8 @@ def info(
 
 def _summary(folder: Path, model: TrainedModel) -> Iterator[tuple[str, str]]:
     """Yield names and values of the lines that describe a model."""
+    from asr.readable.restorer import find_restorer
+
     network, search, frontend = model.config.model, model.config.decode, model.config.model.frontend
     megabytes = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
     parts = {name: _millions(part) for name, part in model.network.named_children()}
@@ -170,6 +189,8 @@ def _summary(folder: Path, model: TrainedModel) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{sum(parts.values()):.2f} M ({shares})"
     yield "language model", f"{_millions(model.lm.network):.2f} M parameters" if model.lm else "none"
     lm = f", language model {search.lm_weight:g}" if model.lm else ""
+    restorer = find_restorer(folder)
+    yield "text restorer", f"{_millions(restorer.network):.2f} M parameters" if restorer else "none: texts are as the model writes them"
     yield "search", f"beam {search.beam}, weights: CTC {search.ctc_weight:g}{lm}"
     for name, value in re.findall(r"^\| ([\w-]+ WER) \| (.*?) *\|$", model.card, re.MULTILINE)[:2]:
         yield name, value.split(";")[0]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import typer
 
-from asr.cli.search import SearchOptions
+from asr.cli.search import TranscriptOptions
 from asr.cli.stopping import Stopped, Stops
 from asr.console import AudioProgress, audio_progress, err, format_duration, out, print_error, print_line, print_note
 from asr.errors import AudioError, UsageError
@@ -63,7 +63,7 @@ class Settings:
         overwrite: whether existing files are replaced.
     """
 
-    search: SearchOptions
+    search: TranscriptOptions
     options: OutputOptions
     channel: int | None
     track: int | None

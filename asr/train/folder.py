@@ -18,9 +18,9 @@ from pathlib import Path
 from accelerate import Accelerator
 from filelock import BaseFileLock, FileLock, Timeout
 
-from asr.config import Config, LMRecipe
+from asr.config import Config, LMRecipe, RestorerRecipe
 from asr.config.problems import format_value
-from asr.config_file import describes_lm, differences, dump_config, holds_recipe, load_config
+from asr.config_file import described_kind, differences, dump_config, holds_recipe, load_config, with_article
 from asr.errors import AsrError, ConfigError, UsageError
 from asr.files import clean_folder, write_atomically
 from asr.model.run_folder import WEIGHTS
@@ -101,7 +101,7 @@ def _holder(lock: Path) -> str:
     return words if re.fullmatch(r"process [0-9]+ on [\w.-]+", words) else "another process"
 
 
-def open_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str], lock: FolderLock) -> None:
+def open_folder(config: Config | LMRecipe | RestorerRecipe, restart: bool, may_change: Collection[str], lock: FolderLock) -> None:
     """Check the output folder (see `check_folder`). If it exists, lock it and remove temporary files of killed processes."""
     check_folder(config, restart, may_change)
     if config.output.is_dir():
@@ -112,7 +112,7 @@ def open_folder(config: Config | LMRecipe, restart: bool, may_change: Collection
         check_folder(config, restart, may_change)  # another process may have written into it meanwhile
 
 
-def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collection[str]) -> None:
+def check_folder(config: Config | LMRecipe | RestorerRecipe, restart: bool, may_change: Collection[str]) -> None:
     """Check whether a run may use `config.output`. Changes nothing.
 
     The folder must be new, or hold a run with the same config, or `restart` must be set. A run without a checkpoint, such as one that was
@@ -140,9 +140,8 @@ def check_folder(config: Config | LMRecipe, restart: bool, may_change: Collectio
     if restart and start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
         raise UsageError(f"{folder}: --restart would delete {start}, which train.start_from names: {elsewhere}")
     if not restart and has_checkpoint(folder):
-        if describes_lm(record) != isinstance(config, LMRecipe):
-            kind = "a recogniser" if isinstance(config, LMRecipe) else "a language model"
-            raise ConfigError(f"{folder}: holds a run of {kind}: {elsewhere}, or begin anew with --restart")
+        if (kind := described_kind(record)) != getattr(config, "kind", "recogniser"):
+            raise ConfigError(f"{folder}: holds a run of {with_article(kind)}: {elsewhere}, or begin anew with --restart")
         before, now = (c.model_dump(mode="json") for c in (load_config(type(config), record), config))
         changed = {
             key: values
@@ -169,7 +168,12 @@ def _check_limits(folder: Path, changed: Mapping[str, tuple[float | None, float 
 
 
 def claim_folder(
-    config: Config | LMRecipe, restart: bool, may_change: Collection[str], tokenizer: Tokenizer, accelerator: Accelerator, lock: FolderLock
+    config: Config | LMRecipe | RestorerRecipe,
+    restart: bool,
+    may_change: Collection[str],
+    tokenizer: Tokenizer,
+    accelerator: Accelerator,
+    lock: FolderLock,
 ) -> None:
     """Take over the folder that `open_folder` has checked: lock it, empty it for a restart, and write the config and the tokenizer."""
     folder = config.output

@@ -1,4 +1,4 @@
-"""The part that the trainers of recognisers and of language models share."""
+"""The part that the trainers of recognisers, language models and text restorers share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from asr.config import Config, LMFolderConfig, LMRecipe, ModelFolderConfig
+from asr.config import Config, LMFolderConfig, LMRecipe, ModelFolderConfig, RestorerFolderConfig, RestorerRecipe
 from asr.config.problems import format_value
 from asr.config_file import differences, load_config
 from asr.errors import ConfigError, ModelError, UsageError
@@ -23,7 +23,7 @@ from asr.train.journal import Journal
 from asr.train.learner import Learner
 from asr.train.state import Position
 
-Recipe = TypeVar("Recipe", Config, LMRecipe)
+Recipe = TypeVar("Recipe", Config, LMRecipe, RestorerRecipe)
 
 
 class Run(ABC, Generic[Recipe]):
@@ -125,7 +125,7 @@ class Run(ABC, Generic[Recipe]):
 
 
 @contextlib.contextmanager
-def explained_mismatch(config: Config | LMRecipe, start: Path, parts: Sequence[str] | None = None) -> Iterator[None]:
+def explained_mismatch(config: Config | LMRecipe | RestorerRecipe, start: Path, parts: Sequence[str] | None = None) -> Iterator[None]:
     """A context that loads the weights of `train.start_from`.
 
     Args:
@@ -139,7 +139,7 @@ def explained_mismatch(config: Config | LMRecipe, start: Path, parts: Sequence[s
     try:
         yield
     except ModelError:
-        theirs: Config | LMRecipe | ModelFolderConfig | LMFolderConfig
+        theirs: Config | LMRecipe | RestorerRecipe | ModelFolderConfig | LMFolderConfig | RestorerFolderConfig
         theirs = load_config(type(config.folder_config()), start / "config.yaml")
         before, now = (c.model.model_dump(mode="json") for c in (theirs, config))
         differing = {

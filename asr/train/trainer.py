@@ -24,6 +24,7 @@ from asr.decode.attention import attention_picture
 from asr.errors import AsrError, ConfigError
 from asr.model.checkpoint import (
     LM,
+    TEXT,
     TOKENIZER,
     TrainedModel,
     load_lm,
@@ -80,6 +81,7 @@ class Trainer(Run[Config]):
         self.student = Student(self.network, self.teacher, config.train.teacher_layer) if self.teacher else self.network
         lm = whole / LM if whole and config.decode.lm_weight else None
         self.lm = load_lm(lm, self.accelerator.device) if lm and lm.is_dir() else None
+        self.restorer = whole / TEXT if whole and (whole / TEXT).is_dir() else None
         augmenter = WaveformAugmenter(config.augment, config.model.frontend.sample_rate)
         (readable, unreadable), (dev_examples, dev_unreadable) = from_rank_0(
             self.accelerator, lambda: (encode_utterances(train, self.tokenizer), encode_utterances(dev, self.tokenizer))
@@ -317,7 +319,7 @@ class Trainer(Run[Config]):
                 self.lm is not None,
                 computed(self.journal.computations),
             )
-            save_model(self.folder / "model", replace(models[name], config=config, card=card), half=True)
+            save_model(self.folder / "model", replace(models[name], config=config, card=card), half=True, restorer=self.restorer)
             delete_best_except({step for _, step in position.best}, self.folder)
         self.accelerator.wait_for_everyone()
         return self.folder / "model"

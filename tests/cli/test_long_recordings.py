@@ -68,7 +68,7 @@ def stop_after(calls: int, monkeypatch: pytest.MonkeyPatch, error: type[BaseExce
     return batches
 
 
-FAST = ("--profile", "fast", "--precision", "fp32", "--batch-seconds", "8", "-f", "txt,srt")
+FAST = ("--text", "verbatim", "--profile", "fast", "--precision", "fp32", "--batch-seconds", "8", "-f", "txt,srt")
 
 
 def test_a_stopped_recording_goes_on_with_the_same_command(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
