@@ -165,7 +165,7 @@ def _stream(form: _Form) -> bool:
 def _verbatim(form: _Form) -> bool:
     value = form.one("text")
     if value not in (None, "readable", "verbatim"):
-        raise _invalid("text", f"is {_shown(value or '')}, expected readable or verbatim")
+        raise _invalid("text", f"is {_quote_value(value)}, expected readable or verbatim")
     return value == "verbatim"
 
 
