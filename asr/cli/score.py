@@ -120,11 +120,11 @@ def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str 
 
     for note in matching_notes(found, missing):
         print_note(note)
-    out.print(error_table(found, title))
+    out.print(error_table(found, title, out.width))
     for line in (*interval_lines(found), *conclusion_lines(found), *comparison_lines(found)):
         print_line(line)
     for key in by:
-        out.print(group_table(found, key))
+        out.print(group_table(found, key, out.width))
     for system in found.systems:
         for line in error_lines(system, named=len(found.systems) > 1):
             print_line(line)
