@@ -309,7 +309,7 @@ def test_a_mistaken_command_leaves_the_run_unchanged(tone_config: Config, tiny_f
     data, train, tokenizer = tone_config.data, tone_config.train, tone_config.tokenizer
     for change, message in (
         ({"data": data.model_copy(update={"dev": (tmp_path / "nope.json",)})}, r"nope\.json: no such manifest"),
-        ({"data": data.model_copy(update={"train": (empty, empty)})}, r"no utterance of data\.train .*nowhere\.wav: no such file \(and 1 more\)$"),
+        ({"data": data.model_copy(update={"train": (empty, empty)})}, r"no utterance of data\.train .*nowhere\.wav: no such file \(and 1 more\): `asr manifest check "),
         ({"tokenizer": tokenizer.model_copy(update={"model": tmp_path / "nope.model"})}, r"nope\.model: no such file"),
         ({"train": train.model_copy(update={"start_from": damaged})}, r"damaged or not a safetensors file"),
         ({"train": train.model_copy(update={"start_from": done})}, rf"--restart would delete {done}, which train\.start_from names"),
