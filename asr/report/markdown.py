@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from asr.report.columns import compared_columns, show
+from asr.report.conclusion import conclusion
 
 ENTRIES = 10  # of each list
 GROUPS = 12  # of each key
@@ -24,6 +25,9 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield f"{reference['utterances']:,} utterances, {reference['words']:,} words of {_code(reference['file'] or 'the references')}"
     yield from (_normalized(normalizer, report["alignment"]), "")
     yield from _system_table(systems)
+    drawn = conclusion(report)
+    if drawn:
+        yield from (f"{_cell(drawn.text)} {_cell(drawn.note)}", "")
     for comparison in report["comparisons"]:
         yield f"- {_cell(' '.join(filter(None, (comparison['verdict'] + '.', comparison['explanation']))))}"
     if report["comparisons"]:

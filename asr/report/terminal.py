@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from asr.report.columns import COUNTS, UNITS, Format, Number, compared_columns, show
+from asr.report.conclusion import conclusion
 from asr.report.data import summary
 from asr.score.evaluation import Evaluation, SystemResult
 from asr.score.groups import Group
@@ -82,6 +83,13 @@ def interval_lines(found: Evaluation) -> Iterator[str]:
         if spreads:
             shown = (f"{100 * one.low:.2f} to {100 * one.high:.2f} % over {one.unit}" for one in spreads)
             yield f"WER, {100 * spreads[0].level:g} % interval: {', '.join(shown)}"
+
+
+def conclusion_lines(found: Evaluation) -> Iterator[str]:
+    """Name the best of more than two systems."""
+    drawn = conclusion(summary(found)) if len(found.systems) > 2 else None
+    if drawn:
+        yield drawn.text
 
 
 def comparison_lines(found: Evaluation) -> Iterator[str]:
