@@ -11,9 +11,11 @@ from rich.table import Table
 from asr.report.columns import COUNTS, UNITS, Format, Number, compared_columns, show
 from asr.report.conclusion import conclusion
 from asr.report.data import summary
+from asr.report.readable import table as table_of_readable
 from asr.score.evaluation import Evaluation, SystemResult
 from asr.score.groups import Group
 from asr.score.wer import word_errors
+from asr.text.formats.record import VERBATIM
 from asr.text.normalize import APOSTROPHES, is_latin
 
 ENTRIES = 8  # of each list
@@ -24,9 +26,14 @@ RATE = COUNTS[0]
 
 
 def formats_line(found: Evaluation) -> str:
-    """Name the format of each file, so that a wrong detection is noticed."""
-    files = {found.reference.file: found.reference.form} | {system.file: system.form for system in found.systems}
+    """Name the format of each file, and a key that is no usual one, so that a wrong choice is noticed."""
+    files = {found.reference.file: _form(found.reference.form, found.reference.key)}
+    files |= {system.file: _form(system.form, system.key) for system in found.systems}
     return "read: " + ", ".join(f"{file} as {form}" for file, form in files.items())
+
+
+def _form(form: str, key: str) -> str:
+    return f"{form} ({key})" if key == VERBATIM else form
 
 
 def error_table(found: Evaluation, title: str) -> Table:
@@ -35,6 +42,17 @@ def error_table(found: Evaluation, title: str) -> Table:
     title += "" if change.name == "none" else f" · {change.name} {change.version} ({change.hash})"
     data = summary(found)
     return _one_system(data["systems"][0], title) if len(found.systems) == 1 else _systems(data, title)
+
+
+def readable_table(found: Evaluation) -> Table | None:
+    """Table of the measures of readable text, a row for each; None if they are not measured."""
+    headings, rows = table_of_readable(summary(found)["systems"])
+    if not rows:
+        return None
+    table = _table("", headings)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _table(title: str, names: list[str]) -> Table:
@@ -146,8 +164,19 @@ def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
     if found.emptied:
         emptied = f"{found.normalizer.name} leaves no word of the reference of {_ids(found.emptied)}"
         yield f"{emptied}: words recognised there count as inserted"
-    if found.normalizer.name == "none":
+    if any(system.readable for system in found.systems):
+        yield from _label_notes(found)
+    elif found.normalizer.name == "none":
         yield from _spelling_notes(found)
+
+
+def _label_notes(found: Evaluation) -> Iterator[str]:
+    """Notes on texts without punctuation marks or without case, on which --readable cannot judge."""
+    if not any(system.readable and system.readable.all_marks.reference for system in found.systems):
+        yield "the references have no punctuation marks: --readable cannot measure those of the hypotheses"
+    letters = [c for text in found.references for c in text if c.lower() != c.upper()]
+    if letters and (all(map(str.isupper, letters)) or all(map(str.islower, letters))):
+        yield "the references have letters of one case only: --readable cannot measure the case of the hypotheses"
 
 
 def _spelling_notes(found: Evaluation) -> Iterator[str]:

@@ -5,6 +5,7 @@
     {"start": 0.4, "end": 1.1, "text": " HELLO"}                                      faster-whisper's segments, written one by one
     {"transcription": [{"offsets": {"from": 400, "to": 1100}, "text": " HELLO"}]}     whisper.cpp (ms)
     {"text": "HELLO", "chunks": [{"timestamp": [0.4, 1.1], "text": " HELLO"}]}        pipelines of transformers
+    {"text": "Hello.", "verbatim_text": "HELLO", "segments": [ … ]}                   asr transcribe, with readable text
     {"a1": "HELLO", "a2": {"text": "WORLD"}}                                          texts by id or recording
     {"utts": {"a1": {"output": [{"text": "HELLO", "rec_text": "HALLO<eos>"}]}}}       ESPnet 1
 
@@ -29,6 +30,7 @@ from asr.text.formats.record import (
     OFFSET,
     SPEAKER,
     TEXT,
+    VERBATIM,
     FormatProblem,
     Record,
     Records,
@@ -200,6 +202,8 @@ def _segment(segment: Any, number: int) -> dict[str, Any]:
         found |= {OFFSET: float(start), END: math.inf}
     elif start is not None or end is not None:
         raise FormatProblem(number, f"a segment starts at {shorten(repr(start))} and ends at {shorten(repr(end))}, expected seconds")
+    if isinstance(segment.get(VERBATIM), str):
+        found[VERBATIM] = " ".join(segment[VERBATIM].split())
     speaker = segment.get(SPEAKER)
     return found | ({SPEAKER: speaker} if isinstance(speaker, str) else {})
 
