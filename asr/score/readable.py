@@ -40,7 +40,7 @@ _DOUBLE_QUOTES = re.compile("[“”„‟«»]")
 _SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ABBREVIATION = re.compile(r"\b(Mr|Mrs|Ms|Messrs|Dr|Prof|Rev|Hon|Gen|Col|Capt|Lt|Sgt|St)\.(?=\s+[^\W\d_])|\b(No)\.(?=\s*\d)|\b(vs)\.")
 _INITIAL = re.compile(r"\b([A-HJ-Z])\.(?=\s+[A-Z])")
-_INITIALISM = re.compile(r"(?<![^\W_])((?:[A-Za-z]\.)+[A-Za-z])\.(?=(\W*)(\w?))")
+_INITIALISM = re.compile(r"(?<![^\W_])(?<![A-Za-z]\.)((?:[A-Za-z]\.)+[A-Za-z])\.(?![^\W_])(?=(\W*)(\w?))")
 
 
 @dataclass(frozen=True)
@@ -225,10 +225,10 @@ def _errors_by_whisper(
     """Count word errors after Whisper's normaliser, (systems, n, 4); None if it is not installed, or fails on a text."""
     try:
         change: Callable[[str], str] = load_normalizer(NUMBERS)
-        expected = [change(unicode_form("NFC", text)).split() for text in references]
+        expected = [change(as_written(text)).split() for text in references]
         counts = [
             [
-                count(align(words, change(unicode_form("NFC", text or "")).split(), alignment)).counts
+                count(align(words, change(as_written(text or "")).split(), alignment)).counts
                 for words, text in zip(expected, texts, strict=True)
             ]
             for texts in systems

@@ -24,7 +24,7 @@ from asr.score.record_keys import add_kaldi, is_broken, mend, names_of
 from asr.score.segments import Segment
 from asr.text.encoding import encoding_of
 from asr.text.formats import FORMATS, ROLES, FormatProblem, UnclearFormat, detect, read_records
-from asr.text.formats.objects import SEGMENTS
+from asr.text.formats.objects import SEGMENTS, choose_text
 from asr.text.formats.record import (
     CHANNEL,
     DURATION,
@@ -199,7 +199,7 @@ def _read(
     if not records and not (FORMATS[chosen].has_times and role == "hypothesis"):
         raise UsageError(f"{path}:1: the file is empty, expected a {role} a line")
     is_verbatim = key == VERBATIM or (key is None and not readable)
-    has_both = _choose_text(records, is_verbatim)
+    has_both = sum(choose_text(record, is_verbatim) for _, record in records) > 0
     if has_both and key == VERBATIM:
         keys = (TEXT,)
     text_key = next((k for k in keys if any(k in record for _, record in records)), None if records else TEXT)
@@ -210,19 +210,6 @@ def _read(
     else:
         found = _collect(path, role, chosen, records, text_key, known_ids or ())
     return replace(found, key=VERBATIM) if has_both and is_verbatim and text_key == TEXT else found
-
-
-def _choose_text(records: Sequence[tuple[int, dict[str, Any]]], is_verbatim: bool) -> bool:
-    """Drop one of the texts of records and segments that have `text` and `verbatim_text`. Return whether there are any."""
-    has_both = False
-    for _, record in records:
-        parts = record.get(SEGMENTS)
-        for one in (record, *(parts if isinstance(parts, list) else ())):
-            if isinstance(one, dict) and isinstance(one.get(TEXT), str) and isinstance(one.get(VERBATIM), str):
-                own = one.pop(VERBATIM).strip()
-                one[TEXT] = own if is_verbatim else one[TEXT]
-                has_both = True
-    return has_both
 
 
 def _is_one_transcript(records: Sequence[tuple[int, dict[str, Any]]]) -> bool:

@@ -84,6 +84,18 @@ def object_of(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "audio": audio["path"]} if isinstance(audio, dict) and isinstance(audio.get("path"), str) else record
 
 
+def choose_text(record: dict[str, Any], is_verbatim: bool) -> bool:
+    """Keep one of `text` and `verbatim_text` in a record that has both, and in its segments, as `text`. Return whether it has both."""
+    segments = record.get(SEGMENTS)
+    has_both = False
+    for one in (record, *(segments if isinstance(segments, list) else ())):
+        if isinstance(one, dict) and isinstance(one.get(TEXT), str) and isinstance(one.get(VERBATIM), str):
+            verbatim = one.pop(VERBATIM).strip()
+            one[TEXT] = verbatim if is_verbatim else one[TEXT]
+            has_both = True
+    return has_both
+
+
 def _values(content: str) -> Iterator[tuple[int, Any]]:
     if content.lstrip().startswith("["):
         yield from array_elements(content)
