@@ -125,14 +125,14 @@ def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str 
 
     for note in matching_notes(found, missing):
         print_note(note)
-    out.print(error_table(found, title))
-    labels = readable_table(found)
+    out.print(error_table(found, title, out.width))
+    labels = readable_table(found, out.width)
     if labels:
         out.print(labels)
     for line in (*interval_lines(found), *conclusion_lines(found), *comparison_lines(found)):
         print_line(line)
     for key in by:
-        out.print(group_table(found, key))
+        out.print(group_table(found, key, out.width))
     for system in found.systems:
         for line in error_lines(system, named=len(found.systems) > 1):
             print_line(line)

@@ -23,7 +23,7 @@ def as_markdown(report: dict[str, Any]) -> str:
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     reference, normalizer, systems = report["reference"], report["normalizer"], report["systems"]
     yield from (f"## Word error rate: {_cell(report['title'])}", "")
-    yield f"{reference['utterances']:,} utterances, {reference['words']:,} words of {_code(reference['file'] or 'the references')}"
+    yield f"{_plural(reference['utterances'], 'utterance')}, {_plural(reference['words'], 'word')} of {_code(reference['file'] or 'the references')}"
     yield from (_normalized(normalizer, report["alignment"]), "")
     yield from _system_table(systems)
     headings, cells = readable_table(systems)
@@ -126,6 +126,10 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
     for row in rows:
         yield f"| {' | '.join(row)} |"
     yield ""
+
+
+def _plural(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def _cell(text: str) -> str:

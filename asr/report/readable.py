@@ -126,6 +126,6 @@ def table(systems: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[st
     spread = next((system["interval"] for system in systems if system["interval"]), None)
     interval = f"{100 * spread['level']:g} % interval" if spread else "interval"
     return (
-        ["readable text", "out of", "", interval, "precision", "recall"],
+        ["readable text", "out of", "value", interval, "precision", "recall"],
         [[row.label, row.reference, row.values[0], row.intervals[0], row.precisions[0], row.recalls[0]] for row in measures],
     )

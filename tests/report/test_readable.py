@@ -82,6 +82,20 @@ def test_unusable_references_are_noted() -> None:
     assert list(matching_notes(evaluate(["Go on."], ["GO ON"], readable=True), "delete")) == []
 
 
+def test_dropped_digits_are_noted() -> None:
+    found = evaluate(["TWENTY MEN", "GO"], ["20 men", "go"], [None, "GO"], names=["ours", "theirs"], normalizer="librispeech")
+    assert [note for note in matching_notes(found, "delete") if "digits" in note] == [
+        "ours: 1 of 2 texts have digits, which librispeech drops: write numbers in words, or use --normalizer whisper-en"
+    ]
+    assert not any("digits" in note for note in matching_notes(evaluate(["20"], ["20"]), "delete"))
+
+
+def test_a_narrow_window_cuts_no_figure() -> None:
+    console = Console(width=40, record=True, file=io.StringIO())
+    console.print(readable_table(measured(1), 40))
+    assert "50.00 %" in console.export_text()
+
+
 def transcript(name: str) -> dict[str, object]:
     segments = [
         {"start": 0.0, "end": 1.0, "text": " Mr. Hill,", "verbatim_text": " MISTER HILL"},
