@@ -15,7 +15,7 @@ Case. Of the correct words that have upper and lower case, the share whose case 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -183,31 +183,31 @@ def _count(expected: list[LabelledWord], found: list[LabelledWord], alignment: A
     rows = align([word.text for word in expected], [word.text for word in found], alignment)
     counts = [0] * len(_COLUMNS)
     names = list(are_names(expected))
-    slots: list[tuple[list[Mark], list[Mark]]] = [([], [])]
-    a = b = 0
+    ours: defaultdict[int, Counter[Mark]] = defaultdict(Counter)  # marks by slot
+    theirs: defaultdict[int, Counter[Mark]] = defaultdict(Counter)
+    slot = a = b = 0
     for kind, word, _ in rows:
-        if kind in "=s":
-            slots.append(([], []))
+        slot += kind in "=s"
         if kind == "=" and word.lower() != word.upper():
             right = expected[a].case is found[b].case
             for of, counted in (("case", True), ("names", names[a])):
                 counts[_INDEX[of, "words"]] += counted
                 counts[_INDEX[of, "right"]] += counted and right
         if kind != "i":
-            slots[-1][0].append(expected[a].mark)
+            if expected[a].mark:
+                ours[slot][expected[a].mark] += 1
             a += 1
         if kind != "d":
-            slots[-1][1].append(found[b].mark)
+            if found[b].mark:
+                theirs[slot][found[b].mark] += 1
             b += 1
-    for ours, theirs in slots:
-        _count_marks(counts, Counter(filter(None, ours)), Counter(filter(None, theirs)))
+    for slot in ours.keys() | theirs.keys():
+        _count_marks(counts, ours[slot], theirs[slot])
     return counts, count(rows).counts
 
 
 def _count_marks(counts: list[int], reference: Counter[Mark], hypothesis: Counter[Mark]) -> None:
     """Add the marks of a slot to the counts."""
-    if not reference and not hypothesis:
-        return
     hits = reference & hypothesis
     for side, marks in (("reference", reference), ("hypothesis", hypothesis), ("hits", hits)):
         for mark, number in marks.items():

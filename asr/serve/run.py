@@ -146,7 +146,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def _bound(family: int, address: tuple[str | int, ...]) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # without the protocol, asyncio does not set TCP_NODELAY
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr.errors import UsageError
 from asr.score import evaluate
 from asr.score.bootstrap import Bootstrap
 from asr.score.readable import NUMBERS, WORDS, WRITTEN, ReadableResult, as_written, measure_readable, words_of
@@ -179,3 +180,11 @@ def test_long_texts_take_seconds() -> None:
 
 def test_dashes_and_quotes_are_written_in_one_form() -> None:
     assert as_written("«It’s» he—said - so…") == '"It\'s" he – said – so...'
+
+
+def test_without_whispers_normaliser_its_rate_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> None:
+        raise UsageError("not installed")
+
+    monkeypatch.setattr("asr.score.readable.load_normalizer", refuse)
+    assert list(measure("Go.", "Go!").forms) == [WRITTEN, WORDS]
