@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from asr.errors import UsageError
 from asr.score import evaluate
 from asr.score.bootstrap import Bootstrap
+from asr.score.labels import LabelCounts
 from asr.score.readable import NUMBERS, WORDS, WRITTEN, ReadableResult, as_written, measure_readable, words_of
-from asr.text.labels import Mark
+from asr.text.labels import Case, Mark, written
 
 QUICK = Bootstrap(samples=0)
 
@@ -188,3 +189,26 @@ def test_without_whispers_normaliser_its_rate_is_absent(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("asr.score.readable.load_normalizer", refuse)
     assert list(measure("Go.", "Go!").forms) == [WRITTEN, WORDS]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["go", "Go", "GO"]), st.sampled_from(Mark), st.sampled_from(Case), st.sampled_from(Mark)), min_size=1
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_equal_words_are_counted_as_in_training(drawn: list[tuple[str, Mark, Case, Mark]]) -> None:
+    reference = " ".join(word + mark.text for word, mark, _, _ in drawn)
+    hypothesis = " ".join(written("go", case) + mark.text for _, _, case, mark in drawn)
+    result, counts = measure(reference, hypothesis), LabelCounts()
+    counts.add(words_of(reference), words_of(hypothesis))
+    for mark, found in result.marks.items():
+        assert (found.reference, found.hypothesis, found.hits) == (
+            counts.marks[mark].sum(),
+            counts.marks[:, mark].sum(),
+            counts.marks[mark, mark],
+        )
+    assert (result.case.words, result.case.right) == (counts.words, counts.right_cases)
+    assert (result.names.words, result.names.right) == (counts.names, counts.right_names)
+    off = counts.marks[1:, 1:].sum() - np.trace(counts.marks[1:, 1:])
+    assert result.mark_errors.counts == (np.trace(counts.marks[1:, 1:]), off, counts.marks[1:, 0].sum(), counts.marks[0, 1:].sum())
