@@ -1,10 +1,11 @@
 """Configs as YAML: reading with overrides, errors that name the key at fault, and writing.
 
-A recipe (`recipes/*/*.yaml`) is a `Config` or an `LMRecipe`. A model folder's `config.yaml` is the part that describes its model.
+A recipe (`recipes/*/*.yaml`) is a `Config`, an `LMRecipe` or a `RestorerRecipe`. A model folder's `config.yaml` is the part that describes its model.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,8 +13,18 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from asr.config import Config, LMRecipe, LMTrainConfig, ModelFolderConfig, Section, TrainConfig
-from asr.config.problems import explain
+from asr.config import (
+    Config,
+    LMRecipe,
+    LMTrainConfig,
+    ModelFolderConfig,
+    OptimizerConfig,
+    RestorerRecipe,
+    RestorerTrainConfig,
+    Section,
+    TrainConfig,
+)
+from asr.config.problems import explain, format_value
 from asr.errors import ConfigError
 from asr.yaml_text import NotYamlError, decode_yaml, read_yaml
 
@@ -23,7 +34,8 @@ AnySection = TypeVar("AnySection", bound=Section)
 def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None = None) -> AnySection:
     """Read a config.
 
-    A recipe that starts from a model inherits the model's language, network, tokenizer, segmentation and search where it sets none.
+    A recipe that starts from a model, or from a training run, inherits its language, network, tokenizer, segmentation and search where it sets
+    none.
 
     Args:
         kind: Class of the config.
@@ -43,10 +55,18 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
         raise ConfigError("\n".join(problems)) from None
 
 
-def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRecipe:
-    """Read a recipe as `load_config` does: an `LMRecipe` if its `kind` is `language_model`, otherwise a `Config`."""
-    is_lm = _is_lm(_tree(path, overrides))
-    return load_config(LMRecipe, path, overrides) if is_lm else load_config(Config, path, overrides)
+def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRecipe | RestorerRecipe:
+    """Read a recipe as `load_config` does. Its `kind` decides: `language_model`, `text_restorer`, or a recogniser without it."""
+    tree = _tree(path, overrides)
+    kind = _kind(tree)
+    if "kind" in tree and kind == "recogniser":
+        typed = [o for o in overrides or [] if _key(o) == "kind"]
+        given = typed[-1] if typed else f"{path}: kind"
+        expected = "expected language_model, text_restorer, or no kind for a recogniser"
+        raise ConfigError(f"{given}: {expected}, not {format_value(tree['kind'])}")
+    if kind == "language_model":
+        return load_config(LMRecipe, path, overrides)
+    return load_config(RestorerRecipe, path, overrides) if kind == "text_restorer" else load_config(Config, path, overrides)
 
 
 def holds_recipe(path: Path) -> bool:
@@ -57,13 +77,19 @@ def holds_recipe(path: Path) -> bool:
         return False
 
 
-def describes_lm(path: Path) -> bool:
-    """Return whether a config is a language model's. Raises ConfigError if it cannot be read."""
-    return _is_lm(_tree(path))
+def described_kind(path: Path) -> str:
+    """Return what a config describes: `recogniser`, `language_model` or `text_restorer`. Raises ConfigError if it cannot be read."""
+    return _kind(_tree(path))
 
 
-def _is_lm(tree: dict[str, Any]) -> bool:
-    return bool(tree.get("kind") == "language_model")
+def _kind(tree: dict[str, Any]) -> str:
+    kind = tree.get("kind")
+    return kind if kind in ("language_model", "text_restorer") else "recogniser"
+
+
+def with_article(kind: str) -> str:
+    """Return a kind of model in words, as in `a language model`."""
+    return f"a {kind.replace('_', ' ')}"
 
 
 def _inherit(path: Path, tree: dict[str, Any], overrides: list[str] | None = None) -> dict[str, Any]:
@@ -72,20 +98,20 @@ def _inherit(path: Path, tree: dict[str, Any], overrides: list[str] | None = Non
     start = train.get("start_from") if isinstance(train, dict) else None
     if not isinstance(train, dict) or not isinstance(start, str):
         return tree
-    section = LMTrainConfig if _is_lm(tree) else TrainConfig
+    kind = _kind(tree)
+    sections: dict[str, type[OptimizerConfig]] = {"language_model": LMTrainConfig, "text_restorer": RestorerTrainConfig}
+    section = sections.get(kind, TrainConfig)
     folder = section.model_validate({"start_from": start}).start_folder
     typed = [o for o in overrides or [] if _key(o) in ("train", "train.start_from")]
     given = typed[-1] if typed else f"{path}: train.start_from"
     if folder is None or not (folder / "config.yaml").is_file():
-        raise ConfigError(f"{given}: {folder} is not a model's folder")
-    if holds_recipe(folder / "config.yaml"):
-        made = folder / "model"
-        advice = f"did you mean {made}?" if made.is_dir() else "let it end first, which makes its model"
-        raise ConfigError(f"{given}: {folder} is a training run, not a model: {advice}")
+        meant = ": did you mean embedded?" if difflib.get_close_matches(start, ["embedded"]) else ""
+        raise ConfigError(f"{given}: {folder} is not a model's folder{meant}")
     model = _tree(folder / "config.yaml")
-    if _is_lm(model) != _is_lm(tree):
-        kinds = ("a recogniser", "a language model")
-        raise ConfigError(f"{given}: {folder} is {kinds[_is_lm(model)]}, and this recipe trains {kinds[_is_lm(tree)]}")
+    if holds_recipe(folder / "config.yaml"):  # a training run, whose tokenizer is in its folder
+        model["tokenizer"] = {key: value for key, value in model["tokenizer"].items() if key != "model"}
+    if _kind(model) != kind:
+        raise ConfigError(f"{given}: {folder} is {with_article(_kind(model))}, and this recipe trains {with_article(kind)}")
     if train.get("start_with") == "listener":
         network = model.get("model", {})
         return _filled(tree, {"model": {name: network[name] for name in ("frontend", "listener") if name in network}})

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 
 from asr.dependencies import naming_dependencies
 from asr.errors import AsrError, ManifestError
-from asr.terminal import SafeConsole, one_line
+from asr.terminal import SafeConsole, one_line, print_result
 
 out = SafeConsole()
 err = SafeConsole(stderr=True)
@@ -69,8 +69,8 @@ def print_note(message: str) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print a line of a summary to standard output."""
-    out.print(one_line(text))
+    """Print a line to standard output; above a progress bar if one is shown in the same terminal."""
+    print_result(one_line(text))
 
 
 def _progress(*columns: ProgressColumn, disable: bool) -> Progress:

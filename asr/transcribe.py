@@ -8,9 +8,10 @@ two windows. The first windows are short, so that the first text comes soon. A r
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ import soxr
 import torch
 
 from asr.config import EMBEDDED, DecodeConfig, SegmentConfig
+from asr.config.section import MAX_BEAM
 from asr.decode.hotwords import Hotwords, load_hotwords
 from asr.decode.precision import Precision
 from asr.decode.profiles import Profile, in_profile, profile_search
@@ -30,7 +32,10 @@ from asr.errors import AudioError, UsageError
 from asr.memory import Trimmer, limit_kernel_cache
 from asr.model.checkpoint import TrainedModel
 from asr.model.checkpoint import load_model as load_folder
-from asr.sources import Audio, open_source, utterance_source
+from asr.readable.restorer import find_restorer
+from asr.readable.segments import Readable, ReadableSegments
+from asr.readable.text import Numbers, TextForm
+from asr.sources import Audio, open_source, positive_integer, utterance_source
 from asr.speech.batches import by_length
 from asr.speech.manifest import Utterance
 from asr.speech.missing import Missing
@@ -52,6 +57,8 @@ def load_model(
     language_model: Path | str | None = None,
     profile: Profile = "balanced",
     precision: Precision | None = None,
+    text: TextForm = "readable",
+    numbers: Numbers = "digits",
 ) -> Transcriber:
     """Load a model, ready to transcribe.
 
@@ -61,6 +68,9 @@ def load_model(
         language_model: a folder to use in place of the model's own language model, or "none".
         profile: fast, balanced or accurate, see `asr.decode.profiles`.
         precision: fp32, bf16 or int8; default: the profile's.
+        text: "readable" for capitals and punctuation, if the model folder holds a text restorer; "verbatim" for the words as the model writes
+            them.
+        numbers: "digits" or "words", in readable text.
 
     Raises:
         UsageError: the folder or the device does not exist, or the device cannot compute in the precision.
@@ -69,17 +79,22 @@ def load_model(
     Examples:
         >>> transcript = load_model().transcribe("examples/walk.flac")
         >>> transcript.words[0].text
-        'SHE'
+        'She'
     """
-    if profile not in get_args(Profile):
-        raise UsageError(f"profile {profile!r}: choose of {', '.join(get_args(Profile))}")
-    if precision is not None and precision not in get_args(Precision):
-        raise UsageError(f"precision {precision!r}: choose of {', '.join(get_args(Precision))}")
+    for name, value, choices in (
+        ("profile", profile, get_args(Profile)),
+        ("precision", precision, (None, *get_args(Precision))),
+        ("text", text, get_args(TextForm)),
+        ("numbers", numbers, get_args(Numbers)),
+    ):
+        _check_choice(name, value, choices)
     limit_kernel_cache()
-    model = load_folder(Path(folder) if folder else EMBEDDED, pick_device(device))
+    folder, torch_device = EMBEDDED if folder is None else Path(folder), pick_device(device)
+    model = load_folder(folder, torch_device)
+    restorer = find_restorer(folder, torch_device) if text == "readable" else None
     if language_model is not None:
         model = model.with_lm(None if str(language_model) == "none" else Path(language_model))
-    return Transcriber(in_profile(model, profile, precision))
+    return Transcriber(in_profile(model, profile, precision), readable=Readable(restorer, numbers) if restorer else None)
 
 
 class Transcriber:
@@ -93,6 +108,7 @@ class Transcriber:
         batch_seconds: float = BATCH_SECONDS,
         hotwords: Hotwords | None = None,
         nbest: int | None = None,
+        readable: Readable | None = None,
     ):
         """Prepare to transcribe.
 
@@ -103,6 +119,7 @@ class Transcriber:
             batch_seconds: speech in a batch (s).
             hotwords: phrases that the search favours, see `asr.load_hotwords`.
             nbest: readings kept of each segment; default: the whole beam, about 20 kB a segment for a beam of 16.
+            readable: how the text becomes readable; default: it stays as the model writes it.
 
         Raises:
             UsageError: the model cannot do this search.
@@ -112,11 +129,16 @@ class Transcriber:
                 f"the model needs frequencies up to {model.config.model.frontend.high_hz:g} Hz, and recordings are split into speech at {RATE} Hz: use asr evaluate"
             )
         self.model, self.batch_seconds, self.hotwords, self.nbest = model, batch_seconds, hotwords, nbest
+        self.readable = readable
         self._trimmer = Trimmer()
         self.decode = decode or model.search
         self.segment = segment or model.config.segment
         check_search(model, self.decode, hotwords)
         self.language = model.config.language
+
+    def __repr__(self) -> str:
+        device = self.model.network.frontend.mean.device
+        return f"Transcriber({self.language!r}, beam={self.decode.beam}, lm_weight={self.decode.lm_weight:g}, device={str(device)!r})"
 
     def transcribe(
         self,
@@ -134,16 +156,16 @@ class Transcriber:
         Args:
             audio: a path, an open file, the bytes of a file, or samples (N,) as a NumPy array or a torch tensor: floats in [-1, 1], int8, int16 or
                 int32 of full range, or uint8, in which 128 is silence.
-            hotwords: phrases to favour, or a file with one a line; default: those of the model.
+            hotwords: phrases to favour, or the `Path` of a file with one a line; default: those of the model.
             beam: hypotheses kept for an utterance; default: the model's.
             profile: fast, balanced or accurate, as a change of the model's own search; precision stays.
-            channel: of a file, 1 for the first; None for the mean of all.
+            channel: 1 for the first; None for the mean of all.
             track: of a file with several audio tracks, 1 for the first; None for the one flagged as default.
             rate: sample rate of samples (Hz).
 
         Raises:
             AudioError: the recording cannot be read.
-            UsageError: `audio` is of another type, or the model cannot do the search.
+            UsageError: an argument is of another type or out of range, or the model cannot do the search.
         """
         [result] = self.transcribe_many([audio], hotwords=hotwords, beam=beam, profile=profile, channel=channel, track=track, rate=rate)
         if isinstance(result, AudioError):
@@ -174,6 +196,8 @@ class Transcriber:
         Raises:
             UsageError: as `transcribe`.
         """
+        if isinstance(audios, (str, bytes, os.PathLike, Utterance)) or hasattr(audios, "read") or not isinstance(audios, Iterable):
+            raise UsageError(f"recordings of type {type(audios).__name__}: expected a list of recordings; `transcribe` takes a single one")
         model = self.with_search(hotwords, beam, profile)
         sources = [open_source(audio, rate, channel, track) for audio in audios]
         return (event for _, event in in_order(model.follow(sources, on_progress)) if isinstance(event, (Transcript, AudioError)))
@@ -211,20 +235,19 @@ class Transcriber:
         """Return a transcriber with the same model and another search. Arguments and errors are those of `transcribe`."""
         if hotwords is None and beam is None and profile is None:
             return self
-        if profile is not None and profile not in get_args(Profile):
-            raise UsageError(f"profile {profile!r}: choose of {', '.join(get_args(Profile))}")
-        if beam is not None and beam < 1:
-            raise UsageError(f"beam is {beam}, expected 1 or more")
+        if profile is not None:
+            _check_choice("profile", profile, get_args(Profile))
         if isinstance(hotwords, str):
-            raise UsageError(f"hotwords {hotwords!r} are one string: pass a list of phrases, or the Path of a file")
+            raise UsageError(f"hotwords are {hotwords!r}, expected a list of phrases, or the Path of a file")
         decode = profile_search(self.decode, profile) if profile else self.decode
-        decode = decode.model_copy(update={"beam": beam}) if beam else decode
+        if beam is not None:
+            decode = decode.model_copy(update={"beam": positive_integer("beam", beam, MAX_BEAM)})
         device = self.model.network.frontend.mean.device
         favoured = self.hotwords
         if hotwords is not None:
-            phrases = hotwords if isinstance(hotwords, Path) else list(hotwords)
-            favoured = load_hotwords(phrases, self.model.tokenizer).to(device) if phrases else None
-        return Transcriber(self.model, decode, self.segment, self.batch_seconds, favoured, self.nbest)
+            none = isinstance(hotwords, Sized) and not len(hotwords)
+            favoured = None if none else load_hotwords(hotwords, self.model.tokenizer).to(device)
+        return Transcriber(self.model, decode, self.segment, self.batch_seconds, favoured, self.nbest, self.readable)
 
     def follow(
         self,
@@ -234,13 +257,15 @@ class Transcriber:
         known: Mapping[int, Mapping[float, Found]] | None = None,
         window_batches: float = WINDOW_BATCHES,
         first_seconds: float | None = None,
-    ) -> Iterator[tuple[int, Event]]:
+    ) -> Generator[tuple[int, Event], None, None]:
         """Transcribe recordings, and yield results as soon as they are there.
+
+        Readable text is some words behind: where a sentence ends depends on the words after it.
 
         Args:
             sources: the recordings.
             on_progress: called with the seconds of audio done since the last call.
-            on_recognized: called with the number of a recording, a segment of its speech and the result, as soon as it is recognised.
+            on_recognized: called with the number of a recording, a segment of its speech and the verbatim result, as soon as it is recognised.
             known: results of an earlier run for each recording, by the start of the segment (s); these segments are not recognised again.
             window_batches: batches in a window. Fewer give results more often, and are slower.
             first_seconds: speech in the first window (s); default: as in the others. With little, the first result comes soon.
@@ -249,7 +274,18 @@ class Transcriber:
             The number of a recording with each of its segments, in order of time, and then with its transcript or error. Recordings end in any
             order.
         """
-        known = known or {}
+        events = self._follow(sources, on_progress, on_recognized, known or {}, window_batches, first_seconds)
+        return events if self.readable is None else _make_readable(events, self.readable)
+
+    def _follow(
+        self,
+        sources: Sequence[Source],
+        on_progress: Callable[[float], None],
+        on_recognized: Callable[[int, SpeechSegment, Found], None],
+        known: Mapping[int, Mapping[float, Found]],
+        window_batches: float,
+        first_seconds: float | None,
+    ) -> Generator[tuple[int, Event], None, None]:
         stop = threading.Event()
         windows = read_windows(sources, self.segment, window_batches * self.batch_seconds, stop, first_seconds)
         found: dict[int, list[Segment | HeldBack]] = defaultdict(list)
@@ -321,6 +357,26 @@ class Transcriber:
         return torch.from_numpy(speech.samples if rate == RATE else soxr.resample(speech.samples, RATE, rate))
 
 
+def _make_readable(events: Iterable[tuple[int, Event]], readable: Readable) -> Generator[tuple[int, Event], None, None]:
+    """Make the segments and transcripts of recordings readable."""
+    streams: dict[int, ReadableSegments] = defaultdict(readable.stream)
+    segments: dict[int, list[Segment]] = defaultdict(list)
+
+    def passed(number: int, found: Iterable[Segment | HeldBack]) -> Iterator[tuple[int, Event]]:
+        for one in found:
+            if isinstance(one, Segment):
+                segments[number].append(one)
+            yield number, one
+
+    for number, event in events:
+        if isinstance(event, (Segment, HeldBack)):
+            yield from passed(number, streams[number].add(event))
+            continue
+        yield from passed(number, streams.pop(number).finish() if number in streams else ())
+        done = tuple(segments.pop(number, ()))
+        yield number, replace(event, segments=done) if isinstance(event, Transcript) else event
+
+
 def in_order(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
     """Sort the events of `Transcriber.follow` by recording: those of a recording wait until the one before has ended."""
     early: dict[int, list[Event]] = defaultdict(list)
@@ -376,6 +432,13 @@ def transcribe_utterances(
             yield i, Recognized(result.text, result.duration, result.notes)
 
 
+def _check_choice(name: str, value: object, choices: Sequence[str | None]) -> None:
+    """Raise UsageError if an argument is none of the choices."""
+    if value not in choices:
+        *others, last = filter(None, choices)
+        raise UsageError(f"{name} is {value!r}, expected {', '.join(others)} or {last}")
+
+
 def pick_device(name: str) -> torch.device:
     """Return the torch device of a name; `auto` is the first GPU, or else the CPU.
 
@@ -387,6 +450,6 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # fails for `meta`, which has shapes only
-    except (RuntimeError, AssertionError, ImportError):
+    except (RuntimeError, AssertionError, ImportError, TypeError):
         raise UsageError(f"device {name!r} is not there, or cannot compute: use auto, cpu, or cuda on a machine with a GPU") from None
     return device

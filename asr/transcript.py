@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from asr.errors import UsageError
 from asr.files import write_atomically
 
 SHORT = 60  # characters of a text in a representation
@@ -28,6 +29,11 @@ class Word:
     end: float
     probability: float
     """0 to 1: geometric mean over the tokens of the word, by speller and CTC head"""
+
+    @property
+    def word(self) -> str:
+        """the text, under the name in Whisper and faster-whisper; without their leading space"""
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,33 @@ class Segment:
     readings: tuple[Reading, ...]
     """best first, never empty"""
     words: tuple[Word, ...]
-    """words of the best reading, with times; empty for a model without a CTC head"""
+    """words of the text, with times; empty for a model without a CTC head"""
     doubtful: bool = False
     """whether the CTC evidence for the words is weak: they may be invented"""
+    readable: str | None = None
+    """the text with capitals, punctuation and numbers; None: the text is as the model wrote it"""
+    verbatim_words: tuple[Word, ...] = ()
+    """with a readable text: the words as the model wrote them, with times"""
 
     @property
     def text(self) -> str:
+        """the readable text, or else that of the best reading"""
+        return self.readings[0].text if self.readable is None else self.readable
+
+    @property
+    def verbatim_text(self) -> str:
+        """the text as the model wrote it: that of the best reading"""
         return self.readings[0].text
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """pieces of the model's vocabulary, without end-of-sentence"""
+        return self.readings[0].tokens
+
+    @property
+    def avg_logprob(self) -> float:
+        """log-probability per token by the speller, end-of-sentence included (nats)"""
+        return self.readings[0].average_log_probability
 
     def __repr__(self) -> str:
         return f"Segment({self.start:.2f} to {self.end:.2f} s, {shorten(self.text)!r})"
@@ -121,47 +147,59 @@ class Transcript:
         return " ".join(segment.text for segment in self.segments if segment.text)
 
     @property
+    def verbatim_text(self) -> str:
+        """the text as the model wrote it, without capitals, punctuation and numbers in digits"""
+        return " ".join(segment.verbatim_text for segment in self.segments if segment.verbatim_text)
+
+    @property
     def words(self) -> tuple[Word, ...]:
         return tuple(word for segment in self.segments for word in segment.words)
 
-    def to_txt(self) -> str:
-        """Write one line for each segment."""
-        return self._written("txt")
+    def to_txt(self, **options: bool | int) -> str:
+        """Write one line for each segment. `options` are those of `write`."""
+        return self._written("txt", options)
 
-    def to_srt(self) -> str:
-        """Write SubRip subtitles."""
-        return self._written("srt")
+    def to_srt(self, **options: bool | int) -> str:
+        """Write SubRip subtitles. `options` are those of `write`."""
+        return self._written("srt", options)
 
-    def to_vtt(self) -> str:
-        """Write WebVTT subtitles."""
-        return self._written("vtt")
+    def to_vtt(self, **options: bool | int) -> str:
+        """Write WebVTT subtitles. `options` are those of `write`."""
+        return self._written("vtt", options)
 
-    def to_tsv(self) -> str:
-        """Write `start<tab>end<tab>text` for each segment (ms)."""
-        return self._written("tsv")
+    def to_tsv(self, **options: bool | int) -> str:
+        """Write `start<tab>end<tab>text` for each segment (ms). `options` are those of `write`."""
+        return self._written("tsv", options)
 
-    def to_json(self) -> str:
-        """Write segments and words with times and probabilities, with Whisper's keys."""
-        return self._written("json")
+    def to_json(self, **options: bool | int) -> str:
+        """Write segments and words with times and probabilities, with Whisper's keys. `options` are those of `write`."""
+        return self._written("json", options)
 
-    def write(self, path: Path | str) -> Path:
+    def write(self, path: Path | str, **options: bool | int) -> Path:
         """Write a file atomically, in the format of its ending: .txt, .srt, .vtt, .tsv or .json. An existing file is replaced.
+
+        Args:
+            path: the file. Its folders are created.
+            options: attributes of `asr.output.OutputOptions`, such as `word_times=True` or `line_characters=32`.
 
         Returns:
             The path.
 
         Raises:
-            UsageError: the ending is of another format.
+            UsageError: the ending is of another format, or an option is unknown or out of range.
             OSError: the file cannot be written.
         """
         path = Path(path)
-        [form] = self._formats().choose_formats([path.suffix or "none"])
-        write_atomically(path, self._written(form))
+        form = path.suffix.lower().removeprefix(".")
+        known = self._formats().FORMATS
+        if form not in known:
+            raise UsageError(f"{path}: the ending names no format: choose of {', '.join(f'.{name}' for name in known)}")
+        write_atomically(path, self._written(form, options))
         return path
 
-    def _written(self, form: str) -> str:
+    def _written(self, form: str, options: Mapping[str, bool | int]) -> str:
         formats = self._formats()
-        return formats.FORMATS[form](self, formats.OutputOptions())
+        return formats.FORMATS[form](self, formats.OutputOptions.of(options))
 
     @staticmethod
     def _formats() -> Any:

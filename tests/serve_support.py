@@ -118,6 +118,7 @@ class Parrot:
 
     let: threading.Event = field(default_factory=threading.Event)
     segment: SegmentConfig = field(default_factory=SegmentConfig)
+    readable: None = None
     batches: list[int] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
     """`recognize` was called"""

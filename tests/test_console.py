@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +57,29 @@ def test_no_progress_is_shown_in_a_pipe(total: int, capsys: pytest.CaptureFixtur
 
 def test_durations() -> None:
     assert [format_duration(seconds) for seconds in (0, 59.6, 3599, 3661)] == ["0:00", "1:00", "59:59", "1:01:01"]
+
+
+IN_A_TERMINAL = """
+from asr.console import audio_progress, print_line, print_note
+with audio_progress(100) as progress:
+    progress.advance(10)
+    print_line("a result")
+    print_note("a note")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
+def test_a_line_stands_above_the_progress_bar_and_not_behind_it() -> None:
+    ours, theirs = os.openpty()
+    process = subprocess.Popen([sys.executable, "-c", IN_A_TERMINAL], stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO at the end
+        while block := os.read(ours, 65536):
+            shown += block
+    os.close(ours)
+    assert process.wait(60) == 0
+    for line in (b"a result", b"a note"):
+        before, _, after = shown.partition(line)
+        assert before.endswith(b"\r\x1b[2K")
+        assert after.startswith(b"\r\n")

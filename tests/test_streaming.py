@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-import torch
 from tests_support import ROOT
 
 import asr
 from asr.decode.segments import Found
-from asr.errors import AudioError, UsageError
+from asr.errors import AsrError, AudioError, UsageError
 from asr.sources import open_source
 from asr.speech.segment import SpeechSegment
 from asr.transcribe import Transcriber, in_order
@@ -27,7 +26,7 @@ RATE = 16_000
 
 @pytest.fixture(scope="module")
 def model() -> Transcriber:
-    return asr.load_model(device="cpu", profile="fast", precision="fp32")
+    return asr.load_model(device="cpu", profile="fast", precision="fp32", text="verbatim")
 
 
 @pytest.fixture(scope="module")
@@ -116,61 +115,6 @@ def test_events_in_completion_order_become_ordered_results() -> None:
     ]
 
 
-SOURCES: dict[str, Callable[[Path], Any]] = {
-    "path": lambda path: path,
-    "string": str,
-    "utterance": lambda path: asr.Utterance("walk", path),
-    "bytes": lambda path: path.read_bytes(),
-    "file object": lambda path: io.BytesIO(path.read_bytes()),
-    "open file": lambda path: open(path, "rb"),  # noqa: SIM115 - closed with the test
-    "float samples": lambda path: asr.load_audio(path),
-    "int16 samples": lambda path: soundfile.read(path, dtype="int16")[0],
-    "tensor": lambda path: torch.from_numpy(asr.load_audio(path)),
-}
-
-
-@pytest.mark.parametrize("kind", SOURCES)
-def test_every_kind_of_source_has_the_same_text(model: Transcriber, kind: str) -> None:
-    path = EXAMPLES / "walk.flac"
-    assert model.transcribe(SOURCES[kind](path)).text == model.transcribe(path).text
-
-
-def test_samples_of_another_rate_are_resampled(model: Transcriber) -> None:
-    samples = asr.load_audio(EXAMPLES / "walk.flac", sample_rate=48_000)
-    found = model.transcribe(samples, rate=48_000)
-    assert found.duration == pytest.approx(len(samples) / 48_000, abs=0.01)
-    assert "WALKED DOWN TO THE RIVER" in found.text
-
-
-@pytest.mark.parametrize(
-    ("audio", "options", "message"),
-    [
-        ([1, 2], {}, "a recording of type list: expected a path, an open file, bytes, or samples"),
-        (None, {}, "a recording of type NoneType"),
-        (np.zeros(9, np.float32), {"rate": 0}, "rate is 0, expected the sample rate in Hz"),
-        ("a.wav", {"hotwords": "ANNA"}, "hotwords 'ANNA' are one string: pass a list of phrases"),
-        ("a.wav", {"beam": 0}, "beam is 0, expected 1 or more"),
-        ("a.wav", {"profile": "quick"}, "profile 'quick': choose of fast, balanced, accurate"),
-    ],
-)
-def test_wrong_arguments_are_named(model: Transcriber, audio: Any, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        model.transcribe(audio, **options)
-
-
-def test_a_file_open_as_text_is_refused(model: Transcriber, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("no recording", encoding="utf-8")
-    with open(tmp_path / "a.txt", encoding="utf-8") as file, pytest.raises(AudioError, match="is open as text: open it with mode 'rb'"):
-        model.transcribe(file)  # type: ignore[arg-type]
-
-
-def test_bytes_that_are_no_recording_are_an_error_of_that_recording(model: Transcriber) -> None:
-    first, second = model.transcribe_many([b"no recording at all", EXAMPLES / "walk.flac"])
-    assert isinstance(first, AudioError)
-    assert str(first).startswith("<bytes>: ")
-    assert isinstance(second, Transcript)
-
-
 def test_options_change_the_search_of_one_call(model: Transcriber) -> None:
     path = EXAMPLES / "walk.flac"
     assert "OLDANBY" in model.transcribe(path, profile="balanced", beam=8, hotwords=["OLDANBY"]).text
@@ -181,19 +125,34 @@ def test_options_change_the_search_of_one_call(model: Transcriber) -> None:
 
 @pytest.mark.parametrize(("profile", "precision"), [("quick", None), ("fast", "fp8")])
 def test_an_unknown_profile_or_precision_is_refused(profile: Any, precision: Any) -> None:
-    with pytest.raises(UsageError, match="choose of"):
+    with pytest.raises(UsageError, match=r"expected fast, balanced or accurate|expected fp32, bf16 or int8"):
         asr.load_model(device="cpu", profile=profile, precision=precision)
 
 
-def test_transcripts_write_every_format(model: Transcriber, tmp_path: Path) -> None:
-    transcript = model.transcribe(EXAMPLES / "walk.flac")
-    for form in ("txt", "srt", "vtt", "tsv", "json"):
-        path = transcript.write(tmp_path / f"walk.{form}")
-        assert path.read_text(encoding="utf-8") == getattr(transcript, f"to_{form}")()
-    assert "-->" in transcript.to_srt()
-    for name in ("walk.doc", "walk"):
-        with pytest.raises(UsageError, match="is not known: choose of txt, srt"):
-            transcript.write(tmp_path / name)
+@pytest.mark.parametrize("device", [None, 5, "gpu", "CPU"])
+def test_an_unknown_device_is_refused(device: Any) -> None:
+    with pytest.raises(UsageError, match=f"device {device!r} is not there, or cannot compute: use auto, cpu"):
+        asr.load_model(device=device)
+
+
+def test_an_empty_model_folder_is_not_the_bundled_model() -> None:
+    with pytest.raises(AsrError):
+        asr.load_model("")
+
+
+def test_a_closed_stream_stops_reading(model: Transcriber, long: Path) -> None:
+    before = threading.active_count()
+    with open(long, "rb") as file:
+        for _ in model.stream(file):
+            break
+    assert threading.active_count() == before
+
+
+def test_threads_share_a_model(model: Transcriber) -> None:
+    paths = sorted(EXAMPLES.glob("*.flac"))[:3]
+    expected = [model.transcribe(path) for path in paths]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(model.transcribe, paths)) == expected
 
 
 def test_representations_are_short(model: Transcriber, long: Path) -> None:
@@ -202,3 +161,4 @@ def test_representations_are_short(model: Transcriber, long: Path) -> None:
     assert repr(transcript).startswith(f"Transcript('{long}', 90.0 s, ")
     assert len(repr(transcript.segments[0])) < 120
     assert isinstance(transcript.segments[0], Segment)
+    assert repr(model) == "Transcriber('en', beam=1, lm_weight=0, device='cpu')"

@@ -108,15 +108,23 @@ def score(
 
 def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str = "delete") -> None:
     """Print notes, error rates, comparisons, the error rates of groups, and the most frequent errors."""
-    from asr.report.terminal import comparison_lines, error_lines, error_table, group_table, interval_lines, matching_notes
+    from asr.report.terminal import (
+        comparison_lines,
+        conclusion_lines,
+        error_lines,
+        error_table,
+        group_table,
+        interval_lines,
+        matching_notes,
+    )
 
     for note in matching_notes(found, missing):
         print_note(note)
-    out.print(error_table(found, title))
-    for line in (*interval_lines(found), *comparison_lines(found)):
+    out.print(error_table(found, title, out.width))
+    for line in (*interval_lines(found), *conclusion_lines(found), *comparison_lines(found)):
         print_line(line)
     for key in by:
-        out.print(group_table(found, key))
+        out.print(group_table(found, key, out.width))
     for system in found.systems:
         for line in error_lines(system, named=len(found.systems) > 1):
             print_line(line)

@@ -18,9 +18,12 @@ from asr.errors import UsageError
 from asr.version import version
 
 if TYPE_CHECKING:
+    import torch
+
     from asr.config import DecodeConfig
     from asr.decode.hotwords import Hotwords
     from asr.model.checkpoint import TrainedModel
+    from asr.readable.segments import Readable
     from asr.transcribe import Transcriber
 
 
@@ -130,20 +133,13 @@ class SearchOptions:
         check_search(model, decode, hotwords)
         return Loaded(model, decode, hotwords.to(device) if hotwords else None)
 
-    def transcriber(self, nbest: int = 1) -> Transcriber:
-        """Load a transcriber that keeps the `nbest` best readings of each segment."""
-        model, decode, hotwords = self.load()
-        from asr.transcribe import Transcriber
-
-        return Transcriber(model, decode, batch_seconds=self.batch_seconds, hotwords=hotwords, nbest=nbest)
-
     def digest(self) -> str:
-        """Return a digest of everything that a transcript depends on besides the recording: version, options, model and hotwords."""
+        """Return a digest of everything that a search depends on besides the recording: version, options, model and hotwords."""
         import hashlib
 
         from asr.config import EMBEDDED
 
-        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("device", "threads", "batch_seconds")}
+        options = {f.name: getattr(self, f.name) for f in fields(SearchOptions) if f.name not in ("device", "threads", "batch_seconds")}
         digest = hashlib.sha256(f"{version()} {options}".encode())
         for file in sorted(replace(self, model=self.model or EMBEDDED).files()):
             digest.update(file.name.encode() + (file.read_bytes() if file.is_file() else b""))
@@ -184,6 +180,51 @@ class SearchOptions:
         return load_hotwords(phrases, model.tokenizer, self.hotword_weight or WEIGHT)
 
 
+@dataclass(frozen=True)
+class TranscriptOptions(SearchOptions):
+    """The options of commands that write transcripts: the search, and the form of the text."""
+
+    text: Annotated[
+        Literal["readable", "verbatim"] | None,
+        typer.Option(
+            help="readable: capitals, punctuation and numbers; verbatim: the words as the model writes them.",
+            show_default="readable, if the model has a text restorer",
+        ),
+    ] = None
+    numbers: Annotated[Literal["digits", "words"], typer.Option(help="In readable text: write numbers so.")] = "digits"
+    restorer: Annotated[
+        Path | None, typer.Option(help="Folder of the text restorer.", show_default="text/ in the model folder", metavar="FOLDER")
+    ] = None
+
+    def transcriber(self, nbest: int = 1) -> Transcriber:
+        """Load a transcriber that keeps the `nbest` best readings of each segment."""
+        model, decode, hotwords = self.load()
+        from asr.transcribe import Transcriber
+
+        readable = self._readable(model.network.frontend.mean.device)
+        return Transcriber(model, decode, batch_seconds=self.batch_seconds, hotwords=hotwords, nbest=nbest, readable=readable)
+
+    def _readable(self, device: torch.device) -> Readable | None:
+        from asr.config import EMBEDDED
+        from asr.readable.restorer import find_restorer, load_restorer
+        from asr.readable.segments import Readable
+
+        if self.text == "verbatim":
+            if self.restorer:
+                raise UsageError("--text verbatim uses no text restorer: leave --restorer out")
+            return None
+        folder = self.model or EMBEDDED
+        restorer = load_restorer(announced(self.restorer), device) if self.restorer else find_restorer(folder, device)
+        if restorer is None and self.text == "readable":
+            raise UsageError(f"--text readable: {folder} has no text restorer: name one with --restorer FOLDER")
+        return Readable(restorer, self.numbers) if restorer else None
+
+    def files(self) -> set[Path]:
+        from asr.model.run_folder import find_model
+
+        return super().files() | (set(find_model(self.restorer)[0].glob("*")) if self.restorer else set())
+
+
 def announced(folder: Path) -> Path:
     """Return the model folder that a path names, and print which one if the path is a training run's."""
     from asr.model.run_folder import find_model
@@ -195,17 +236,15 @@ def announced(folder: Path) -> Path:
 
 
 def takes_search_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace the parameter `search` of a command by all options of `SearchOptions`, and pass it their values."""
-    names = [field.name for field in fields(SearchOptions)]
-    types = get_type_hints(SearchOptions, include_extras=True)
-    options = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=types[f.name])
-        for f in fields(SearchOptions)
-    ]
+    """Replace the parameter `search` of a command by all options of its class, `SearchOptions` or one derived from it, and pass their values."""
+    kind = inspect.signature(command, eval_str=True).parameters["search"].annotation
+    names = [field.name for field in fields(kind)]
+    types = get_type_hints(kind, include_extras=True)
+    options = [inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=types[f.name]) for f in fields(kind)]
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        search = SearchOptions(**{name: given.pop(name) for name in names})
+        search = kind(**{name: given.pop(name) for name in names})
         command(**given, search=search)
 
     parameters: list[inspect.Parameter] = []

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.search import SearchOptions, takes_search_options
+from asr.cli.search import TranscriptOptions, takes_search_options
 from asr.console import err, one_line_errors, print_note
 from asr.errors import UsageError
 
@@ -44,7 +44,7 @@ def serve(
             help="Take the client's address from X-Forwarded-For of this proxy; repeat for more.", metavar="ADDRESS", show_default=False
         ),
     ] = None,
-    search: SearchOptions,
+    search: TranscriptOptions,
 ) -> None:
     """Serve the model over HTTP: OpenAI's audio API at /v1, a page at /, documentation at /docs.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.search import SearchOptions, takes_search_options
+from asr.cli.search import TranscriptOptions, takes_search_options
 from asr.cli.transcribing import Job, Settings, transcribe_jobs
 from asr.console import one_line_errors, print_note
 from asr.errors import UsageError
@@ -62,7 +62,7 @@ def transcribe(
             show_default="the one flagged as default",
         ),
     ] = None,
-    search: SearchOptions,
+    search: TranscriptOptions,
 ) -> None:
     """Transcribe recordings of any length and format.
 

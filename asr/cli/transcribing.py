@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import signal
-import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import typer
 
-from asr.cli.search import SearchOptions
+from asr.cli.search import TranscriptOptions
+from asr.cli.stopping import Stopped, Stops
 from asr.console import AudioProgress, audio_progress, err, format_duration, out, print_error, print_line, print_note
 from asr.errors import AudioError, UsageError
 from asr.terminal import print_result
@@ -64,16 +63,12 @@ class Settings:
         overwrite: whether existing files are replaced.
     """
 
-    search: SearchOptions
+    search: TranscriptOptions
     options: OutputOptions
     channel: int | None
     track: int | None
     verbose: bool | None
     overwrite: bool
-
-
-class Stopped(KeyboardInterrupt):
-    """The command was asked to stop, by SIGINT (Ctrl-C) or SIGTERM."""
 
 
 def transcribe_jobs(jobs: Sequence[Job], settings: Settings) -> Counter[str]:
@@ -86,10 +81,13 @@ def transcribe_jobs(jobs: Sequence[Job], settings: Settings) -> Counter[str]:
         UsageError: the options contradict the model.
         typer.Exit: the command was stopped. Results so far are kept.
     """
-    transcriber = settings.search.transcriber(settings.options.nbest)
-    if settings.options.nbest > transcriber.decode.beam:
-        raise UsageError(f"--nbest {settings.options.nbest}: the search keeps {transcriber.decode.beam}: raise --beam-size as well")
-    return _Run(jobs, settings).run(transcriber)
+    run = _Run(jobs, settings)
+    with Stops() as stops:
+        try:
+            run.run(stops)
+        except KeyboardInterrupt as stop:
+            run.stop(stop)
+    return run.tally
 
 
 class _Run:
@@ -100,74 +98,89 @@ class _Run:
         # Into files, short recordings come first and do not wait for long ones. Printed results keep the order of the inputs.
         self.jobs = sorted(jobs, key=lambda job: _bytes(job.recording)) if writes_files else list(jobs)
         self.settings, self.tally, self.writes_files = settings, Counter[str](), writes_files
-        total = _total_seconds([job.recording for job in jobs]) if err.is_terminal else 0.0
-        self.total = total
-        shown = settings.verbose
-        self.verbose = shown if shown is not None else err.is_terminal and len(jobs) == 1 and total >= LONG_SECONDS
-        # In a terminal, the segments with their times are the output; the same text again would only hide them.
-        self.prints_segments = self.verbose and out.is_terminal and not writes_files and jobs[0].formats[0] in ("lines", "txt")
         self.partial = _PartialTranscripts(self.jobs, settings) if writes_files else None
+        self.verbose = self.prints_segments = False
 
-    def run(self, transcriber: Transcriber) -> Counter[str]:
+    def run(self, stops: Stops) -> None:
+        settings = self.settings
+        transcriber = settings.search.transcriber(settings.options.nbest)
+        if settings.options.nbest > transcriber.decode.beam:
+            raise UsageError(f"--nbest {settings.options.nbest}: the search keeps {transcriber.decode.beam}: raise --beam-size as well")
+        total = _total_seconds([job.recording for job in self.jobs]) if err.is_terminal else 0.0
+        shown = settings.verbose
+        self.verbose = shown if shown is not None else err.is_terminal and len(self.jobs) == 1 and total >= LONG_SECONDS
+        # In a terminal, the segments with their times are the output; the same text again would only hide them.
+        self.prints_segments = self.verbose and out.is_terminal and not self.writes_files and self.jobs[0].formats[0] in ("lines", "txt")
+        with audio_progress(total) as progress:
+            try:
+                self._transcribe(transcriber, progress, stops)
+            except BaseException:  # before the bar ends, as it may write to a terminal that is gone
+                if self.partial:
+                    with stops.held():
+                        self.partial.write()
+                raise
+
+    def _transcribe(self, transcriber: Transcriber, progress: AudioProgress, stops: Stops) -> None:
         from asr.sources import utterance_source
         from asr.transcribe import SOON, WINDOW_BATCHES, in_order
 
-        settings = self.settings
-        sources = [utterance_source(job.recording.utterance, settings.channel, settings.track) for job in self.jobs]
-        try:
-            with _stoppable(), audio_progress(self.total) as progress:
-                known = self.partial.read() if self.partial else {}
-                remember = self.partial.add if self.partial else lambda *_: None
-                windows = SOON if self.verbose else (WINDOW_BATCHES, transcriber.batch_seconds if err.is_terminal else None)
-                events = transcriber.follow(sources, progress.advance, remember, known, *windows)
-                for i, event in events if self.writes_files else in_order(events):
-                    self._handle(self.jobs[i], event, progress)
-                    if self.partial and self._is_last(event):
-                        self.partial.finish(i)
-        except KeyboardInterrupt as e:
-            self._stop(e)
-        return self.tally
+        sources = [utterance_source(job.recording.utterance, self.settings.channel, self.settings.track) for job in self.jobs]
+        known = self.partial.read() if self.partial else {}
+        remember = self.partial.add if self.partial else lambda *_: None
+        windows = SOON if self.verbose else (WINDOW_BATCHES, transcriber.batch_seconds if err.is_terminal else None)
+        with closing(transcriber.follow(sources, progress.advance, remember, known, *windows)) as events:
+            for i, event in events if self.writes_files else in_order(events):
+                with stops.held():
+                    self._handle(i, event, progress)
 
-    @staticmethod
-    def _is_last(event: Event) -> bool:
-        from asr.transcript import Transcript
-
-        return isinstance(event, (Transcript, AudioError))
-
-    def _handle(self, job: Job, event: Event, progress: AudioProgress) -> None:
+    def _handle(self, number: int, event: Event, progress: AudioProgress) -> None:
         from asr.output import timed_line
         from asr.transcript import HeldBack, Segment
 
-        recording = job.recording
+        recording = self.jobs[number].recording
         if isinstance(event, Segment):
             if self.verbose:
                 line = timed_line(event, self.settings.options)
                 (print_line if self.prints_segments else print_note)(line if len(self.jobs) == 1 else f"{recording.label} {line}")
         elif isinstance(event, AudioError):
-            self.tally["failed"] += 1
-            print_error(_with_label(recording, event))
+            self._fail(number, _with_label(recording, event))
         elif not isinstance(event, HeldBack):
-            self._finish(job, event, progress)
+            self._finish(number, event, progress)
 
-    def _finish(self, job: Job, transcript: Transcript, progress: AudioProgress) -> None:
+    def _finish(self, number: int, transcript: Transcript, progress: AudioProgress) -> None:
         """Print or write a complete transcript."""
-        recording, base, formats = job
+        recording, base, formats = self.jobs[number]
         for note in transcript.notes:
             print_note(f"note: {recording.label}: {note}")
         if recording.is_stream:
             transcript = replace(transcript, audio_filepath=recording.label)
         if base is not None:
-            _write_transcript(transcript, recording, base, formats, self.settings.options, progress)
+            try:
+                _write_transcript(transcript, recording, base, formats, self.settings.options, progress)
+            except OSError as e:
+                if e.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise  # the files of other recordings would not fit either
+                self._fail(number, f"{e.filename}: {e.strerror}")
+                return
         elif not self.prints_segments:
             _print_transcript(transcript, recording, formats[0], self.settings.options)
+        if self.partial:
+            self.partial.finish(number)
         self.tally["transcribed"] += 1
         self.tally["held back"] += len(transcript.held_back)
         self.tally["segments"] += len(transcript.segments) + len(transcript.held_back)
 
-    def _stop(self, stop: KeyboardInterrupt) -> NoReturn:
+    def _fail(self, number: int, message: str) -> None:
+        self.tally["failed"] += 1
+        print_error(message)
+        if self.partial:
+            self.partial.forget(number)
+
+    def stop(self, stop: KeyboardInterrupt) -> NoReturn:
+        """Print what is done and kept, and exit."""
         message = f"stopped: {self.tally['transcribed']} of {len(self.jobs)} are done"
         if self.partial:
-            kept = self.partial.write()
+            kept = self.partial.kept
             message += " and whole"
             if kept:
                 message += f", and {', '.join(map(str, kept))} has the results so far" if len(kept) == 1 else f", {len(kept)} in part"
@@ -178,15 +191,20 @@ class _Run:
             else:
                 message += "; the same command with --skip-existing goes on"
         print_error(message)
-        raise typer.Exit(143 if isinstance(stop, Stopped) else 130) from None
+        raise typer.Exit(stop.exit_code if isinstance(stop, Stopped) else 130) from None
 
 
 class _PartialTranscripts:
-    """The results of unfinished recordings, on disk from time to time and at a stop."""
+    """The results of unfinished recordings, on disk from time to time and at a stop.
+
+    Attributes:
+        kept: files that the last `write` has written.
+    """
 
     def __init__(self, jobs: Sequence[Job], settings: Settings):
         self.jobs, self.settings = jobs, settings
         self.results: dict[int, dict[float, Found]] = defaultdict(dict)
+        self.kept: list[Path] = []
         self._digest = ""
         self._written = time.monotonic()
 
@@ -216,26 +234,32 @@ class _PartialTranscripts:
             self.write()
 
     def finish(self, number: int) -> None:
-        """Forget a recording whose transcript is written, or that cannot be read."""
+        """Forget a recording whose transcript is written, and remove its file."""
         from asr.output import remove_partial
 
-        self.results.pop(number, None)
+        self.forget(number)
         if base := self.jobs[number].base:
             remove_partial(base)
 
-    def write(self) -> list[Path]:
-        """Write the partial transcripts of all unfinished recordings, and return their paths."""
+    def forget(self, number: int) -> None:
+        """Forget a recording. Its file stays as it is: what cannot be read now may be readable later."""
+        self.results.pop(number, None)
+
+    def write(self) -> None:
+        """Write the partial transcripts of all unfinished recordings. A failure is a note: the transcripts may still be completed."""
         from asr.output import partial_path, write_partial
 
-        written = []
+        self.kept = []
         for i, results in self.results.items():
             job = self.jobs[i]
             if job.base is None or job.recording.is_stream or (digest := self._job(job)) is None:
                 continue
-            if write_partial(job.base, digest, results):
-                written.append(partial_path(job.base))
+            try:
+                if write_partial(job.base, digest, results):
+                    self.kept.append(partial_path(job.base))
+            except OSError as e:
+                print_note(f"note: {e.filename}: {e.strerror}: the results so far are not kept")
         self._written = time.monotonic()
-        return written
 
     def _job(self, job: Job) -> str | None:
         """Return a digest of the recording, the model and the search; None if the recording is gone."""
@@ -248,23 +272,6 @@ class _PartialTranscripts:
         part = (utterance.offset, utterance.duration, utterance.track or self.settings.track, self.settings.channel)
         own = f"{self._digest} {file.st_size} {file.st_mtime_ns} {part} {self.settings.options.nbest}"
         return hashlib.sha256(own.encode()).hexdigest()
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Raise `Stopped` on SIGTERM, which would end the process without a word. Signals reach the main thread alone."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Stopped
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _bytes(recording: Recording) -> int:

@@ -1,7 +1,7 @@
 """Every setting of the system: typed, with its unit and default.
 
-A recipe is a `Config` (recogniser) or an `LMRecipe` (language model). A model folder keeps the part that describes the model
-(`ModelFolderConfig`, `LMFolderConfig`). `asr.config_file` reads and writes them as YAML.
+A recipe is a `Config` (recogniser), an `LMRecipe` (language model) or a `RestorerRecipe` (text restorer). A model folder keeps the part that
+describes the model (`ModelFolderConfig`, `LMFolderConfig`, `RestorerFolderConfig`). `asr.config_file` reads and writes them as YAML.
 """
 
 from asr.config.decode import DecodeConfig
@@ -19,6 +19,7 @@ from asr.config.model import (
     TokenizerConfig,
 )
 from asr.config.recipe import Config, ModelFolderConfig
+from asr.config.restorer import CasedTextConfig, RestorerConfig, RestorerFolderConfig, RestorerRecipe, RestorerTrainConfig
 from asr.config.section import EMBEDDED, Block, Section
 from asr.config.speech import AugmentConfig, FrontendConfig, SegmentConfig
 from asr.config.train import DataConfig, OptimizerConfig, TrainConfig
@@ -28,6 +29,7 @@ __all__ = [
     "AttentionConfig",
     "AugmentConfig",
     "Block",
+    "CasedTextConfig",
     "Config",
     "DataConfig",
     "DecodeConfig",
@@ -46,6 +48,10 @@ __all__ = [
     "MultiHeadConfig",
     "OptimizerConfig",
     "PyramidConfig",
+    "RestorerConfig",
+    "RestorerFolderConfig",
+    "RestorerRecipe",
+    "RestorerTrainConfig",
     "Section",
     "SegmentConfig",
     "SpellerConfig",

@@ -64,12 +64,13 @@ def copied_pipe(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def copied_file(stream: IO[bytes], name: str) -> Iterator[Path]:
+def copied_file(stream: IO[bytes], name: str, if_empty: str = "did the command before the pipe fail?") -> Iterator[Path]:
     """Copy an open file, from its position on, to a temporary file, which is deleted at the end of the block.
 
     Args:
         stream: the file.
         name: its name in messages.
+        if_empty: end of the message if it is empty.
 
     Yields:
         The path of the copy (see `copied_standard_input`).
@@ -84,7 +85,7 @@ def copied_file(stream: IO[bytes], name: str) -> Iterator[Path]:
             _write(copy, block, name)
             size += len(block)
         if not size:
-            raise UsageError(f"{name} is empty: did the command before the pipe fail?")
+            raise UsageError(f"{name} is empty: {if_empty}")
         yield path
 
 
@@ -107,17 +108,21 @@ def _temporary_file(name: str) -> Iterator[tuple[BinaryIO, Path]]:
 
 def _blocks(stream: IO[bytes], name: str) -> Iterator[bytes]:
     """Yield the blocks of a stream until its end."""
-    with contextlib.suppress(OSError, io.UnsupportedOperation):  # the stream has no descriptor
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # the stream has no descriptor, or is closed
         os.set_blocking(stream.fileno(), True)  # in a pipe that does not block, a moment without data looks like the end
     while True:
         try:
             block = stream.read(BLOCK_BYTES)
-        except OSError as e:
-            raise AsrError(f"{name} cannot be read: {e.strerror or e}") from None
+        except io.UnsupportedOperation:
+            raise UsageError(f"{name} is open for writing only: open it with mode 'rb'") from None
         except UnicodeDecodeError:
             raise UsageError(f"{name} is open as text: open it with mode 'rb'") from None
+        except (OSError, ValueError) as e:  # ValueError: it is closed
+            raise AsrError(f"{name} cannot be read: {getattr(e, 'strerror', None) or e}") from None
         if isinstance(block, str):
             raise UsageError(f"{name} is open as text: open it with mode 'rb'")
+        if block is not None and not isinstance(block, bytes | bytearray | memoryview):
+            raise UsageError(f"{name}: read() returns {type(block).__name__}, expected bytes")
         if not block:
             return
         yield block

@@ -1,10 +1,11 @@
 """Model folders: `model.safetensors`, `config.yaml`, `tokenizer.model` and `README.md` (the model card).
 
-A recogniser's folder may hold a language model in `lm/`, a folder of the same form. Nothing is ever unpickled.
+A recogniser's folder may hold a language model in `lm/` and a text restorer in `text/`, folders of the same form. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from asr.config import DecodeConfig, LMFolderConfig, ModelFolderConfig
-from asr.config_file import describes_lm, dump_config, load_config
+from asr.config import DecodeConfig, LMFolderConfig, ModelFolderConfig, Section
+from asr.config_file import described_kind, dump_config, load_config, with_article
 from asr.errors import ModelError, UsageError
 from asr.files import atomic_folder, recover_folder
 from asr.model.kinds import build_language_model
@@ -27,7 +28,7 @@ from asr.model.run_folder import WEIGHTS, find_model
 from asr.text.tokenizer import Tokenizer
 
 CONFIG, TOKENIZER, CARD = "config.yaml", "tokenizer.model", "README.md"
-LM = "lm"
+LM, TEXT = "lm", "text"  # folders of the language model and the text restorer in a recogniser's folder
 LM_WEIGHT = 0.5  # of a language model that is given to a recogniser without one
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -79,38 +80,40 @@ class TrainedModel:
         return replace(self, lm=found, config=self.config.model_copy(update={"decode": decode}))
 
 
-def save_model(folder: Path, model: TrainedModel, half: bool = False) -> None:
-    """Write a recogniser's folder with its language model, all of it or nothing.
+def save_model(folder: Path, model: TrainedModel, half: bool = False, restorer: Path | None = None) -> None:
+    """Write a recogniser's folder with its language model and its text restorer, all of it or nothing.
 
     Args:
         folder: Created, or replaced.
         model: The recogniser.
         half: Store 16-bit floats.
+        restorer: Folder of a text restorer, which is copied.
 
     Raises:
         OSError: The folder cannot be written. The error names it.
     """
     with atomic_folder(folder) as partial:
-        _write(partial, model, half)
-        if model.lm:
+        if restorer:
+            shutil.copytree(restorer, partial / TEXT)
+        write_folder(partial, model.network, model.tokenizer, model.config, model.card, half)
+        if (lm := model.lm) is not None:
             (partial / LM).mkdir()
-            _write(partial / LM, model.lm, half)
+            write_folder(partial / LM, lm.network, lm.tokenizer, lm.config, lm.card, half)
 
 
 def save_lm(folder: Path, model: TrainedLM, half: bool = False) -> None:
     """Write a language model's folder, as `save_model` does."""
     with atomic_folder(folder) as partial:
-        _write(partial, model, half)
+        write_folder(partial, model.network, model.tokenizer, model.config, model.card, half)
 
 
-def _write(folder: Path, model: TrainedModel | TrainedLM, half: bool) -> None:
-    weights = {
-        name: tensor.half() if half and tensor.is_floating_point() else tensor for name, tensor in model.network.state_dict().items()
-    }
+def write_folder(folder: Path, network: nn.Module, tokenizer: Tokenizer, config: Section, card: str, half: bool) -> None:
+    """Write the files of a model into an existing folder; 16-bit floats if `half`."""
+    weights = {name: tensor.half() if half and tensor.is_floating_point() else tensor for name, tensor in network.state_dict().items()}
     (folder / WEIGHTS).write_bytes(tensor_bytes(weights))
-    (folder / CONFIG).write_text(dump_config(model.config), encoding="utf-8")
-    (folder / TOKENIZER).write_bytes(model.tokenizer.serialized)
-    (folder / CARD).write_text(model.card, encoding="utf-8")
+    (folder / CONFIG).write_text(dump_config(config), encoding="utf-8")
+    (folder / TOKENIZER).write_bytes(tokenizer.serialized)
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
@@ -127,30 +130,32 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
         UsageError: There is no such folder, or it holds a language model.
         ModelError: A file is missing or damaged, or does not fit the others.
     """
-    folder = _whole(folder)
-    if describes_lm(folder / CONFIG):
-        raise UsageError(f"{folder}: is a language model, not a recogniser: --language-model takes it")
+    folder = find_complete(folder)
+    if (kind := described_kind(folder / CONFIG)) != "recogniser":
+        advice = "--language-model takes it" if kind == "language_model" else "copy it into a recogniser's folder as text/"
+        raise UsageError(f"{folder}: is {with_article(kind)}, not a recogniser: {advice}")
     config = load_config(ModelFolderConfig, folder / CONFIG)
     tokenizer = Tokenizer.load(folder / TOKENIZER)
-    network = _read_network(lambda: LAS(config.model, len(tokenizer)), folder / WEIGHTS)
-    model = TrainedModel(network.to(device).eval(), tokenizer, config, _card(folder))
+    network = read_network(lambda: LAS(config.model, len(tokenizer)), folder / WEIGHTS)
+    model = TrainedModel(network.to(device).eval(), tokenizer, config, read_card(folder))
     return model.with_lm(folder / LM) if (folder / LM).is_dir() else model
 
 
 def load_lm(folder: Path, device: torch.device | str = "cpu") -> TrainedLM:
     """Read a language model's folder (float32, evaluation mode). Raises as `load_model` does."""
-    folder = _whole(folder)
-    if not describes_lm(folder / CONFIG):
-        own = f"its language model is {folder / LM}" if (folder / LM / CONFIG).is_file() else "--model takes it"
-        raise UsageError(f"{folder}: is a recogniser, not a language model: {own}")
+    folder = find_complete(folder)
+    if (kind := described_kind(folder / CONFIG)) != "language_model":
+        takes = "--model takes it" if kind == "recogniser" else "train one with recipes/librispeech/lm.yaml"
+        own = f"its language model is {folder / LM}" if (folder / LM / CONFIG).is_file() else takes
+        raise UsageError(f"{folder}: is {with_article(kind)}, not a language model: {own}")
     config = load_config(LMFolderConfig, folder / CONFIG)
     tokenizer = Tokenizer.load(folder / TOKENIZER)
-    network = _read_network(lambda: build_language_model(len(tokenizer), config.model), folder / WEIGHTS)
-    return TrainedLM(network.to(device).eval(), tokenizer, config, _card(folder))
+    network = read_network(lambda: build_language_model(len(tokenizer), config.model), folder / WEIGHTS)
+    return TrainedLM(network.to(device).eval(), tokenizer, config, read_card(folder))
 
 
-def _whole(folder: Path) -> Path:
-    """Return the model folder that a path names, after checking that it has all files."""
+def find_complete(folder: Path) -> Path:
+    """Return the model folder that a path names. Raises UsageError or ModelError if there is none with all of its files."""
     recover_folder(folder)
     folder, _ = find_model(folder)
     if not folder.is_dir():
@@ -161,7 +166,8 @@ def _whole(folder: Path) -> Path:
     return folder
 
 
-def _card(folder: Path) -> str:
+def read_card(folder: Path) -> str:
+    """Return the model card of a folder, or an empty text. Raises ModelError if it cannot be read."""
     try:
         return (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
     except UnicodeDecodeError as e:
@@ -183,7 +189,7 @@ class _Unfilled(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _read_network(build: Callable[[], Network], path: Path) -> Network:
+def read_network(build: Callable[[], Network], path: Path) -> Network:
     """Build a network with the weights of a safetensors file.
 
     The network is built on the meta device, without memory, and its shapes are compared with the file's header, so a config.yaml with

@@ -3,6 +3,7 @@
 | key | |
 |---|---|
 | `text` | the texts of the segments, joined |
+| `verbatim_text` | with readable text: the same as the model wrote it (not in Whisper) |
 | `language` | language of the model, an ISO 639 code such as `en` |
 | `audio_filepath` | the recording; bytes of its name that are not UTF-8 become � (not in Whisper) |
 | `duration` | of the recording (s) (not in Whisper) |
@@ -17,6 +18,7 @@
 | ` compression_ratio` | bytes of the text divided by bytes of its zlib form, as in Whisper: high for loops |
 | ` doubtful` | true if the words have little evidence in the CTC head: they may be invented (not in Whisper) |
 | ` words` | `word`, `start`, `end` (s) and `probability` (0 to 1); empty if the model gives no word times |
+| ` verbatim_text`, ` verbatim_words` | with readable text: the text and its words as the model wrote them (not in Whisper) |
 | ` nbest` | on request: the n-best list, each entry with `text`, `score`, `attention_score`, `ctc_score`, `lm_score` and `internal_lm_score` (nats; null: not a term of the score) (not in Whisper) |
 | `held_back` | segments of speech that are not written, because their words have no evidence in the CTC head: `start`, `end` (s), `text` (not in Whisper) |
 
@@ -30,7 +32,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asr.output.options import OutputOptions
@@ -81,6 +83,7 @@ def _record(transcript: Transcript, nbest: int) -> dict[str, Any]:
         "duration": _number(transcript.duration, 3),
         "language": transcript.language,
         "text": "".join(segment["text"] for segment in segments),
+        **({"verbatim_text": _spaced(transcript.verbatim_text)} if _is_readable(transcript.segments) else {}),
         "segments": segments,
         "held_back": [_held_back(one) for one in transcript.held_back],
     }
@@ -101,9 +104,15 @@ def _segment(number: int, segment: Segment, nbest: int) -> dict[str, Any]:
         "doubtful": segment.doubtful,
         "words": [_word(word) for word in segment.words],
     }
+    if _is_readable([segment]):
+        record |= {"verbatim_text": _spaced(segment.verbatim_text), "verbatim_words": [_word(word) for word in segment.verbatim_words]}
     if nbest > 1:
         record["nbest"] = [_reading(reading) for reading in segment.readings[:nbest]]
     return record
+
+
+def _is_readable(segments: Sequence[Segment]) -> bool:
+    return any(segment.readable is not None for segment in segments)
 
 
 def _held_back(one: HeldBack) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 
+from asr.output.text import ends_sentence
 from asr.transcript import Word
 
 SHORT_PAUSE, PAUSE = 0.1, 0.6  # s: a pause that is not heard; a pause at which any break is good
@@ -31,14 +32,15 @@ def break_cost(word: Word, following: Word) -> float:
     """
     pause = (following.start - word.end - SHORT_PAUSE) / (PAUSE - SHORT_PAUSE)
     ease = min(1.0, max(0.0, pause, _punctuation(word.text)))
-    grammar = LEANING_COST if word.text.lower() in LEANING else -OPENING_GAIN if following.text.lower() in OPENING else 0.0
+    grammar = (
+        LEANING_COST if word.text.lower().removesuffix(".") in LEANING else -OPENING_GAIN if following.text.lower() in OPENING else 0.0
+    )
     return (1.0 - ease) * (1.0 + grammar)
 
 
 def _punctuation(text: str) -> float:
     """Return how well the punctuation at the end of a word permits a break: 0 to 1."""
-    bare = text.rstrip("\"')]”’")
-    return 1.0 if bare.endswith((".", "?", "!", "…")) else 0.6 if bare.endswith((",", ";", ":", "–", "—")) else 0.0
+    return 1.0 if ends_sentence(text) else 0.6 if text.rstrip("\"')]”’").endswith((",", ";", ":", "–", "—")) else 0.0
 
 
 def lay_out(words: Sequence[Word], mark: str, width: int) -> tuple[tuple[Word, ...], ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from asr.errors import UsageError
 
@@ -22,7 +24,7 @@ class OutputOptions:
         mark_doubtful: all but json: whether to write `[?] ` before words with little evidence in the CTC head. json has a key for it.
 
     Raises:
-        UsageError: a value is out of range.
+        UsageError: a value is of another type or out of range.
     """
 
     nbest: int = 1
@@ -31,7 +33,24 @@ class OutputOptions:
     lines: int = 2
     mark_doubtful: bool = True
 
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> OutputOptions:
+        """Make options of keyword arguments.
+
+        Raises:
+            UsageError: an option is unknown, or a value is of another type or out of range.
+        """
+        known = [field.name for field in fields(cls)]
+        if unknown := [name for name in given if name not in known]:
+            raise UsageError(f"option {', '.join(unknown)} is unknown: choose of {', '.join(known)}")
+        return cls(**given)
+
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            if type(value) is not kind:
+                expected = "an integer" if kind is int else "True or False"
+                raise UsageError(f"{field.name} is {value!r}, expected {expected}")
         if self.nbest < 1:
             raise UsageError(f"nbest is {self.nbest}, expected 1 or more")
         if self.line_characters < 1:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from asr.output.options import OutputOptions
 from asr.transcript import Segment, Transcript
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 SURROGATE = re.compile("[\ud800-\udfff]")
+ABBREVIATIONS = frozenset({"Mr.", "Mrs.", "Dr."})  # their full stop ends no sentence
+PARAGRAPH_SECONDS = 1.5  # a pause between two sentences that ends a paragraph of readable text
+LONG_PARAGRAPH = 800  # characters after which any sentence ends a paragraph
 
 
 def to_txt(transcript: Transcript, options: OutputOptions) -> str:
-    """Write one line for each segment with text. Doubtful segments start with `[?] `."""
-    return "".join(f"{line}\n" for line in _lines(transcript, options))
+    """Write one line for each segment with text. Doubtful segments start with `[?] `.
+
+    Readable text has one line for each paragraph, with an empty line between paragraphs.
+    """
+    if all(segment.readable is None for segment in transcript.segments):
+        return "".join(f"{line}\n" for line in _lines(transcript, options))
+    return "\n".join(f"{paragraph}\n" for paragraph in _paragraphs(transcript, options))
 
 
 def to_tsv(transcript: Transcript, options: OutputOptions) -> str:
@@ -54,6 +63,30 @@ def _clock(seconds: float) -> str:
 
 def _lines(transcript: Transcript, options: OutputOptions) -> list[str]:
     return [_marked(segment, options) for segment in transcript.segments if plain(segment.text)]
+
+
+def _paragraphs(transcript: Transcript, options: OutputOptions) -> Iterator[str]:
+    """Yield the paragraphs of a readable text: they end with a sentence, at a long pause or when they are long."""
+    paragraph, ended = "", 0.0
+    for segment in transcript.segments:
+        mark = options.mark(segment.doubtful)
+        parts = [(word.text, word.start, word.end) for word in segment.words] or [(segment.text, segment.start, segment.end)]
+        for text, start, end in parts:
+            if not plain(text):
+                continue
+            if ends_sentence(paragraph) and (start - ended >= PARAGRAPH_SECONDS or len(paragraph) >= LONG_PARAGRAPH):
+                yield paragraph
+                paragraph = ""
+            paragraph += (" " if paragraph else "") + mark + plain(text)
+            mark, ended = "", end
+    if paragraph:
+        yield paragraph
+
+
+def ends_sentence(text: str) -> bool:
+    """Return whether a sentence ends with a text, by its last characters."""
+    bare = text.rstrip("\"')]”’")
+    return bare.endswith((".", "?", "!", "…")) and bare.rpartition(" ")[2] not in ABBREVIATIONS
 
 
 def _marked(segment: Segment, options: OutputOptions) -> str:

@@ -1,7 +1,8 @@
 """The utterances as a CSV table, one in a row, for spreadsheets.
 
 The first columns are the utterance's (id, speaker, figures, recording, groups, reference). Then come each system's hypothesis and figures;
-of several systems the headings begin with the system's name. Texts are as read; rates are fractions.
+of several systems the headings begin with the system's name. Rates are fractions. Texts are as read, but one that a spreadsheet would run
+as a formula (it begins with =, +, - or @) has an apostrophe in front, which the readers of `asr.text.formats` remove.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from asr.report.columns import RESULTS, UTTERANCES
+from asr.text.formats.cells import FORMULA
 
 _OWN = ("speaker", *(column.key for column in UTTERANCES))  # groups that are columns of their own
 
@@ -21,10 +23,14 @@ def as_csv(report: dict[str, Any]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     keys = list(dict.fromkeys(key for system in report["systems"] for key in system["groups"] if key not in _OWN))
-    writer.writerow(_headings([system["name"] for system in report["systems"]], keys))
+    writer.writerow(map(_harmless, _headings([system["name"] for system in report["systems"]], keys)))
     for utterance in report["utterances"]:
-        writer.writerow(_row(utterance, keys))
+        writer.writerow(map(_harmless, _row(utterance, keys)))
     return text.getvalue().encode("utf-8-sig", "replace")
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell
 
 
 def _headings(systems: list[str], keys: list[str]) -> Iterator[str]:

@@ -40,6 +40,7 @@ def pack(summary: dict[str, Any], utterances: Sequence[dict[str, Any]], pictures
             }
             for number, system in enumerate(systems)
         ],
+        "level": next((f"{100 * s['interval']['level']:g}\u00a0%" for s in systems if s.get("interval")), None),
         "ids": [u["id"] for u in utterances],
         "columns": {"results": _describe(RESULTS), "utterances": _describe(UTTERANCES)},
         "figures": _pack_figures(UTTERANCES, utterances),

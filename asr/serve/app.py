@@ -98,7 +98,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
 
 
 def _options(fields: Fields) -> JobOptions:
-    return JobOptions(fields.hotwords, fields.segmentation, streamed=fields.stream)
+    return JobOptions(fields.hotwords, fields.segmentation, streamed=fields.stream, verbatim=fields.verbatim)
 
 
 def _model(name: str) -> dict[str, Any]:

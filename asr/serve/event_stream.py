@@ -1,6 +1,7 @@
 """Server-sent events of a streamed transcription, in the form of OpenAI's API.
 
-`transcript.text.delta` has the text of a segment as soon as it and all segments before it are recognised. `transcript.text.done` has the
+`transcript.text.delta` has the text of a segment as soon as it and all segments before it are recognised, and readable text some words later:
+its punctuation depends on the words after it. `transcript.text.done` has the
 whole text. The deltas, joined, are that text. An error after the first event is an event `{"error": …}`.
 
 The last event has no `usage`: in OpenAI's API that of a stream counts tokens, while this server, like whisper-1, counts seconds.
@@ -22,7 +23,7 @@ from asr.serve.job import SegmentResult
 from asr.serve.job_events import JobEvents
 from asr.serve.metrics import Metrics
 from asr.serve.replies import headers, log_probabilities, plain_text
-from asr.transcript import HeldBack, Segment
+from asr.transcript import Segment
 
 KEEP_ALIVE_SECONDS = 15.0  # without an event until a comment keeps proxies from closing the connection
 KEEP_ALIVE = ": keep-alive\n\n"
@@ -62,9 +63,8 @@ async def _events(job: JobEvents, fields: Fields, metrics: Metrics, began: float
         async for event in job.events(KEEP_ALIVE_SECONDS):
             if event is None:
                 yield KEEP_ALIVE
-            elif isinstance(event, SegmentResult):
-                for delta in deltas.add(event):
-                    yield _encode(delta)
+            elif isinstance(event, SegmentResult) and (delta := deltas.next(event)) is not None:
+                yield _encode(delta)
         transcript = job.transcript()
         done: dict[str, Any] = {"type": "transcript.text.done", "text": plain_text(transcript.segments)}
         if fields.logprobs:
@@ -82,30 +82,21 @@ async def _events(job: JobEvents, fields: Fields, metrics: Metrics, began: float
 
 
 class _Deltas:
-    """Puts the results of segments, which come in any order, into the order of the recording."""
+    """Builds the events of the segments of a recording, in order."""
 
     def __init__(self, logprobs: bool):
         self._logprobs = logprobs
-        self._results: dict[int, Segment | HeldBack | None] = {}
-        self._next = 0
         self._any = False  # text was sent
 
-    def add(self, result: SegmentResult) -> list[dict[str, Any]]:
-        """Store a result, and return the deltas that can be sent."""
-        self._results[result.number] = result.segment
-        ready: list[dict[str, Any]] = []
-        while self._next in self._results:
-            segment = self._results.pop(self._next)
-            self._next += 1
-            if isinstance(segment, Segment) and (text := plain_text([segment])):
-                ready.append(self._delta(segment, f" {text}" if self._any else text))
-                self._any = True
-        return ready
-
-    def _delta(self, segment: Segment, text: str) -> dict[str, Any]:
-        delta: dict[str, Any] = {"type": "transcript.text.delta", "delta": text}
+    def next(self, result: SegmentResult) -> dict[str, Any] | None:
+        """Return the event of the next segment; None if it has no text."""
+        segment = result.segment
+        if not isinstance(segment, Segment) or not (text := plain_text([segment])):
+            return None
+        delta: dict[str, Any] = {"type": "transcript.text.delta", "delta": f" {text}" if self._any else text}
         if self._logprobs:
             delta["logprobs"] = log_probabilities([segment], continued=self._any)
+        self._any = True
         return delta
 
 

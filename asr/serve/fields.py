@@ -24,7 +24,7 @@ GRANULARITIES = ("word", "segment")
 NO_SPEAKERS = "this server does not recognise speakers"
 SPEAKER_FIELDS = ("known_speaker_names", "known_speaker_references")
 USED = {
-    "model", "language", "languages", "prompt", "keywords", "response_format", "timestamp_granularities", "stream", "include",
+    "text", "model", "language", "languages", "prompt", "keywords", "response_format", "timestamp_granularities", "stream", "include",
     "chunking_strategy",
 }  # fmt: skip
 
@@ -47,6 +47,8 @@ class Fields:
     hotwords: tuple[str, ...] = ()
     """phrases of `prompt` and `keywords`, as they were sent"""
     segmentation: SegmentConfig = field(default_factory=SegmentConfig)
+    verbatim: bool = False
+    """the text stays as the model writes it: `text=verbatim`, a field that OpenAI's API does not have"""
     ignored: tuple[str, ...] = ()
     """names of fields without effect"""
 
@@ -114,6 +116,7 @@ def read_fields(sent: dict[str, list[str]], language: str, segmentation: Segment
         logprobs=logprobs,
         hotwords=_hotwords(form),
         segmentation=_segmentation(form, segmentation),
+        verbatim=_verbatim(form),
         ignored=tuple(ignored),
     )
 
@@ -157,6 +160,13 @@ def _stream(form: _Form) -> bool:
     if text.lower() in ("true", "1"):
         return True
     raise _invalid("stream", f"is {_quote_value(text)}, expected true or false")
+
+
+def _verbatim(form: _Form) -> bool:
+    value = form.one("text")
+    if value not in (None, "readable", "verbatim"):
+        raise _invalid("text", f"is {_quote_value(value)}, expected readable or verbatim")
+    return value == "verbatim"
 
 
 def _logprobs(form: _Form) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asr.config import SegmentConfig
 from asr.decode.attention import WordAttention
+from asr.readable.segments import Readable
 from asr.serve.fair_queue import Flow
 from asr.serve.recordings import Recording
 from asr.transcript import HeldBack, Segment, Transcript
@@ -32,7 +34,7 @@ class SegmentResult:
     number: int
     """position of the segment in its job, from 0"""
     segment: Segment | HeldBack | None
-    """None without words"""
+    """None without words: such results are no events"""
     attention: WordAttention | None = None
     """attention weights, if the job wants them"""
 
@@ -47,10 +49,12 @@ class Job(Flow):
     wants_attention: bool = False
     language: str = "en"
     """ISO 639 code of the model's language"""
+    readable: Readable | None = None
+    """how the text becomes readable; None: it stays as the model writes it"""
     request_id: str = ""
     """in log lines on the job"""
     on_event: Callable[[Progress | SegmentResult], None] = lambda _: None
-    """called by the threads of the service"""
+    """called by the threads of the service; results come in the order of the recording"""
     transcript: Future[Transcript] = field(default_factory=Future)
     """the result, or the error of the recording"""
     attention_seconds: float = 0.0
@@ -62,9 +66,18 @@ class Job(Flow):
     _read: float = 0.0
     _speech: float = 0.0
     _recognized: float = 0.0
-    _results: dict[int, Segment | HeldBack | None] = field(default_factory=dict)
+    _early: dict[int, SegmentResult] = field(default_factory=dict)
+    """results that came before those of earlier segments"""
+    _next: int = 0
+    """number of the next segment in the order of the recording"""
+    _waiting: deque[SegmentResult] = field(default_factory=deque)
+    """results in order whose text is not readable yet"""
+    _done: list[Segment | HeldBack] = field(default_factory=list)
     _segments: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._text = self.readable.stream() if self.readable else None
 
     def report_read(self, seconds: float, speech: float) -> None:
         """Report the seconds read so far, and the seconds of speech in them."""
@@ -81,10 +94,14 @@ class Job(Flow):
 
     def add_result(self, result: SegmentResult, seconds: float) -> None:
         """Store the result of a segment of `seconds`."""
-        self.on_event(result)
         with self._lock:
             self._recognized += seconds
-            self._results[result.number] = result.segment
+            self._early[result.number] = result
+            while (following := self._early.pop(self._next, None)) is not None:
+                self._next += 1
+                if following.segment is not None:
+                    self._waiting.append(following)
+                    self._report(self._text.add(following.segment) if self._text else [following.segment])
             progress = Progress(self._read, self._speech, self._recognized)
             self._complete()
         self.on_event(progress)
@@ -94,7 +111,14 @@ class Job(Flow):
         with suppress(InvalidStateError):
             self.transcript.set_exception(error)
 
+    def _report(self, complete: Iterable[Segment | HeldBack]) -> None:
+        """Send the next results, with their final text."""
+        for segment in complete:
+            self._done.append(segment)
+            self.on_event(replace(self._waiting.popleft(), segment=segment))
+
     def _complete(self) -> None:
-        if len(self._results) == self._segments:
+        if self._next == self._segments:
+            self._report(self._text.finish() if self._text else ())
             with suppress(InvalidStateError):  # cancelled
-                self.transcript.set_result(Transcript.of("", self._read, self._results.values(), self.missing, self.language, self.notes))
+                self.transcript.set_result(Transcript.of("", self._read, self._done, self.missing, self.language, self.notes))

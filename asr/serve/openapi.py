@@ -58,6 +58,10 @@ FORM: dict[str, Any] = {
             "type": "array", "items": {"type": "string", "enum": list(GRANULARITIES)},
             "description": "For verbose_json: times of words, of segments (the default), or of both",
         },
+        "text": {
+            "type": "string", "enum": ["readable", "verbatim"], "default": "readable",
+            "description": "readable: capitals, punctuation and numbers, if the model has a text restorer; verbatim: the words as the model writes them",
+        },
         "stream": {"type": "boolean", "default": False, "description": "Respond with server-sent events while the recording is recognised"},
         "include[]": {
             "type": "array", "items": {"type": "string", "enum": ["logprobs"]},
@@ -94,6 +98,8 @@ TRANSCRIPT: dict[str, Any] = {
             "items": {"type": "object", "properties": {"word": TEXT, "start": NUMBER, "end": NUMBER, "probability": NUMBER}},
         },
         "usage": {"type": "object"},
+        "verbatim_text": TEXT,
+        "verbatim_words": {"type": "array", "items": {"type": "object"}},
         "held_back": {"type": "array", "items": {"type": "object", "properties": {"start": NUMBER, "end": NUMBER, "text": TEXT}}},
     },
 }

@@ -50,7 +50,7 @@ class Recognizers:
                 self._cache.move_to_end(hotwords)
                 return known
         base = self.default
-        made = Transcriber(base.model, base.decode, base.segment, base.batch_seconds, self._build(hotwords), base.nbest)
+        made = Transcriber(base.model, base.decode, base.segment, base.batch_seconds, self._build(hotwords), base.nbest, base.readable)
         with self._lock:
             made = self._cache.setdefault(hotwords, made)
             while len(self._cache) > CACHED:

@@ -1,8 +1,8 @@
 """Transcripts in the formats of OpenAI's audio API.
 
-`verbose_json` has four keys beyond theirs: `probability` of a word; `doubtful` of a segment with little evidence in the CTC head;
-`held_back`, the stretches of speech whose words have too little evidence to be written; `notes`, sentences on the recording. Other formats
-have the notes in the header `X-Notes`. `no_speech_prob` is always 0, because speech is detected before recognition.
+`verbose_json` has keys beyond theirs: `probability` of a word; `doubtful` of a segment with little evidence in the CTC head; `held_back`, the
+stretches of speech whose words have too little evidence to be written; `notes`, sentences on the recording; and with readable text
+`verbatim_text` and `verbatim_words`, the words as the model wrote them. Other formats have the notes in the header `X-Notes`. `no_speech_prob` is always 0, because speech is detected before recognition.
 
 `logprobs` has one entry per word: the recogniser estimates the probability of words, not of tokens.
 """
@@ -23,7 +23,19 @@ from asr.serve.languages import language_name
 from asr.transcript import Segment, Transcript
 
 UNMARKED = OutputOptions(mark_doubtful=False)  # programs read these
-SEGMENT_KEYS = ("id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio", "doubtful")
+SEGMENT_KEYS = (
+    "id",
+    "seek",
+    "start",
+    "end",
+    "text",
+    "tokens",
+    "temperature",
+    "avg_logprob",
+    "compression_ratio",
+    "doubtful",
+    "verbatim_text",
+)
 LEAST_PROBABILITY = 1e-10  # of a word in `logprobs`: JSON has no infinity
 
 
@@ -85,14 +97,18 @@ def verbose(transcript: Transcript, granularities: tuple[str, ...]) -> dict[str,
         "language": language_name(transcript.language).lower(),
         "duration": record["duration"],
         "text": plain_text(transcript.segments),
+        **({"verbatim_text": record["verbatim_text"].strip()} if "verbatim_text" in record else {}),
         "usage": _usage(transcript),
         "held_back": record["held_back"],
         "notes": list(transcript.notes),
     }
     if "segment" in granularities:
-        answer["segments"] = [{**{key: s[key] for key in SEGMENT_KEYS}, "no_speech_prob": 0.0} for s in record["segments"]]
+        answer["segments"] = [{**{key: s[key] for key in SEGMENT_KEYS if key in s}, "no_speech_prob": 0.0} for s in record["segments"]]
     if "word" in granularities:
-        answer["words"] = [{**word, "word": word["word"].strip()} for s in record["segments"] for word in s["words"]]
+        for key in ("words", "verbatim_words"):
+            if any(key in s for s in record["segments"]):
+                answer[key] = [{**word, "word": word["word"].strip()} for s in record["segments"] for word in s[key]]
+        answer.setdefault("words", [])
     return answer
 
 

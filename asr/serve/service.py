@@ -55,6 +55,8 @@ class JobOptions:
     """the text is shown as it is recognised"""
     attention: bool = False
     """attention weights are wanted, too"""
+    verbatim: bool = False
+    """the text stays as the model writes it"""
 
 
 class Service:
@@ -140,13 +142,15 @@ class Service:
         """Start to transcribe a recording. The job owns the recording from now on."""
         options = options or JobOptions()
         assert self._recognizers is not None
+        transcriber = self._recognizers.default
         job = Job(
             recording=recording,
             segmentation=options.segmentation or self.segmentation,
-            transcriber=self._recognizers.default,
+            transcriber=transcriber,
             streamed=options.streamed,
             wants_attention=options.attention,
             language=self.language,
+            readable=None if options.verbatim else transcriber.readable,
             request_id=request_id.get(),
             on_event=on_event,
         )
@@ -208,6 +212,7 @@ class Service:
         trimmer = Trimmer()
         while batch := self._queue.take():
             began = time.monotonic()
+            self.metrics.batch_segments.observe(len(batch))
             try:
                 self._recognize(batch)
             except Exception as e:  # the thread must survive a batch
@@ -216,7 +221,6 @@ class Service:
                     self._fail(item.job, e)
             seconds, elapsed = sum(item.speech.seconds for item in batch), time.monotonic() - began
             self._speed += SPEED_SMOOTHING * (seconds / max(elapsed, 1e-3) - self._speed)
-            self.metrics.batch_segments.observe(len(batch))
             self.metrics.batch_time.observe(elapsed)
             trimmer.trim()
 

@@ -35,6 +35,9 @@ def read_phrases(source: Path | str | Iterable[str], alphabet: Collection[str], 
     phrases: dict[str, float] = {}
     problems = []
     for number, line in enumerate(lines, 1):
+        if not isinstance(line, str):
+            problems.append(f"{name}:{number}: {line!r} is of type {type(line).__name__}, expected a phrase")
+            continue
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
@@ -53,6 +56,8 @@ def read_phrases(source: Path | str | Iterable[str], alphabet: Collection[str], 
 def _lines(source: Path | str | Iterable[str]) -> tuple[str, list[str]]:
     """What to call the source, and its lines."""
     if not isinstance(source, Path | str):
+        if isinstance(source, bytes) or not isinstance(source, Iterable):
+            raise UsageError(f"hotwords are {source!r}, expected a list of phrases, or a path")
         return "hotwords", list(source)
     try:
         return str(source), Path(source).read_text(encoding="utf-8-sig").splitlines()

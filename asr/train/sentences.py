@@ -35,18 +35,23 @@ def read_sentences(files: Sequence[Path], what: str) -> list[str]:
         if path.suffix in (".json", ".jsonl"):
             found = [u.text or "" for u in read_manifest(path, need_text=True)]
         else:
-            try:
-                with open(path, "rb") as raw:
-                    found = list(decoded_lines(raw, path.suffix == ".gz"))
-            except FileNotFoundError:
-                raise ConfigError(f"{path}: no such file ({what})") from None
-            except (OSError, UnicodeDecodeError, EOFError, zlib.error) as e:
-                raise ConfigError(f"{path}: cannot be read as UTF-8 text: {e}") from None
+            found = read_lines(path, what)
         found = [text for line in found if (text := line.strip())]
         if not found:
             raise ConfigError(f"{path}: holds no text ({what})")
         sentences += found
     return sentences
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """Return the lines of a text file (plain or .gz). Raises ConfigError, which names the key `what`, if it cannot be read."""
+    try:
+        with open(path, "rb") as raw:
+            return list(decoded_lines(raw, path.suffix == ".gz"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file ({what})") from None
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as e:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {e}") from None
 
 
 class Sentences:

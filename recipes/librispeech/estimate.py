@@ -31,8 +31,8 @@ import numpy as np
 import soundfile
 import torch
 
-from asr.config import Config, LMRecipe, OptimizerConfig
-from asr.config_file import load_recipe
+from asr.config import Config, OptimizerConfig
+from asr.config_file import load_recipe, with_article
 from asr.console import err, one_line_errors, progress_bar
 from asr.errors import UsageError
 from asr.model.las import LAS
@@ -259,8 +259,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.hours <= 0 or options.steps < 1 or (options.rate is not None and options.rate <= 0):
         parser.error("--hours, --steps and --rate must be above 0")
     config = load_recipe(options.recipe, options.changes)
-    if isinstance(config, LMRecipe):
-        raise UsageError(f"{options.recipe}: trains a language model, and this program measures recognisers alone")
+    if not isinstance(config, Config):
+        raise UsageError(f"{options.recipe}: trains {with_article(config.kind)}, and this program measures recognisers alone")
     rate, step_seconds = options.rate, config.train.batch_seconds
     if rate is None:
         wanted = max(3600.0, config.train.batch_seconds * (WARM_UP + options.steps))  # an hour has batches of like lengths

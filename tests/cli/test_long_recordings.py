@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +18,9 @@ from tests_support import ROOT
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
-from asr.cli.search import SearchOptions
+from asr.cli.search import TranscriptOptions
 from asr.decode.segments import Found
+from asr.files import write_atomically
 from asr.speech.audio import load_audio
 from asr.speech.segment import SpeechSegment
 from asr.transcribe import Transcriber
@@ -28,14 +32,14 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def fast() -> Transcriber:
-    return SearchOptions(profile="fast", precision="fp32", batch_seconds=8, threads=1).transcriber()
+    return TranscriptOptions(profile="fast", precision="fp32", batch_seconds=8, threads=1).transcriber()
 
 
 @pytest.fixture
 def here(fast: Transcriber, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and a model that is loaded once for all tests."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(SearchOptions, "transcriber", lambda self, nbest=1: fast)
+    monkeypatch.setattr(TranscriptOptions, "transcriber", lambda self, nbest=1: fast)
     return tmp_path
 
 
@@ -64,7 +68,7 @@ def stop_after(calls: int, monkeypatch: pytest.MonkeyPatch, error: type[BaseExce
     return batches
 
 
-FAST = ("--profile", "fast", "--precision", "fp32", "--batch-seconds", "8", "-f", "txt,srt")
+FAST = ("--text", "verbatim", "--profile", "fast", "--precision", "fp32", "--batch-seconds", "8", "-f", "txt,srt")
 
 
 def test_a_stopped_recording_goes_on_with_the_same_command(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,16 +151,105 @@ def test_a_short_recording_does_not_wait_for_a_long_one(long: Path, monkeypatch:
     assert {"short.txt", "short.srt"} < {path.name for path in Path("out").iterdir()}
 
 
-def test_a_terminated_command_keeps_its_results(long: Path) -> None:
-    command = [sys.executable, "-m", "asr", "transcribe", "long.flac", "-o", "out", *FAST, "--verbose", "--threads", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+VERBOSE = [sys.executable, "-m", "asr", "transcribe", "long.flac", "-o", "out", *FAST, "--verbose", "--threads", "1"]
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_keeps_the_results(long: Path, name: str, code: int) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"no {name} here")
+    process = subprocess.Popen(VERBOSE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     first = process.stderr.readline()
-    process.terminate()
+    process.send_signal(getattr(signal, name))
     rest = process.stderr.read()
-    assert process.wait(60) == 143
+    assert process.wait(60) == code
     assert re.match(r"\[00:00\.\d{3} --> 00:0\d\.\d{3}\] SHE ", first)
     assert "out/long.partial.json has the results so far; the same command goes on" in rest
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
+def test_a_closed_terminal_keeps_the_results(long: Path) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, VERBOSE)
+    seen = b""
+    while b"--> " not in seen:
+        seen += os.read(terminal, 65536)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 129
+    assert [path.name for path in Path("out").iterdir()] == ["long.partial.json"]
+
+
+def test_a_signal_while_files_are_written_waits_for_them(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = write_atomically
+
+    def interrupted(path: Path, content: str) -> None:
+        if path.suffix == ".txt":
+            os.kill(os.getpid(), signal.SIGINT)
+        write(path, content)
+
+    monkeypatch.setattr("asr.output.formats.write_atomically", interrupted)
+    result = run("long.flac", "short.flac", "-o", "out", *FAST)
+    assert result.exit_code == 130
+    assert "stopped: 1 of 2 are done and whole" in result.stderr
+    assert {"short.txt", "short.srt"} <= {path.name for path in Path("out").iterdir()}
+    assert not Path("out/short.partial.json").exists()
+
+
+def full(*_: object) -> bool:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/long.partial.json")
+
+
+def test_partial_results_that_cannot_be_written_stop_nothing(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asr.cli.transcribing.PARTIAL_SECONDS", 0.0)
+    monkeypatch.setattr("asr.output.write_partial", full)
+    result = run("long.flac", "-o", "out", *FAST)
+    assert result.exit_code == 0
+    assert "note: out/long.partial.json: No space left on device: the results so far are not kept\n" in result.stderr
+    assert Path("out/long.srt").is_file()
+
+
+def refuse(name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the output file of a name fail with an error number."""
+    write = write_atomically
+
+    def refused(path: Path, content: str) -> None:
+        if path.name == name:
+            raise OSError(number, os.strerror(number), str(path))
+        write(path, content)
+
+    monkeypatch.setattr("asr.output.formats.write_atomically", refused)
+
+
+def test_a_file_that_cannot_be_written_affects_no_other(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse("short.txt", errno.EACCES, monkeypatch)
+    result = run("short.flac", "long.flac", "-o", "out", *FAST)
+    assert result.exit_code == 1
+    assert f"error: out/short.txt: {os.strerror(errno.EACCES)}\n" in result.stderr
+    assert result.stderr.endswith("1 transcribed, 1 failed\n")
+    assert Path("out/long.txt").is_file()
+
+
+def test_a_full_disk_ends_the_command_and_keeps_the_results(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse("short.txt", errno.ENOSPC, monkeypatch)
+    result = run("short.flac", "long.flac", "-o", "out", *FAST)
+    assert result.exit_code == 1
+    assert f"error: out/short.txt: {os.strerror(errno.ENOSPC)}: free some space and run the same command again\n" in result.stderr
+    assert Path("out/short.partial.json").is_file()
+    assert not Path("out/long.txt").exists()
+
+
+def test_results_of_a_recording_that_cannot_be_read_now_are_used_later(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(2, patch)
+        run("long.flac", "-o", "out", *FAST)
+    Path("long.flac").rename("away.flac")
+    assert run("long.flac", "-o", "out", *FAST).exit_code == 1
+    Path("away.flac").rename("long.flac")
+    result = run("long.flac", "-o", "out", *FAST)
+    assert result.exit_code == 0
+    assert "long.flac: going on after" in result.stderr
 
 
 def test_segments_are_shown_on_request(long: Path) -> None:

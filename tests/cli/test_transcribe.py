@@ -13,11 +13,11 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
-from asr.cli.search import SearchOptions
+from asr.cli.search import TranscriptOptions
 from asr.transcribe import Transcriber
 
 SPEECH = Path(__file__).parents[2] / "examples" / "river.flac"
-WORDS = "THE OLD MAN WALKED SLOWLY DOWN TO THE RIVER"
+WORDS = "The old man walked slowly down to the river"
 
 
 def run(*arguments: object, stdin: bytes | None = None) -> Result:
@@ -26,14 +26,14 @@ def run(*arguments: object, stdin: bytes | None = None) -> Result:
 
 @pytest.fixture(scope="module")
 def embedded() -> Transcriber:
-    return SearchOptions(profile="fast", threads=1).transcriber()
+    return TranscriptOptions(profile="fast", threads=1).transcriber()
 
 
 @pytest.fixture(autouse=True)
 def loaded(embedded: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded model is loaded once for all tests."""
-    load = SearchOptions.transcriber
-    monkeypatch.setattr(SearchOptions, "transcriber", lambda self, nbest=1: load(self, nbest) if self.model else embedded)
+    load = TranscriptOptions.transcriber
+    monkeypatch.setattr(TranscriptOptions, "transcriber", lambda self, nbest=1: load(self, nbest) if self.model else embedded)
 
 
 def problem(result: Result) -> str:

@@ -18,6 +18,12 @@ from asr.transcript import Reading, Segment, Transcript, Word
 USUAL = OutputOptions()
 
 
+def test_a_title_ends_no_sentence() -> None:
+    title, name = spoken("Mr. Ray")
+    [full] = spoken("river.")
+    assert break_cost(title, name) > 1 > break_cost(full, name) == 0.0
+
+
 def lines(cue: Cue) -> list[str]:
     first, *rest = (" ".join(word.text for word in line) for line in cue.lines)
     return [cue.mark + first, *rest]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transcripts_support import segment, spoken, transcript
+from transcripts_support import readable, segment, spoken, transcript
 
 from asr.output import json_line
 from asr.output.json_form import to_json
@@ -47,6 +47,16 @@ HEARD = Transcript(
     ),
     held_back=(HeldBack(8.00049, 9.5, "THE\tTHE"),),
 )
+
+
+def test_readable_text_stands_beside_the_verbatim_text() -> None:
+    record = strictly(json_line(transcript(readable(spoken("GO ON"), "Go on."), segment(spoken("OR STAY", start=3.0)))))
+    first, second = record["segments"]
+    assert (record["text"], record["verbatim_text"]) == (" Go on. OR STAY", " GO ON OR STAY")
+    assert (first["text"], first["verbatim_text"]) == (" Go on.", " GO ON")
+    assert [[word["word"] for word in first[key]] for key in ("words", "verbatim_words")] == [[" Go", " on."], [" GO", " ON"]]
+    assert [word["start"] for word in first["words"]] == [word["start"] for word in first["verbatim_words"]]
+    assert "verbatim_text" not in second
 
 
 def test_a_whole_file() -> None:

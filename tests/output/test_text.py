@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
-from transcripts_support import segment, spoken, transcript
+from transcripts_support import readable, segment, spoken, transcript
 
 from asr.output import named_line, one_line
 from asr.output.options import OutputOptions
@@ -53,3 +54,23 @@ def test_white_space_in_a_text_breaks_no_line() -> None:
         ["start", "end", "text"],
         ["0", "1000", "A B C D E F"],
     ]
+
+
+def test_readable_text_has_paragraphs_that_end_with_a_sentence_at_a_long_pause() -> None:
+    first = readable(spoken("GO ON [2] MISTER [2] RAY AND THEN [0.5] STAY"), "Go on. Mr. Ray and then. Stay,")
+    second = readable(spoken("OR LEAVE", start=20.0), "or leave.", doubtful=True)
+    third = readable(spoken("WHY [2] WELL", start=30.0), "Why? Well.")
+    assert to_txt(transcript(first, second, third), USUAL) == ("Go on.\n\nMr. Ray and then. Stay, [?] or leave.\n\nWhy?\n\nWell.\n")
+
+
+def test_a_long_paragraph_of_readable_text_ends_with_any_sentence() -> None:
+    sentence = readable(spoken(" ".join(["GO"] * 100)), " ".join(["Go", *["go"] * 98, "go."]))
+    later = [
+        replace(sentence, words=tuple(replace(w, start=w.start + 25 * i, end=w.end + 25 * i) for w in sentence.words)) for i in range(4)
+    ]
+    assert [len(line) for line in to_txt(transcript(*later), USUAL).splitlines()] == [3 * 300 + 2, 0, 300]
+
+
+def test_readable_text_without_word_times_has_paragraphs_too() -> None:
+    timeless = [Segment(start, start + 1, (Reading("GO", (), 0.0),), (), readable="Go.") for start in (0.0, 1.5, 9.0)]
+    assert to_txt(transcript(*timeless), USUAL) == "Go. Go.\n\nGo.\n"

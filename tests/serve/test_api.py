@@ -86,6 +86,28 @@ def test_words_have_their_times(client: openai.OpenAI, transcriber: Transcriber)
     assert both.segments
 
 
+def test_a_request_chooses_the_form_of_its_text(client: openai.OpenAI, transcriber: Transcriber) -> None:
+    assert transcriber.readable
+    expected = transcriber.transcribe(RIVER)
+    create = client.audio.transcriptions.with_raw_response.create
+    sent: dict[str, Any] = {
+        "file": RIVER,
+        "model": "las-asr",
+        "response_format": "verbose_json",
+        "timestamp_granularities": ["word", "segment"],
+    }
+    both = create(**sent).http_response.json()
+    assert (both["text"], both["verbatim_text"]) == (expected.text, expected.verbatim_text)
+    assert [s["verbatim_text"].strip() for s in both["segments"]] == [s.verbatim_text for s in expected.segments]
+    assert " ".join(word["word"] for word in both["verbatim_words"]) == expected.verbatim_text
+    verbatim = create(**sent, extra_body={"text": "verbatim"}).http_response.json()
+    assert verbatim["text"] == expected.verbatim_text
+    assert verbatim["words"] == both["verbatim_words"]
+    assert "verbatim_text" not in verbatim
+    with pytest.raises(openai.BadRequestError, match="text: is 'plain', expected readable or verbatim"):
+        create(**sent, extra_body={"text": "plain"})
+
+
 def test_fields_without_effect_are_named(client: openai.OpenAI, offline: str) -> None:
     answer = client.audio.transcriptions.with_raw_response.create(
         file=RIVER, model="las-asr", temperature=0.4, language="en", extra_body={"best_of": 5}
@@ -97,7 +119,7 @@ def test_fields_without_effect_are_named(client: openai.OpenAI, offline: str) ->
 def test_a_prompt_lists_hotwords(client: openai.OpenAI, transcriber: Transcriber) -> None:
     """Phrases that cannot be hotwords are left out, and named."""
     hotwords = load_hotwords(["Riverton", "boat house"], transcriber.model.tokenizer)
-    expected = Transcriber(transcriber.model, transcriber.decode, hotwords=hotwords).transcribe(RIVER)
+    expected = Transcriber(transcriber.model, transcriber.decode, hotwords=hotwords, readable=transcriber.readable).transcribe(RIVER)
     answer = client.audio.transcriptions.with_raw_response.create(
         file=RIVER,
         model="las-asr",

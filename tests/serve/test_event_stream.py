@@ -20,11 +20,10 @@ from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDon
 from serve_support import EXAMPLES, Live, Parrot, said, serving
 
 from asr.serve import app, event_stream
-from asr.serve.job import SegmentResult
 from asr.serve.settings import ServeSettings
 from asr.speech.segment import SpeechSegment
 from asr.transcribe import Transcriber
-from asr.transcript import HeldBack, Segment
+from asr.transcript import Segment
 
 RIVER = EXAMPLES / "river.flac"
 RATE = 16_000
@@ -72,16 +71,6 @@ def test_events_of_the_official_client(server: Live, transcriber: Transcriber, l
         kind = TranscriptionTextDoneEvent if event is done else TranscriptionTextDeltaEvent
         kind.model_validate(event.model_dump(), strict=True, extra="forbid")
     assert server.is_clean()
-
-
-def test_deltas_are_in_the_order_of_the_recording() -> None:
-    deltas = event_stream._Deltas(logprobs=False)
-    segments = [said(SpeechSegment(float(i), np.zeros(RATE, np.float32), float(i), i + 1.0)) for i in range(5)]
-    assert deltas.add(SegmentResult(2, segments[2])) == []
-    assert deltas.add(SegmentResult(1, HeldBack(1.0, 2.0, "THE"))) == []
-    assert [delta["delta"] for delta in deltas.add(SegmentResult(0, segments[0]))] == ["1.000", " 1.000"]
-    assert deltas.add(SegmentResult(3, None)) == []
-    assert [delta["delta"] for delta in deltas.add(SegmentResult(4, segments[4]))] == [" 1.000"]
 
 
 def test_the_first_event_comes_before_the_last_batch(lecture: bytes) -> None:

@@ -1,0 +1,1 @@
+"""Readable text: capitals, punctuation and numbers for the words that a recogniser writes."""
