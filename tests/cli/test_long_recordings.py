@@ -18,7 +18,7 @@ from tests_support import ROOT
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
-from asr.cli.search import SearchOptions
+from asr.cli.search import TranscriptOptions
 from asr.decode.segments import Found
 from asr.files import write_atomically
 from asr.speech.audio import load_audio
@@ -32,14 +32,14 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def fast() -> Transcriber:
-    return SearchOptions(profile="fast", precision="fp32", batch_seconds=8, threads=1).transcriber()
+    return TranscriptOptions(profile="fast", precision="fp32", batch_seconds=8, threads=1).transcriber()
 
 
 @pytest.fixture
 def here(fast: Transcriber, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and a model that is loaded once for all tests."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(SearchOptions, "transcriber", lambda self, nbest=1: fast)
+    monkeypatch.setattr(TranscriptOptions, "transcriber", lambda self, nbest=1: fast)
     return tmp_path
 
 

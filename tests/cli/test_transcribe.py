@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
-from asr.cli.search import SearchOptions
+from asr.cli.search import TranscriptOptions
 from asr.transcribe import Transcriber
 
 SPEECH = Path(__file__).parents[2] / "examples" / "river.flac"
@@ -26,14 +28,14 @@ def run(*arguments: object, stdin: bytes | None = None) -> Result:
 
 @pytest.fixture(scope="module")
 def embedded() -> Transcriber:
-    return SearchOptions(profile="fast", threads=1).transcriber()
+    return TranscriptOptions(profile="fast", threads=1).transcriber()
 
 
 @pytest.fixture(autouse=True)
 def loaded(embedded: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded model is loaded once for all tests."""
-    load = SearchOptions.transcriber
-    monkeypatch.setattr(SearchOptions, "transcriber", lambda self, nbest=1: load(self, nbest) if self.model else embedded)
+    load = TranscriptOptions.transcriber
+    monkeypatch.setattr(TranscriptOptions, "transcriber", lambda self, nbest=1: load(self, nbest) if self.model else embedded)
 
 
 def problem(result: Result) -> str:
@@ -102,6 +104,13 @@ def test_an_id_cannot_start_a_line_of_a_message(here: Path) -> None:
     assert first.startswith(f"{shown}talk.flac → out/u_error: all is lost_talk.flac.txt")
     assert second == f"error: {shown}gone.flac: gone.flac: no such file"
     assert last == "1 transcribed, 1 failed"
+
+
+def test_a_closed_standard_output_is_noticed_before_the_work(here: Path) -> None:
+    command = ["sh", "-c", f"exec {sys.executable} -m asr transcribe talk.flac >&-"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: standard output is closed: redirect it to a file, or name a folder with --output-dir")
 
 
 def test_a_recording_without_words_has_a_line(here: Path) -> None:
