@@ -56,6 +56,8 @@ def find_model(folder: Path) -> tuple[Path, str]:
     if has_model:
         return model, f"{folder}: a training run without its best checkpoints; using its model of step {finished}, {model}"
     advice = "wait for its first evaluation, or make its model with `asr train RECIPE --finish`"
+    if not progress.best and (kept := sorted(path.parent for path in (folder / "best").glob(f"step-*/{WEIGHTS}"))):
+        raise UsageError(f"{folder}: is a training run whose checkpoints are missing or damaged: name its weights, such as {kept[-1]}")
     raise UsageError(f"{folder}: is a training run without an evaluated checkpoint: {advice}")
 
 

@@ -234,18 +234,19 @@ def result_columns(systems: Iterable[Mapping[str, Any]]) -> tuple[Column[Any], .
 
 def compared_columns() -> Iterator[tuple[Unit, Column[Any], str]]:
     """Columns of a table with a row for each system: unit, column, heading."""
-    for unit, column in _shown(lambda column: column.compared):
+    for unit, column in _columns_where(lambda column: column.compared):
         yield unit, column, unit.rate if column.key == "rate" else column.heading
 
 
 def page_rows() -> Iterator[tuple[Unit, Column[Any], str]]:
     """Rows of the page's table of figures: unit, column, label."""
-    for unit, column in _shown(lambda column: bool(column.label)):
+    for unit, column in _columns_where(lambda column: bool(column.label)):
         label = column.label.format(unit=unit.name)
         yield unit, column, label[0].upper() + label[1:]
 
 
-def _shown(wanted: Callable[[Column[Any]], bool]) -> Iterator[tuple[Unit, Column[Any]]]:
+def _columns_where(wanted: Callable[[Column[Any]], bool]) -> Iterator[tuple[Unit, Column[Any]]]:
+    """Yield the wanted columns of each unit; a column that is not `of_every_unit` comes once, with the first."""
     for unit in UNITS:
         for column in unit.columns:
             if wanted(column) and (column.of_every_unit or unit is UNITS[0]):

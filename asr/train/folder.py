@@ -133,7 +133,8 @@ def check_folder(config: Config | LMRecipe | RestorerRecipe, restart: bool, may_
         may_change: Keys (`section.name`) that may differ from those of the run in the folder.
 
     Raises:
-        UsageError: The folder holds a model or files of unknown origin, or a restart would delete the model that training starts from.
+        UsageError: The folder holds a model, a run that cannot resume or files of unknown origin, or a restart would delete the model that
+            training starts from.
         ConfigError: The folder holds a run with another config.
     """
     folder, record = config.output, config.output / "config.yaml"
@@ -148,6 +149,10 @@ def check_folder(config: Config | LMRecipe | RestorerRecipe, restart: bool, may_
     start = find_model(config.train.start_folder)[0] if restart and config.train.start_folder else None
     if start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
         raise UsageError(f"{folder}: --restart would delete {start}, which train.start_from names: {elsewhere}")
+    if not restart and not has_checkpoint(folder) and (folder / "model" / WEIGHTS).is_file():
+        raise UsageError(
+            f"{folder}: holds the model of a run without checkpoints, which cannot resume: {elsewhere}, or delete it with --restart"
+        )
     if not restart and has_checkpoint(folder):
         if (kind := described_kind(record)) != getattr(config, "kind", "recogniser"):
             raise ConfigError(f"{folder}: holds a run of {with_article(kind)}: {elsewhere}, or start again with --restart")

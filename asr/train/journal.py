@@ -42,6 +42,7 @@ class Journal:
         self.writer: SummaryWriter | None = None
         self.progress: Progress | None = None
         self.epochs = 0
+        self._epochs_done = 0  # by earlier sessions
         self._last_line = 0.0
         self._began: tuple[float, float] | None = None  # (clock, progress) at the session's first step
         self.computations: list[dict[str, Any]] = []  # precision, device, processes, and their first step
@@ -80,10 +81,11 @@ class Journal:
 
     def begin(self, introduction: Sequence[str], position: Position, computation: Mapping[str, str | int] | None = None) -> None:
         """Print the introduction, and log the `computation` if it has changed."""
+        self._epochs_done = position.epoch
         for line in introduction:
             self.say(line)
         if position.step:
-            self.say(f"resuming from step {position.step} (epoch {position.epoch + 1}) of {self.folder}")
+            self.say(f"resuming from step {position.step} ({position.epoch} epochs done) of {self.folder}")
         if self.is_main:
             filter_log(self.folder, lambda record: record.get("step", 0) <= position.step)  # steps after the checkpoint are repeated
             if computation:
@@ -116,7 +118,10 @@ class Journal:
         )
         try:
             with Progress(*columns, console=self.console, disable=not self._live, speed_estimate_period=300) as self.progress:
-                self.task = self.progress.add_task(f"epoch 1/{epochs}", total=1.0, figures="")
+                done = min(self._epochs_done, epochs)
+                place = f"epoch {min(done + 1, epochs)}/{epochs}"
+                self.task = self.progress.add_task(place, total=1.0, figures="")
+                self.progress.update(self.task, completed=done / epochs)
                 self.epochs = epochs
                 yield
         except BaseException:

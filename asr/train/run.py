@@ -19,7 +19,7 @@ from asr.errors import ConfigError, ModelError, UsageError
 from asr.model.checkpoint import TOKENIZER
 from asr.model.run_folder import find_model, record_model
 from asr.text.tokenizer import Tokenizer
-from asr.train.device import computation, from_rank_0, has_bf16, make_accelerator
+from asr.train.device import computation, from_rank_0, has_bf16, lost_process, make_accelerator
 from asr.train.folder import LIMITS, FolderLock, best_folder, claim_folder, has_checkpoint, open_folder
 from asr.train.journal import Journal
 from asr.train.learner import Learner
@@ -58,7 +58,7 @@ class Run(ABC, Generic[Recipe]):
         self.folder = config.output
         self.accelerator = make_accelerator(config.train.precision)
         self.lock = FolderLock(self.folder, self.accelerator)
-        with self.lock.released_on_error():
+        with self.lock.released_on_error(), lost_process():
             if self.accelerator.is_main_process:
                 open_folder(config, restart, may_change, self.lock)
             self._prepare(restart)
@@ -75,7 +75,7 @@ class Run(ABC, Generic[Recipe]):
         Raises:
             Interrupted: SIGINT or SIGTERM. A checkpoint has been written.
         """
-        with self.lock:
+        with self.lock, lost_process():
             position = self._train()
             model = self._finish(position)
             if self.accelerator.is_main_process:

@@ -182,6 +182,25 @@ def test_outside_the_command_line_handlers_come_and_go(capfd: pytest.CaptureFixt
     assert capfd.readouterr().err.count("stopping after this step") == 1
 
 
+def test_nothing_is_written_after_the_last_lines() -> None:
+    code = (
+        "import os, threading, time\n"
+        "from asr.train import signals\n"
+        "def write():\n"
+        "    while True:\n"
+        "        os.write(2, b'progress\\n')\n"
+        "threading.Thread(target=write, daemon=True).start()\n"
+        "time.sleep(0.05)\n"
+        "signals._exit_at_once(lambda: ['error: stopped; kept', 'resume: …'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == signals.STOPPED
+    assert done.stderr.endswith("progress\nerror: stopped; kept\nresume: …\n")
+    failing = code.replace("['error: stopped; kept', 'resume: …']", "1 / 0")
+    done = subprocess.run([sys.executable, "-c", failing], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.stderr.endswith("progress\nerror: stopped\n")
+
+
 def test_another_thread_takes_no_signal() -> None:
     asked: list[bool] = []
 

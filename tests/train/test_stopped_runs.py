@@ -126,6 +126,22 @@ def test_a_run_without_its_best_weights_gives_its_model(tone_config: Config, mon
     )
 
 
+def test_nothing_of_a_run_without_checkpoints_is_overwritten(tone_config: Config) -> None:
+    run = tone_config.output
+    Trainer(limited(tone_config, epochs=1)).run()
+    shutil.rmtree(run / "states")
+    with pytest.raises(
+        UsageError, match=rf"^{run}: holds the model of a run without checkpoints, which cannot resume: choose .* --restart$"
+    ):
+        Trainer(tone_config)
+    assert load_model(run)
+    shutil.rmtree(run / "model")
+    with pytest.raises(
+        UsageError, match=rf"^{run}: .* checkpoints are missing or damaged: name its weights, such as {run}/best/step-00000005$"
+    ):
+        load_model(run)
+
+
 def test_finish_deletes_no_weights(tone_config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     run = tone_config.output
     stop_at(tone_config, 12, monkeypatch)  # two evaluations, and two steps after them
