@@ -5,6 +5,7 @@ A recipe (`recipes/*/*.yaml`) is a `Config`, an `LMRecipe` or a `RestorerRecipe`
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from asr.config import (
     Section,
     TrainConfig,
 )
-from asr.config.problems import explain
+from asr.config.problems import explain, format_value
 from asr.errors import ConfigError
 from asr.yaml_text import NotYamlError, decode_yaml, read_yaml
 
@@ -33,7 +34,8 @@ AnySection = TypeVar("AnySection", bound=Section)
 def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None = None) -> AnySection:
     """Read a config.
 
-    A recipe that starts from a model inherits the model's language, network, tokenizer, segmentation and search where it sets none.
+    A recipe that starts from a model, or from a training run, inherits its language, network, tokenizer, segmentation and search where it sets
+    none.
 
     Args:
         kind: Class of the config.
@@ -55,7 +57,13 @@ def load_config(kind: type[AnySection], path: Path, overrides: list[str] | None 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Config | LMRecipe | RestorerRecipe:
     """Read a recipe as `load_config` does. Its `kind` decides: `language_model`, `text_restorer`, or a recogniser without it."""
-    kind = _kind(_tree(path, overrides))
+    tree = _tree(path, overrides)
+    kind = _kind(tree)
+    if "kind" in tree and kind == "recogniser":
+        typed = [o for o in overrides or [] if _key(o) == "kind"]
+        given = typed[-1] if typed else f"{path}: kind"
+        expected = "expected language_model, text_restorer, or no kind for a recogniser"
+        raise ConfigError(f"{given}: {expected}, not {format_value(tree['kind'])}")
     if kind == "language_model":
         return load_config(LMRecipe, path, overrides)
     return load_config(RestorerRecipe, path, overrides) if kind == "text_restorer" else load_config(Config, path, overrides)
@@ -97,12 +105,11 @@ def _inherit(path: Path, tree: dict[str, Any], overrides: list[str] | None = Non
     typed = [o for o in overrides or [] if _key(o) in ("train", "train.start_from")]
     given = typed[-1] if typed else f"{path}: train.start_from"
     if folder is None or not (folder / "config.yaml").is_file():
-        raise ConfigError(f"{given}: {folder} is not a model's folder")
-    if holds_recipe(folder / "config.yaml"):
-        made = folder / "model"
-        advice = f"did you mean {made}?" if made.is_dir() else "let it end first, which makes its model"
-        raise ConfigError(f"{given}: {folder} is a training run, not a model: {advice}")
+        meant = ": did you mean embedded?" if difflib.get_close_matches(start, ["embedded"]) else ""
+        raise ConfigError(f"{given}: {folder} is not a model's folder{meant}")
     model = _tree(folder / "config.yaml")
+    if holds_recipe(folder / "config.yaml"):  # a training run, whose tokenizer is in its folder
+        model["tokenizer"] = {key: value for key, value in model["tokenizer"].items() if key != "model"}
     if _kind(model) != kind:
         raise ConfigError(f"{given}: {folder} is {with_article(_kind(model))}, and this recipe trains {with_article(kind)}")
     if train.get("start_with") == "listener":

@@ -6,6 +6,7 @@ and tags such as `!!bool maybe` end in tracebacks.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def decode_yaml(text: str) -> tuple[Any, Node | None]:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader with limits on size, depth, numbers and tags."""
+    """The safe loader with limits on size, depth, numbers and tags. `1e-3` is a number, as in YAML 1.2 and JSON."""
 
     def __init__(self, text: str):
         super().__init__(text)
@@ -121,6 +122,10 @@ class _Loader(yaml.SafeLoader):
                     raise ConstructorError(None, None, problem, key.start_mark)
                 lines[key.tag, key.value] = key.start_mark.line
         return 1 + sum(self._sizes[id(child)] for pair in node.value for child in pair)
+
+
+_EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*[eE][0-9]+|[eE][-+]?[0-9]+)$")  # PyYAML reads only 1.0e+3 as a number
+_Loader.add_implicit_resolver(f"{_TAGS}float", _EXPONENT, list("-+0123456789"))
 
 
 def _short(text: str) -> str:

@@ -235,7 +235,7 @@ def test_hotwords_come_from_a_file_or_a_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("profile", ["fast", "accurate"])
 def test_profiles_understand_too(profile: str) -> None:
-    assert "THE RIVER" in run("transcribe", SPEECH, "--profile", profile, "--threads", "1").stdout
+    assert "the river" in run("transcribe", SPEECH, "--profile", profile, "--threads", "1").stdout
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.yaml", "tokenizer.model"])
@@ -572,3 +572,13 @@ def test_info_counts_the_language_model_too(tiny_folder: Path, tmp_path: Path) -
     size = sum((folder / name).stat().st_size for name in ("config.yaml", "tokenizer.model", "model.safetensors", "README.md"))
     size += sum((folder / "lm" / name).stat().st_size for name in ("config.yaml", "tokenizer.model", "model.safetensors", "README.md"))
     assert f"model, {size / 1e6:.1f} MB" in shown
+
+
+def test_info_describes_a_language_model_and_a_run(tiny_folder: Path, tmp_path: Path) -> None:
+    shown = run("info", EMBEDDED / "lm").stdout
+    assert re.search(r"^kind +language model, 256 tokens$", shown, re.MULTILINE)
+    assert re.search(r"^dev perplexity +[\d.]+ per word", shown, re.MULTILINE)
+    shutil.copytree(tiny_folder, tmp_path / "run" / "model")
+    result = run("info", tmp_path / "run")
+    assert f"a training run; using its finished model {tmp_path / 'run' / 'model'}" in " ".join(result.stderr.split())
+    assert f"{tmp_path / 'run' / 'model'}," in result.stdout

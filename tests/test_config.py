@@ -99,7 +99,7 @@ def test_one_path_needs_no_brackets(tmp_path: Path) -> None:
         ("train: {start_from: 5}", [], r"^\S+recipe\.yaml: train\.start_from: expected a model's folder or `embedded`, not 5$"),
         ("seed: 2024-13-45", [], r"recipe\.yaml:1: not YAML: 2024-13-45 cannot be read: month must be in"),
         ("", ["seed=2024-13-45"], "seed=2024-13-45: the value is not YAML"),
-        ("language: German", [], r"recipe\.yaml: language: expected the ISO 639 code of a language, such as en, de or fr, not 'German'$"),
+        ("language: German", [], r"recipe\.yaml: language: expected the ISO 639 code of a language, such as en, de or fr, not German$"),
         ("- a list", [], "expected `key: value` lines"),
         ("a: [b", [], "not YAML"),
         ("", ["epochs"], "epochs: expected key=value"),
@@ -111,7 +111,7 @@ def test_one_path_needs_no_brackets(tmp_path: Path) -> None:
         ("", ["=3"], r"^=3: expected key=value"),
         ("", ["train=3"], r"^train=3: expected a section of keys, not 3$"),
         ("", ["train.epochs.x=3"], r"^train\.epochs\.x=3: train\.epochs: .*integer"),
-        ("", ["train.epochs="], r"^train\.epochs=: .*integer, not null$"),
+        ("", ["train.epochs="], r"^train\.epochs=: .*integer, not an empty value$"),
         ("train: {epochs: 9}", ["train.epochs=x", "train.epochs=x"], r"^train\.epochs=x: .*integer"),
         ("train: {epochs: x}", ["seed=2"], r"recipe\.yaml: train\.epochs: .*integer"),
         ("seed: 1", ["seed=2", "model.ctc_weight=0"], r"^model\.ctc_weight=0: decode\.ctc_weight needs a CTC head"),
@@ -122,12 +122,41 @@ def test_one_path_needs_no_brackets(tmp_path: Path) -> None:
         ),
         ("seed: 1", ["augment.noise_snr_db=[1]"], r"^augment\.noise_snr_db=\[1\]: augment\.noise_snr_db\.1: the key is missing$"),
         ("seed: 1", ["train.start_from=nope"], r"^train\.start_from=nope: nope is not a model's folder$"),
+        ("seed: 1", ["train.start_from=embeded"], r"^train\.start_from=embeded: embeded is not a model's folder: did you mean embedded\?$"),
+        ("train: {epochs: yes}", [], r"recipe\.yaml: train\.epochs: expected an integer, not true$"),
+        ("", ["train.epochs=off"], r"^train\.epochs=off: expected an integer, not false$"),
+        ("train: {epochs: '5'}", [], r"recipe\.yaml: train\.epochs: expected an integer, not 5 as a text: remove the quotes$"),
+        ("train: {minutes: on}", [], r"recipe\.yaml: train\.minutes: expected a number, not true$"),
+        ("train: {learning_rate: '0.1'}", [], r"train\.learning_rate: expected a number, not 0\.1 as a text: remove the quotes$"),
+        ("", ["model.listener.pyramid=[yes,1]"], r"^model\.listener\.pyramid=\[yes,1\]: expected an integer, not \[true,1\]$"),
+        ("", ["model.listener.stem_strides=[yes,1]"], r": expected an integer, not \[true,1\]$"),
+        ("", ["augment.noise_snr_db=[0,yes]"], r"^augment\.noise_snr_db=\[0,yes\]: expected a number, not \[0,true\]$"),
+        ("", ["model.speller.input_feeding=1"], r"^model\.speller\.input_feeding=1: expected true or false, not 1$"),
+        ("model: {attention: {kind: mutli_head}}", [], r"'multihead' or 'none', not mutli_head: did you mean multihead\?$"),
+        ("", ["tokenizer.kind=BPE"], r"^tokenizer\.kind=BPE: expected 'char', 'unigram' or 'bpe', not BPE: did you mean bpe\?$"),
+        ("", ["train.start_with=listner"], r"expected 'all' or 'listener', not listner: did you mean listener\?$"),
+        ("", ["model.attention=multihead"], r": expected a section of keys, not multihead: did you mean model\.attention\.kind=multihead\?$"),
+        ("", ["train"], r"^train: expected key=value, such as train\.epochs=20$"),
         ("seed: 1", ["train={start_from: nope}"], r"^train=\{start_from: nope\}: nope is not a model's folder$"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         load_config(Config, write(tmp_path, text), overrides)
+
+
+@pytest.mark.parametrize(("text", "given"), [("kind: langauge_model", r"\S+recipe\.yaml: kind"), ("", "kind=langauge_model")])
+def test_a_recipe_of_an_unknown_kind_is_named(tmp_path: Path, text: str, given: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"^{given}: expected language_model, text_restorer, or no kind for a recogniser, not langauge_model$"
+    ):
+        load_recipe(write(tmp_path, text), [] if text else ["kind=langauge_model"])
+
+
+@pytest.mark.parametrize(("given", "rate"), [("1e-3", 0.001), ("2E-4", 0.0002), ("1", 1.0), ("1.0e-3", 0.001)])
+def test_numbers_are_read_in_every_form(tmp_path: Path, given: str, rate: float) -> None:
+    assert load_config(Config, write(tmp_path, f"train: {{learning_rate: {given}}}")).train.learning_rate == rate
+    assert load_config(Config, write(tmp_path, ""), [f"train.learning_rate={given}", "train.epochs=1e1"]).train.epochs == 10
 
 
 @pytest.mark.parametrize(
@@ -201,16 +230,15 @@ def test_a_folder_to_start_from_that_is_no_model_is_named(tmp_path: Path) -> Non
             load_config(Config, write(tmp_path, f"train: {{start_from: {folder}}}"))
 
 
-def test_a_run_to_start_from_gives_way_to_its_model(tmp_path: Path, tiny_folder: Path) -> None:
+def test_a_recipe_that_starts_from_a_run_is_filled_up_from_its_recipe(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    (run / "config.yaml").write_text(dump_config(Config()), encoding="utf-8")
-    recipe = write(tmp_path, f"train: {{start_from: {run}}}")
-    with pytest.raises(ConfigError, match=rf"train\.start_from: {run} is a training run, not a model: let it end first"):
-        load_config(Config, recipe)
-    shutil.copytree(tiny_folder, run / "model")
-    with pytest.raises(ConfigError, match=rf"train\.start_from: {run} is a training run, not a model: did you mean {run}/model\?$"):
-        load_config(Config, recipe)
+    first = {"language": "de", "model": {"listener": {"hidden": 48}}, "tokenizer": {"vocab_size": 64, "model": "pieces.model"}, "seed": 7}
+    (run / "config.yaml").write_text(dump_config(Config.model_validate(first)), encoding="utf-8")
+    config = load_config(Config, write(tmp_path, f"train: {{start_from: {run}}}"))
+    assert (config.language, config.model.listener.size, config.tokenizer.vocab_size, config.seed) == ("de", 96, 64, 1)
+    assert config.tokenizer.model is None  # the run's own tokenizer is in its folder
+    assert config.train.start_from == run
 
 
 @pytest.mark.parametrize(
@@ -283,7 +311,7 @@ def test_settings_change_segmentation_and_search() -> None:
     [
         (["segment.longest=2"], "segment.longest=2: unknown key: did you mean segment.longest_seconds?"),
         (["decode.beam=4", "decode.beam=0"], "decode.beam=0: expected 1 or more, not 0"),
-        (["segment.pad_seconds=1e300"], "segment.pad_seconds=1e300: expected 10 or less, not 1e300"),
+        (["segment.pad_seconds=1e300"], "segment.pad_seconds=1e300: expected 10 or less, not 1e+300"),
         (["train.epochs=3"], "train.epochs=3: expected segment.KEY=VALUE or decode.KEY=VALUE, such as segment.longest_seconds=12"),
         (["segment"], "segment: expected segment.KEY=VALUE or decode.KEY=VALUE, such as segment.longest_seconds=12"),
         (["decode=3"], "decode=3: expected a section of keys, not 3"),

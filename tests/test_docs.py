@@ -77,11 +77,12 @@ PYTHON_PAGES = [p for p in PAGES if "```python" in p.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.stem)
-def test_the_python_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(ROOT)
+def test_the_python_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)  # they write files
     for block in blocks(page, "python"):
         exec(block, {})
-    assert "THE OLD MAN WALKED SLOWLY" in capsys.readouterr().out
+    assert "The old man walked slowly" in capsys.readouterr().out
 
 
 SCORING = [ROOT / "README.md", ROOT / "manifests" / "README.md", DOCS / "tutorials" / "reports.md"]

@@ -23,6 +23,7 @@ from asr.errors import AudioError, UsageError
 from asr.model.checkpoint import LM_WEIGHT, TrainedLM, save_lm
 from asr.model.lstm_lm import LSTMLanguageModel
 from asr.prepare.librispeech import prepare_librispeech
+from asr.readable.segments import Readable
 from asr.score.wer import word_errors
 from asr.speech.audio import load_audio
 from asr.speech.manifest import read_manifest
@@ -35,7 +36,7 @@ RATE = 16_000
 
 @pytest.fixture(scope="module")
 def transcriber() -> Transcriber:
-    return asr.load_model(device="cpu")
+    return asr.load_model(device="cpu", text="verbatim")
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +165,39 @@ def test_many_recordings_come_back_in_order_each_with_its_own_text(
             assert (result.audio_filepath, result.text) == (alone.audio_filepath, alone.text)
             assert result.duration == pytest.approx(alone.duration, abs=0.001)  # the manifest's, which is rounded
     assert sum(passed) == pytest.approx(sum(r.duration for r in results if isinstance(r, Transcript)))
+
+
+def test_readable_text_is_the_same_streamed_and_whole(transcriber: Transcriber, clips: list[asr.Utterance]) -> None:
+    model = asr.load_model(device="cpu", profile="fast", precision="fp32")
+    sound = np.concatenate([part for u in clips for part in (load_audio(u.audio_filepath), np.zeros(2 * RATE, np.float32))])
+    whole = model.transcribe(sound)
+    assert "down to the river with Mr. " in whole.text
+    assert "DOWN TO THE RIVER WITH MISTER " in whole.verbatim_text
+    assert list(model.stream(sound)) == list(whole.segments)
+    assert all(" ".join(word.text for word in segment.words) == segment.text for segment in whole.segments)
+    plain = replace_readable(model, None).transcribe(sound)
+    assert plain.text == whole.verbatim_text
+    assert plain.words == tuple(word for segment in whole.segments for word in segment.verbatim_words)
+
+
+def replace_readable(model: Transcriber, readable: Readable | None) -> Transcriber:
+    return Transcriber(model.model, model.decode, model.segment, readable=readable)
+
+
+def test_numbers_may_stay_in_words() -> None:
+    numbers = ROOT / "examples" / "numbers.flac"
+    assert "21555204" in asr.load_model(device="cpu", profile="fast").transcribe(numbers).text
+    assert "two one five" in asr.load_model(device="cpu", profile="fast", numbers="words").transcribe(numbers).text.lower()
+
+
+@pytest.mark.parametrize("name", ["text", "numbers"])
+def test_unknown_forms_of_text_are_named(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"{name} is 'plain', expected"):
+        asr.load_model(**{name: "plain"})
+
+
+def test_a_model_without_text_restorer_is_verbatim(tiny_folder: Path) -> None:
+    assert asr.load_model(tiny_folder).readable is None
 
 
 def test_a_model_without_ctc_cannot_search_with_it(tiny_folder: Path) -> None:

@@ -24,10 +24,12 @@ from asr.errors import AudioError, UsageError
 from asr.files import check_writable, refuse_inputs
 
 if TYPE_CHECKING:
+    from asr.config import DecodeConfig
     from asr.model.checkpoint import TrainedModel
     from asr.score.evaluation import Evaluation
     from asr.speech.manifest import Utterance
 
+SHOWN = 60  # letters of the hotwords in the report's footnote
 PICTURES = 8  # worst utterances whose attention the report shows; a picture has about 30 kB
 
 
@@ -99,10 +101,7 @@ def evaluate(
                     print_note(f"note: {utterances[i].source}: {utterances[i].audio_filepath}: {note}")
             advance(1)
     took = time.perf_counter() - began
-    language = f"LM weight {decode.lm_weight:g}" + (
-        f" (less {decode.internal_lm:g} of the speller's own)" if decode.lm_weight and decode.internal_lm else ""
-    )
-    search_settings = f"beam {decode.beam}, CTC weight {decode.ctc_weight:g}, {language}, length bonus {decode.length_bonus:g}"
+    search_settings = _describe(search, decode)
     ids = [u.id for u in utterances]
     timed = [{**known, "duration": length} for known, length in zip(details, lengths, strict=True)]
     references = texts_in_order(ids, [u.text for u in utterances], timed, file=str(manifest))
@@ -120,6 +119,23 @@ def evaluate(
         print_error(f"{failed:.0f} of {len(utterances)} recordings could not be read, and count as deletions")
     if is_above(found, fail_above) or failed:
         raise typer.Exit(1)
+
+
+def _describe(search: SearchOptions, decode: DecodeConfig) -> str:
+    """Everything that changes the texts of a model: the search, the precision, hotwords and other settings."""
+    from asr.decode.profiles import profile_precision
+    from asr.transcribe import pick_device
+
+    parts = [f"beam {decode.beam}", f"CTC weight {decode.ctc_weight:g}", f"LM weight {decode.lm_weight:g}"]
+    if decode.lm_weight and decode.internal_lm:
+        parts.append(f"internal LM subtracted with {decode.internal_lm:g} of that weight")
+    parts += [f"length bonus {decode.length_bonus:g}", search.precision or profile_precision(search.profile, pick_device(search.device))]
+    if search.language_model is not None and decode.lm_weight:
+        parts.append(f"language model {search.language_model}")
+    if search.hotwords is not None:
+        named = search.hotwords if len(search.hotwords) <= SHOWN else f"{search.hotwords[: SHOWN - 1]}…"
+        parts.append(f"hotwords {named}" + (f" (weight {search.hotword_weight:g})" if search.hotword_weight else ""))
+    return ", ".join([*parts, *(search.settings or [])])
 
 
 def _draw_worst(found: Evaluation, model: TrainedModel, utterances: list[Utterance], track: int | None) -> dict[str, str]:

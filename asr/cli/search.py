@@ -220,7 +220,9 @@ class TranscriptOptions(SearchOptions):
         return Readable(restorer, self.numbers) if restorer else None
 
     def files(self) -> set[Path]:
-        return super().files() | (set(self.restorer.glob("*")) if self.restorer else set())
+        from asr.model.run_folder import find_model
+
+        return super().files() | (set(find_model(self.restorer)[0].glob("*")) if self.restorer else set())
 
 
 def announced(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, get_origin
 
@@ -50,7 +51,21 @@ def explain(problem: Any, kind: type[Section]) -> str:
     expected = _EXPECTED.get(problem["type"]) or _EXPECTED.get(problem["type"].partition("_")[0])
     bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in problem.get("ctx", {}).items()}
     allowed = f"expected {expected.format_map(bounds)}" if expected else message
-    return f"{allowed}, not {format_value(problem['input'])}"
+    found = "an empty value" if problem["input"] is None else format_value(problem["input"])
+    return f"{allowed}, not {found}{_hint(problem, kind)}"
+
+
+def _hint(problem: Any, kind: type[Section]) -> str:
+    """Return what was probably meant, as `: did you mean multihead?`, or an empty text."""
+    value, key = problem["input"], ".".join(map(str, problem["loc"]))
+    if problem["type"] == "model_type" and isinstance(value, str) and f"{key}.kind" in _keys(kind):
+        return f": did you mean {key}.kind={value}?"
+    if problem["type"] == "literal_error" and isinstance(value, str):
+        close = difflib.get_close_matches(value.lower(), re.findall("'([^']*)'", problem["ctx"]["expected"]), n=1, cutoff=0.5)
+        return f": did you mean {close[0]}?" if close else ""
+    if problem["type"] in ("int_type", "float_type") and isinstance(value, str) and re.fullmatch("[-+]?[0-9._]+(e[-+]?[0-9]+)?", value):
+        return " as a text: remove the quotes"
+    return ""
 
 
 def format_value(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import field_validator, model_validator
 
 from asr.config.decode import DecodeConfig
 from asr.config.model import ModelConfig, TokenizerConfig
+from asr.config.problems import format_value
 from asr.config.section import Section, Seed
 from asr.config.speech import AugmentConfig, SegmentConfig
 from asr.config.train import DataConfig, TrainConfig
@@ -31,7 +31,7 @@ class ModelFolderConfig(Section):
     def _check_language(cls, value: Any) -> Any:
         value = "no" if value is False else value  # YAML reads Norwegian as a boolean
         if not (isinstance(value, str) and re.fullmatch("[a-z]{2,3}", value)):
-            raise ValueError(f"expected the ISO 639 code of a language, such as en, de or fr, not {reprlib.repr(value)}")
+            raise ValueError(f"expected the ISO 639 code of a language, such as en, de or fr, not {format_value(value)}")
         return value
 
 

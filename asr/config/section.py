@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import InitErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticKnownError
 
 MAX_BEAM = 1_000  # hypotheses per utterance
 MAX_WEIGHT = 1_000.0  # of a term of the search score
@@ -31,10 +31,32 @@ EMBEDDED = Path(str(files("asr") / "pretrained"))
 """Folder of the bundled model. Its language model is in `lm/`."""
 
 
+def _leaves(annotation: Any) -> set[Any]:
+    """Return the types at the leaves of an annotation: {float, NoneType} of `tuple[float, ...] | None`, {int} of `Literal[1, 2]`."""
+    if get_origin(annotation) is Literal:
+        return {type(value) for value in get_args(annotation)}
+    if get_origin(annotation) is Annotated:
+        return _leaves(get_args(annotation)[0])
+    return set().union(*map(_leaves, get_args(annotation))) if get_args(annotation) else {annotation}
+
+
 class Section(BaseModel):
-    """Base class of all config sections: immutable, and unknown keys are errors."""
+    """Base class of all config sections: immutable, unknown keys are errors, and texts and booleans are not converted to numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_type(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse values that pydantic would convert. YAML reads `yes` as true, which pydantic reads as 1."""
+        leaves = _leaves(cls.model_fields[info.field_name or ""].annotation)
+        numbers = leaves & {int, float}
+        for item in value if isinstance(value, list | tuple) else [value]:
+            if numbers and type(item) not in leaves and isinstance(item, bool | str):
+                raise PydanticKnownError("int_type" if numbers == {int} else "float_type")
+            if bool in leaves and type(item) not in leaves:
+                raise PydanticKnownError("bool_type")
+        return value
 
 
 class Block(Section):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import reprlib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
+from asr.config.problems import format_value
 from asr.config.section import EMBEDDED, Fraction, NonNegativeFloat, NonNegativeInt, Paths, PositiveFloat, PositiveInt, Section
 
 
@@ -66,7 +66,7 @@ class OptimizerConfig(Section):
     @classmethod
     def _check_start(cls, value: Any) -> Any:
         if value is not None and not isinstance(value, str | Path):
-            raise ValueError(f"expected a model's folder or `embedded`, not {reprlib.repr(value)}")
+            raise ValueError(f"expected a model's folder or `embedded`, not {format_value(value)}")
         return value
 
     @property

@@ -6,7 +6,7 @@ numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from asr.readable.cardinals import (
@@ -24,6 +24,7 @@ from asr.readable.cardinals import (
     ordinal,
     ordinal_text,
 )
+from asr.text.labels import Mark
 
 MONTHS = frozenset(
     "january february march april may june july august september october november december".split()  # noqa: SIM905
@@ -42,6 +43,7 @@ CONNECTED = NUMBER_WORDS | frozenset(ORDINALS) | frozenset(DECADES) | frozenset(
 
 SMALLEST = 10  # smaller numbers stay in words, unless a unit or another number asks for digits
 SHORTEST_STRING = 3  # digits of a string such as a telephone number
+LONG_STRING = 5  # digits, at which commas between them are taken for pauses of the speaker
 
 
 class Rewrite(NamedTuple):
@@ -52,24 +54,42 @@ class Rewrite(NamedTuple):
     text: str
 
 
-def digits(words: Sequence[str], capitals: Sequence[bool], ends: Sequence[bool]) -> list[Rewrite]:
+def digits(words: Sequence[str], capitals: Sequence[bool], marks: Sequence[Mark]) -> list[Rewrite]:
     """Find the numbers of a text that are written in digits.
 
     Args:
         words: In lower case.
         capitals: Whether each word is written with a capital.
-        ends: Whether a punctuation mark stands behind each word. A number does not go across one.
+        marks: Punctuation mark behind each word. A number does not go across one, except for commas in a long string of digits.
 
     Returns:
         The rewrites in order; they do not overlap.
     """
     found: list[Rewrite] = []
     start = 0
-    for end in (i + 1 for i in range(len(words)) if ends[i] or i == len(words) - 1):
+    for end in _phrase_ends(words, marks):
         phrase = _Phrase(list(words[start:end]), list(capitals[start:end]))
         found += [Rewrite(start + r.start, start + r.end, r.text) for r in phrase.rewrites()]
         start = end
     return found
+
+
+def _phrase_ends(words: Sequence[str], marks: Sequence[Mark]) -> Iterator[int]:
+    """Yield the end of each phrase."""
+    begin = 0  # of the digits before a word
+    inner: set[int] = set()  # commas in long strings of digits
+    for i, word in enumerate([*words, ""]):
+        if is_digit(word) and (i == 0 or marks[i - 1] in (Mark.NONE, Mark.COMMA)):
+            continue
+        if i - begin >= LONG_STRING:
+            inner |= set(range(begin, i - 1))
+        begin = i if is_digit(word) else i + 1
+    yield from (i + 1 for i in range(len(words)) if i not in inner and (marks[i] is not Mark.NONE or i == len(words) - 1))
+
+
+def is_digit(word: str) -> bool:
+    """Return whether a word is spoken for one digit."""
+    return word in DIGITS or word in OH
 
 
 class _Phrase:

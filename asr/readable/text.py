@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Protocol
 
-from asr.readable.numbers import CONNECTED, Rewrite, digits
+from asr.readable.numbers import CONNECTED, Rewrite, digits, is_digit
 from asr.readable.restorer import LabelStream, TrainedRestorer
 from asr.text.labels import Case, LabelledWord, Mark, written
 from asr.transcript import Word
 
 TITLES = {"mister": "Mr.", "missus": "Mrs.", "doctor": "Dr."}  # before a name
-LONGEST_PHRASE = 200  # words without a mark; a longer phrase is written in parts
+LONGEST_PHRASE = 200  # words; a longer phrase is written in parts
 Numbers = Literal["words", "digits"]
 TextForm = Literal["readable", "verbatim"]
 
@@ -59,7 +59,7 @@ class ReadableStream:
         self._labels, self._numbers, self._english = labels, numbers, language == "en"
         self._held: Word | None = None  # the newest word: its pause is not known yet
         self._unlabelled: list[Word] = []
-        self._words: list[Word] = []  # with labels, since the last mark
+        self._words: list[Word] = []  # with labels, of the phrase
         self._labelled: list[LabelledWord] = []
         self._written = 0  # words of these that have tokens
         self._offset = 0  # words of the recording before these
@@ -87,7 +87,8 @@ class ReadableStream:
         for word, timed in zip(labelled, self._unlabelled, strict=False):
             self._labelled.append(word)
             self._words.append(timed)
-            if word.mark is not Mark.NONE or len(self._words) >= LONGEST_PHRASE:
+            goes_on = word.mark is Mark.NONE or (word.mark is Mark.COMMA and is_digit(word.text))
+            if not goes_on or len(self._words) >= LONGEST_PHRASE:
                 tokens += self._end_phrase()
         del self._unlabelled[: len(labelled)]
         settled = next((i for i in range(len(self._words), self._written, -1) if _is_settled(self._labelled[i - 1].text)), 0)
@@ -130,10 +131,10 @@ class ReadableStream:
             found = digits(
                 [word.text for word in labelled],
                 [word.case is not Case.LOWER for word in labelled],
-                [word.mark is not Mark.NONE for word in labelled],
+                [word.mark for word in labelled],
             )
         for i, (word, following) in enumerate(pairwise(labelled)):
-            if word.text in TITLES and following.case is not Case.LOWER:
+            if word.text in TITLES and word.mark is Mark.NONE and following.case is not Case.LOWER:
                 found.append(Rewrite(i, i + 1, TITLES[word.text]))
         return found
 

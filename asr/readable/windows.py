@@ -13,7 +13,7 @@ CHUNK = 48  # words that a window labels
 AHEAD = 16  # words of context on its right: the delay of the labels
 BEFORE = 32  # words of context on its left
 EARLY = 32  # words at the start of a recording with smaller windows, so that the first text comes soon
-EARLY_CHUNK = 8
+EARLY_CHUNK = 16
 EARLY_AHEAD = 12
 
 
@@ -38,7 +38,7 @@ class WindowGrid:
     Examples:
         >>> grid = WindowGrid()
         >>> [(w.first, w.last, w.end) for w in grid.ready(30)], [(w.first, w.last, w.end) for w in grid.rest(30)]
-        ([(0, 8, 20), (8, 16, 28)], [(16, 24, 30), (24, 30, 30)])
+        ([(0, 16, 28)], [(16, 30, 30)])
     """
 
     def __init__(self) -> None:

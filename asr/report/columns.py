@@ -7,16 +7,20 @@ terminal's tables, in the page's table of figures, or, for a figure of an uttera
     SENTENCES   figures of a system's sentences
     RESULTS     figures of one system on one utterance
     UTTERANCES  figures of an utterance itself
+    MARKS       figures of a punctuation mark, if readable text is measured
+    ACCURACIES  figures of the case of words, likewise
+    READABLE    figures of one system's readable text on one utterance
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from asr.score.evaluation import SystemResult
+from asr.score.readable import Accuracy, MarkCounts
 from asr.score.wer import ErrorCounts
 
 Format: TypeAlias = Literal["rate", "count", "seconds"]
@@ -161,6 +165,43 @@ UTTERANCES: tuple[Column[Mapping[str, Any]], ...] = (
 )
 
 
+MARKS: tuple[Column[MarkCounts], ...] = (
+    Column("reference", "in the reference", "count", "marks in the reference", lambda counts: counts.reference),
+    Column("hypothesis", "found", "count", "marks in the hypothesis", lambda counts: counts.hypothesis),
+    Column("hits", "hits", "count", "marks of the hypothesis that are in the reference too, at the same place", lambda counts: counts.hits),
+    Column(
+        "precision", "precision", "rate", "hits divided by the marks of the hypothesis; null without any", lambda counts: counts.precision
+    ),
+    Column("recall", "recall", "rate", "hits divided by the marks of the reference; null without any", lambda counts: counts.recall),
+    Column("f1", "F1", "rate", "harmonic mean of precision and recall; null if neither text has the mark", lambda counts: counts.f1),
+)
+
+ACCURACIES: tuple[Column[Accuracy], ...] = (
+    Column("words", "words", "count", "correct words that have upper and lower case", lambda counts: counts.words),
+    Column("right", "right", "count", "those with the case of the reference", lambda counts: counts.right),
+    Column("accuracy", "accuracy", "rate", "their share; null without words", lambda counts: counts.accuracy),
+)
+
+READABLE: tuple[Column[Sequence[int]], ...] = (
+    Column(
+        "mark_errors",
+        "punctuation errors",
+        "count",
+        "punctuation marks that are substituted, deleted or inserted",
+        lambda counts: int(counts[0]),
+        listed="{} punctuation error{s}",
+    ),
+    Column(
+        "case_errors",
+        "case errors",
+        "count",
+        "correct words with another case than in the reference",
+        lambda counts: int(counts[1]),
+        listed="{} case error{s}",
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Unit:
     """What errors are counted in."""
@@ -184,6 +225,11 @@ UNITS = (
 def figures(columns: Iterable[Column[Measured]], measured: Measured) -> dict[str, Number]:
     """The figures by key, as report.json has them."""
     return {column.key: column.of(measured) for column in columns}
+
+
+def result_columns(systems: Iterable[Mapping[str, Any]]) -> tuple[Column[Any], ...]:
+    """Columns of one system on one utterance, with those of readable text if a report's systems have it."""
+    return (*RESULTS, *READABLE) if any("readable" in system for system in systems) else RESULTS
 
 
 def compared_columns() -> Iterator[tuple[Unit, Column[Any], str]]:

@@ -23,8 +23,10 @@ import jinja2
 from markupsafe import Markup
 
 from asr.report.columns import page_rows, show
+from asr.report.conclusion import conclusion
 from asr.report.data import SCHEMA_VERSION
 from asr.report.packing import pack
+from asr.report.readable import rows as readable_rows
 
 SCRIPTS = ("theme/theme.js", "page/data.js", "page/plots.js", "page/choice.js", "page/alignment.js", "page/list.js")
 """in this order; the first goes into the head"""
@@ -33,6 +35,7 @@ TABLE_ROWS = 1000  # of a key with more groups, the largest; a table of every re
 _STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # round numbers for the end of a scale, times a power of ten
 
 _HERE = Path(__file__).parent
+_NO_BREAK = re.compile(r"(?<=\d) (?=%)|(?<=\bp) (?=[<=])|(?<=[<=]) (?=\d)")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -58,7 +61,11 @@ def render_html(report: dict[str, Any], pictures: Mapping[str, str] | None = Non
         .get_template("page.html.j2")
         .render(
             report=summary,
+            conclusion=conclusion(summary),
+            ordered=list(_ordered(summary)),
+            no_intervals=[_no_interval(system) for system in summary["systems"]],
             figure_rows=list(_figure_rows(summary["systems"])),
+            readable_rows=list(readable_rows(summary["systems"])),
             scale_end=_scale_end(summary["systems"]),
             group_tables=list(_group_tables(summary["systems"])),
             worst=_worst(summary["systems"], utterances),
@@ -98,6 +105,31 @@ def _figure_rows(systems: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             value, whole = of_unit[column.key], of_unit.get(column.out_of)
             cells.append({"text": show(value, column.format), "share": value / whole if value is not None and whole else None})
         yield {"key": column.key, "label": label, "explanation": column.explanation, "cells": cells}
+
+
+def _ordered(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The comparisons with the system that is ahead first: the systems' numbers, and the difference in points with its interval."""
+    numbers = {system["name"]: number for number, system in enumerate(summary["systems"])}
+    for c in summary["comparisons"]:
+        a_is_ahead = (c["difference"] or 0) <= 0
+        first, second = (c["a"], c["b"]) if a_is_ahead else (c["b"], c["a"])
+        low, high = (c["low"], c["high"]) if not a_is_ahead or c["low"] is None else (-c["high"], -c["low"])
+        points = {"points": _points(abs(c["difference"] or 0)), "points_low": _points(low), "points_high": _points(high)}
+        yield {**c, "first": numbers[first], "second": numbers[second], **points}
+
+
+def _points(difference: float | None) -> str:
+    """Points of error rate, with a proper minus sign."""
+    return "–" if difference is None else f"{100 * difference + 0:.2f}".replace("-0.00", "0.00").replace("-", "\u2212")
+
+
+def _no_interval(system: dict[str, Any]) -> str:
+    """Why a system has no interval."""
+    if not system["words"]["reference_length"]:
+        return "no interval: the references have no words"
+    if system["sentences"]["count"] < 2:
+        return "no interval: a single utterance"
+    return "no interval" if system["words"]["errors"] else "no interval: without errors it cannot be estimated"
 
 
 def _scale_end(systems: list[dict[str, Any]]) -> float:
@@ -151,6 +183,16 @@ def _plural(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,}\u00a0{one if number == 1 else many or one + 's'}"
 
 
+def _glued(text: str) -> str:
+    """The text with spaces that do not break before `%`, and around the sign in `p = 0.01`."""
+    return _NO_BREAK.sub("\u00a0", text)
+
+
+def _level(interval: dict[str, Any]) -> str:
+    """The confidence level, `95 %`."""
+    return f"{100 * interval['level']:g}\u00a0%"
+
+
 def _probability(p: float | None) -> str:
     if p is None:
         return "–"
@@ -166,7 +208,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(breakable=_breakable, percent=_percent, count=_count, plural=_plural, probability=_probability)
+    environment.filters.update(breakable=_breakable, percent=_percent, count=_count, plural=_plural)
+    environment.filters.update(probability=_probability, glued=_glued, level=_level)
     return environment
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from asr.report.columns import compared_columns, show
+from asr.report.conclusion import conclusion
+from asr.report.readable import table as readable_table
 
 ENTRIES = 10  # of each list
 GROUPS = 12  # of each key
@@ -21,9 +23,15 @@ def as_markdown(report: dict[str, Any]) -> str:
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     reference, normalizer, systems = report["reference"], report["normalizer"], report["systems"]
     yield from (f"## Word error rate: {_cell(report['title'])}", "")
-    yield f"{reference['utterances']:,} utterances, {reference['words']:,} words of {_code(reference['file'] or 'the references')}"
+    yield f"{_plural(reference['utterances'], 'utterance')}, {_plural(reference['words'], 'word')} of {_code(reference['file'] or 'the references')}"
     yield from (_normalized(normalizer, report["alignment"]), "")
     yield from _system_table(systems)
+    headings, cells = readable_table(systems)
+    if cells:
+        yield from _table([_cell(heading) for heading in headings], [[_cell(cell) for cell in row] for row in cells])
+    drawn = conclusion(report)
+    if drawn:
+        yield from (f"{_cell(drawn.text)} {_cell(drawn.note)}", "")
     for comparison in report["comparisons"]:
         yield f"- {_cell(' '.join(filter(None, (comparison['verdict'] + '.', comparison['explanation']))))}"
     if report["comparisons"]:
@@ -118,6 +126,10 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
     for row in rows:
         yield f"| {' | '.join(row)} |"
     yield ""
+
+
+def _plural(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def _cell(text: str) -> str:

@@ -77,13 +77,18 @@ class Bootstrap:
     seed: int = 0
 
     def interval(self, errors: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], unit: str = "utterances") -> Interval | None:
-        """Percentile interval of sum(errors) / sum(lengths), both (n,); None for n < 2, no samples or zero length."""
+        """Percentile interval of sum(errors) / sum(lengths), both (n,).
+
+        Returns:
+            None for n < 2, no samples or zero length, and if the samples do not differ, as without errors: an interval of no width
+            would claim a certainty that the data do not give.
+        """
         if len(errors) < 2 or not self.samples or not lengths.sum():
             return None
         sums = resample(np.stack([errors, lengths], axis=1), self.samples, self.seed)
         sums = sums[sums[:, 1] > 0]
         low, high = self._percentiles(sums[:, 0] / sums[:, 1])
-        return Interval(self.level, low, high, self.samples, unit)
+        return Interval(self.level, low, high, self.samples, unit) if low < high else None
 
     def paired(self, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> PairedInterval | None:
         """Interval of the difference between two systems' rates; errors and lengths are (n,). None as for `interval`."""

@@ -142,6 +142,8 @@ def _conclude(one: _Measured, p: float, p_bootstrap: float | None, comparisons: 
 
 def _verdict(one: _Measured, p: float, better: str | None, comparisons: int, level: float) -> str:
     a, b, difference, spread = one.a, one.b, one.difference, one.spread
+    if difference is None:
+        return "no clear winner: no reference has a word, so there is no WER to compare"
     if not difference:
         return f"no clear winner: {a} and {b} have equally many errors"
     size = f"{100 * abs(difference):.2f} points of WER"

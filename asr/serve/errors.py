@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 DO_NOT_RETRY = {"x-should-retry": "false"}
 """OpenAI's clients repeat a request after 408 and after 500 and above, unless this header forbids it. The repetition would fail at full cost."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+SHOWN_PATH = 100  # characters of a path in an error
 OUT_OF_RESOURCES = (*DISK_FULL, errno.EMFILE, errno.ENFILE)
 """temporary errors of the operating system"""
 
@@ -62,11 +63,13 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def http_exception(request: Request, error: HTTPException) -> JSONResponse:
-        sentences = {
-            404: f"there is nothing at {request.url.path}: see /docs",
-            405: f"{request.url.path} does not accept {request.method}: see /docs",
+        path = request.url.path[:SHOWN_PATH]
+        known = {
+            404: (f"there is nothing at {path}: see /docs", "unknown_url"),
+            405: (f"{path} does not accept {request.method}: see /docs", "method_not_supported"),
         }
-        return ApiError(error.status_code, sentences.get(error.status_code, str(error.detail)), headers=error.headers).response()
+        message, code = known.get(error.status_code, (str(error.detail), None))
+        return ApiError(error.status_code, message, code=code, headers=error.headers).response()
 
     @app.exception_handler(Exception)
     def exception(request: Request, error: Exception) -> JSONResponse:

@@ -71,12 +71,25 @@ class FairQueue(Generic[SomeFlow]):
     batch_seconds: float
     """longest batch, padding included"""
     window_seconds: float
-    """time for which `take` collects segments after the first one of an empty queue"""
+    """time for which `take` collects segments after the first one of an empty queue, while recordings are being read"""
     _segments: list[QueuedSegment[SomeFlow]] = field(default_factory=list)
+    _readers: int = 0
+    """recordings being read"""
     _virtual_time: float = 0.0
     _arrivals: count[int] = field(default_factory=count)
     _closed: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def add_reader(self) -> None:
+        """Expect segments of one more recording, until `remove_reader`."""
+        with self._changed:
+            self._readers += 1
+
+    def remove_reader(self) -> None:
+        """Expect no more segments of a recording."""
+        with self._changed:
+            self._readers -= 1
+            self._changed.notify_all()
 
     def put(self, job: SomeFlow, number: int, speech: SpeechSegment) -> None:
         """Add a segment. Blocks while the job has MAX_QUEUED_SECONDS in the queue.
@@ -102,7 +115,9 @@ class FairQueue(Generic[SomeFlow]):
                     return []
                 self._changed.wait_for(lambda: self._segments or self._closed)
                 until = time.monotonic() + self.window_seconds
-                while not self._closed and self._seconds() < self.batch_seconds and (left := until - time.monotonic()) > 0:
+                while (
+                    self._readers and not self._closed and self._seconds() < self.batch_seconds and (left := until - time.monotonic()) > 0
+                ):
                     self._changed.wait(left)
             batch = self._next_batch()
             flows = len({id(item.job) for item in self._segments})

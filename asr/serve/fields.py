@@ -31,6 +31,8 @@ USED = {
 VAD_BOUNDS = {"threshold": (0.0, 1.0), "prefix_padding_ms": (0, 2_000), "silence_duration_ms": (1, 10_000)}
 """parameters of `server_vad`, with the least and the greatest value"""
 
+NULL = "null"  # what clients send for None in a form: the type of `stream` and `chunking_strategy` allows it
+QUOTED_CHARACTERS = 60  # of a value in an error
 HIGHEST_THRESHOLD = 0.999  # the segmenter needs a threshold below 1
 
 
@@ -52,12 +54,13 @@ class Fields:
 
 
 class _Form:
-    """Values by field name, without empty ones. `name[]` is `name`."""
+    """Values by field name, without empty ones. `name[]` and `name[0]` are `name`."""
 
     def __init__(self, sent: dict[str, list[str]]):
         self._values: dict[str, list[str]] = {}
         for name, values in sent.items():
-            self._values.setdefault(name.removesuffix("[]"), []).extend(value.strip() for value in values if value.strip())
+            plain = re.sub(r"\[\d*\]$", "", name)
+            self._values.setdefault(plain, []).extend(value.strip() for value in values if value.strip())
 
     def all(self, name: str) -> list[str]:
         return self._values.get(name, [])
@@ -69,9 +72,9 @@ class _Form:
         return values[0] if values else None
 
     def members(self, name: str) -> dict[str, str]:
-        """Return the fields `name[key]` by key."""
-        found = {field: re.fullmatch(rf"{name}\[(\w+)\]", field) for field in self._values}
-        return {match[1]: value for field, match in found.items() if match and (value := self.one(field)) is not None}
+        """Return the fields `name[key]` by key. The key of `name[a][b]` is `a][b`."""
+        fields = [field for field in self._values if field.startswith(f"{name}[")]
+        return {field[len(name) + 1 :].removesuffix("]"): value for field in fields if (value := self.one(field)) is not None}
 
     def names(self) -> list[str]:
         return [name for name, values in self._values.items() if values]
@@ -100,7 +103,7 @@ def read_fields(sent: dict[str, list[str]], language: str, segmentation: Segment
     if response_format == "diarized_json":
         raise _unsupported("response_format", f"diarized_json is not available, because {NO_SPEAKERS}: use verbose_json")
     if response_format not in RESPONSE_FORMATS:
-        raise _invalid("response_format", f"{_shown(response_format)} is unknown: choose one of {', '.join(RESPONSE_FORMATS)}")
+        raise _invalid("response_format", f"{_quote_value(response_format)} is unknown: choose one of {', '.join(RESPONSE_FORMATS)}")
     if stream and response_format not in STREAMED_FORMATS:
         raise _unsupported("response_format", f"{response_format} cannot be streamed: use json, or leave stream out")
     if logprobs and response_format != "json":
@@ -121,7 +124,7 @@ def read_fields(sent: dict[str, list[str]], language: str, segmentation: Segment
 def check_model(name: str) -> None:
     """Raises ApiError for a model that this server does not have."""
     if name not in MODELS:
-        message = f"the model {_shown(name)} does not exist: this server has {' (alias '.join(MODELS)})"
+        message = f"the model {_quote_value(name)} does not exist: this server has {' (alias '.join(MODELS)})"
         raise ApiError(404, message, param="model", code="model_not_found")
 
 
@@ -137,7 +140,7 @@ def _check_languages(form: _Form, code: str) -> None:
 
 def _wrong_language(name: str, given: str, code: str) -> ApiError:
     return _unsupported(
-        name, f"{_shown(given)} is not supported: the model recognises {language_name(code)} only; send {code}, or leave it out"
+        name, f"{_quote_value(given)} is not supported: the model recognises {language_name(code)} only; send {code}, or leave it out"
     )
 
 
@@ -147,29 +150,29 @@ def _check_temperature(text: str | None) -> None:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        raise _invalid("temperature", f"is {_shown(text or '')}, expected a number from 0 to 1")
+        raise _invalid("temperature", f"is {_quote_value(text or '')}, expected a number from 0 to 1")
 
 
 def _stream(form: _Form) -> bool:
     text = form.one("stream")
-    if text is None or text.lower() in ("false", "0"):
+    if text is None or text.lower() in ("false", "0", NULL):
         return False
     if text.lower() in ("true", "1"):
         return True
-    raise _invalid("stream", f"is {_shown(text)}, expected true or false")
+    raise _invalid("stream", f"is {_quote_value(text)}, expected true or false")
 
 
 def _verbatim(form: _Form) -> bool:
     value = form.one("text")
     if value not in (None, "readable", "verbatim"):
-        raise _invalid("text", f"is {_shown(value or '')}, expected readable or verbatim")
+        raise _invalid("text", f"is {_quote_value(value)}, expected readable or verbatim")
     return value == "verbatim"
 
 
 def _logprobs(form: _Form) -> bool:
     for value in form.all("include"):
         if value != "logprobs":
-            raise _invalid("include[]", f"{_shown(value)} is unknown: only logprobs can be included")
+            raise _invalid("include[]", f"{_quote_value(value)} is unknown: only logprobs can be included")
     return bool(form.all("include"))
 
 
@@ -177,7 +180,7 @@ def _granularities(form: _Form, response_format: str) -> tuple[str, ...]:
     values = tuple(dict.fromkeys(form.all("timestamp_granularities")))
     for value in values:
         if value not in GRANULARITIES:
-            raise _invalid("timestamp_granularities[]", f"{_shown(value)} is unknown: choose from {', '.join(GRANULARITIES)}")
+            raise _invalid("timestamp_granularities[]", f"{_quote_value(value)} is unknown: choose from {', '.join(GRANULARITIES)}")
     if values and response_format != "verbose_json":
         raise _invalid("timestamp_granularities[]", f"needs response_format=verbose_json, not {response_format}")
     return values or ("segment",)
@@ -193,18 +196,23 @@ def _segmentation(form: _Form, default: SegmentConfig) -> SegmentConfig:
     """Convert `chunking_strategy`: `auto`, or `server_vad` as an object in JSON or as fields `chunking_strategy[key]`."""
     name = "chunking_strategy"
     text, members = form.one(name), form.members(name)
-    strategy: Any = members or None
-    if text is not None:
+    if text is not None and members:
+        raise _invalid(name, f"is given as a value and as {name}[{min(members)}], expected one of them")
+    strategy: Any = members or text
+    if text is not None and text.startswith("{"):
         try:
-            strategy = json.loads(text) if text.startswith("{") else text
+            strategy = json.loads(text)
         except (ValueError, RecursionError):
-            raise _invalid(name, f"{_shown(text)} is not valid JSON") from None
-    if strategy in (None, "auto"):
+            raise _invalid(name, f"{_quote_value(text)} is not valid JSON") from None
+    if strategy in (None, "auto", NULL):
         return default
-    if not isinstance(strategy, dict) or strategy.get("type") != "server_vad":
-        raise _invalid(name, f"{_shown(str(strategy))} is unknown: use auto, or an object of type server_vad")
+    if not isinstance(strategy, dict):
+        raise _invalid(name, f"{_quote_value(strategy)} is unknown: use auto, or an object of type server_vad")
+    if (kind := strategy.get("type")) != "server_vad":
+        problem = "is missing" if kind is None else f"is {_quote_value(kind)}"
+        raise _invalid(f"{name}[type]", f"{problem}, expected server_vad")
     if unknown := strategy.keys() - VAD_BOUNDS.keys() - {"type"}:
-        raise _invalid(name, f"{_shown(min(unknown))} is unknown: server_vad takes {', '.join(VAD_BOUNDS)}")
+        raise _invalid(name, f"{_quote_value(min(unknown))} is unknown: server_vad takes {', '.join(VAD_BOUNDS)}")
     given = VAD_BOUNDS.keys() & strategy.keys()
     return vad_segmentation({key: _bounded(f"{name}[{key}]", strategy[key], *VAD_BOUNDS[key]) for key in given}, default)
 
@@ -234,7 +242,7 @@ def _bounded(name: str, value: object, least: float, greatest: float) -> float:
     except (ValueError, OverflowError):
         number = math.nan
     if not least <= number <= greatest:
-        raise _invalid(name, f"is {_shown(str(value))}, expected a number from {least:g} to {greatest:g}")
+        raise _invalid(name, f"is {_quote_value(value)}, expected a number from {least:g} to {greatest:g}")
     return number
 
 
@@ -246,5 +254,7 @@ def _unsupported(name: str, problem: str) -> ApiError:
     return ApiError(400, f"{name}: {problem}", param=name, code="unsupported_value")
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:60] + "…")
+def _quote_value(value: object) -> str:
+    """Quote a value in an error, cut to QUOTED_CHARACTERS. A value other than text is shown as JSON, as it was sent."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return repr(text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "…")

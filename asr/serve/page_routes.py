@@ -8,7 +8,7 @@
 |---|---|
 | `progress` | `read`, `speech`, `recognized`: seconds of the recording read, of speech detected, and of speech recognised |
 | `segment` | `start`, `end`, `text`, `doubtful`, `words` as in verbose_json, and `picture` (`asr.serve.attention_picture`) or null |
-| `done` | `duration`, and `files`: the transcript as txt, srt, vtt and json |
+| `done` | `duration`, `notes` on the recording, and `files`: the transcript as txt, srt, vtt and json |
 | `error` | `error`, OpenAI's object |
 """
 
@@ -48,6 +48,17 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")  # Swagger UI has inline styles
+REVALIDATE = {"Cache-Control": "no-cache"}
+"""Without this header browsers reuse files for days by their age, so that after an update old and new scripts meet."""
+
+
+class FreshFiles(StaticFiles):
+    """Files that browsers revalidate at each use. An unchanged file is not sent again."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(REVALIDATE)
+        return response
 
 
 def add_page(app: FastAPI, service: Service) -> None:
@@ -55,11 +66,11 @@ def add_page(app: FastAPI, service: Service) -> None:
 
     @app.get("/", include_in_schema=False)
     def index() -> Response:
-        return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": POLICY})
+        return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": POLICY, **REVALIDATE})
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> Response:
-        return FileResponse(PAGE / "docs.html", headers={"Content-Security-Policy": DOCS_POLICY})
+        return FileResponse(PAGE / "docs.html", headers={"Content-Security-Policy": DOCS_POLICY, **REVALIDATE})
 
     @app.get("/page/info", include_in_schema=False)
     def info() -> dict[str, Any]:
@@ -87,8 +98,8 @@ def add_page(app: FastAPI, service: Service) -> None:
         return HoldingResponse(_lines(job, service.metrics), held, "application/x-ndjson")
 
     # theme.css and theme.js are those of the report.
-    app.mount("/static", StaticFiles(directory=PAGE, packages=[("asr.report", "theme")]), name="static")
-    app.mount("/swagger", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path), name="swagger")
+    app.mount("/static", FreshFiles(directory=PAGE, packages=[("asr.report", "theme")]), name="static")
+    app.mount("/swagger", FreshFiles(directory=swagger_ui_bundle.swagger_ui_path), name="swagger")
 
 
 async def _lines(job: JobEvents, metrics: Metrics) -> AsyncIterator[str]:
@@ -135,5 +146,6 @@ def _done(transcript: Transcript) -> dict[str, Any]:
     return {
         "event": "done",
         "duration": transcript.duration,
+        "notes": list(transcript.notes),
         "files": {form: FORMATS[form](transcript, OutputOptions()) for form in DOWNLOADS},
     }

@@ -16,8 +16,8 @@ from asr.transcribe import Transcriber
 CACHED = 32  # sets of hotwords kept
 MOST_HOTWORDS = 500  # in a request
 MOST_WORDS = 4  # in a hotword: a longer phrase is prose
-SHOWN_CHARACTERS = 40  # of a hotword in a note
-SHOWN_NOTES = 5
+QUOTED_CHARACTERS = 40  # of a hotword in a note
+MOST_NOTES = 5  # of each kind
 
 
 class Recognizers:
@@ -66,8 +66,8 @@ class Recognizers:
                 usable.append(phrase)
             except AsrError as e:
                 reason = str(e).removeprefix("hotwords:1: ").partition(": ")[0]
-                notes.append(f"hotword {_shown(phrase)} left out: {reason}")
-        return tuple(usable), notes[:SHOWN_NOTES]
+                notes.append(f"hotword {_quote_phrase(phrase)} left out: {reason}")
+        return tuple(usable), notes[:MOST_NOTES]
 
     def _build(self, phrases: Sequence[str]) -> Hotwords:
         return load_hotwords(phrases, self.default.model.tokenizer)
@@ -78,7 +78,7 @@ def _select(phrases: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     distinct = [phrase for phrase in dict.fromkeys(_plain(phrase) for phrase in phrases) if phrase]
     short = [phrase for phrase in distinct if len(phrase.split()) <= MOST_WORDS]
     long = [phrase for phrase in distinct if len(phrase.split()) > MOST_WORDS]
-    notes = [f"hotword {_shown(phrase)} left out: longer than {MOST_WORDS} words" for phrase in long[:SHOWN_NOTES]]
+    notes = [f"hotword {_quote_phrase(phrase)} left out: longer than {MOST_WORDS} words" for phrase in long[:MOST_NOTES]]
     if len(short) > MOST_HOTWORDS:
         notes.append(f"hotwords after the first {MOST_HOTWORDS} left out")
     return tuple(short[:MOST_HOTWORDS]), notes
@@ -89,5 +89,6 @@ def _plain(phrase: str) -> str:
     return " ".join(phrase.split()).lstrip("# ")
 
 
-def _shown(phrase: str) -> str:
-    return repr(phrase if len(phrase) <= SHOWN_CHARACTERS else phrase[:SHOWN_CHARACTERS] + "…")
+def _quote_phrase(phrase: str) -> str:
+    """Quote a hotword in a note, cut to QUOTED_CHARACTERS."""
+    return repr(phrase if len(phrase) <= QUOTED_CHARACTERS else phrase[:QUOTED_CHARACTERS] + "…")

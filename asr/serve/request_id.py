@@ -63,8 +63,12 @@ class AddRequestId(logging.Filter):
 
 
 def log_config() -> dict[str, Any]:
-    """Return uvicorn's configuration of logging, with the identifier at the end of each line."""
+    """Return uvicorn's configuration of logging, with the identifier at the end of each line.
+
+    The parser of forms is silent: it logs every mistake of a client, without a limit.
+    """
     config = copy.deepcopy(LOGGING_CONFIG)
+    config["loggers"]["python_multipart"] = {"level": "ERROR"}
     config["filters"] = {"request_id": {"()": AddRequestId}}
     for formatter in config["formatters"].values():
         formatter["fmt"] += "%(request)s"

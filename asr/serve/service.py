@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,7 @@ from asr.transcript import HeldBack, Segment
 ATTENTION_SECONDS = 300.0  # speech of a job that gets attention pictures
 LONGEST_WAIT = 60  # most seconds in a `Retry-After`
 SPEED_SMOOTHING = 0.2  # weight of the last batch in the running speed
+OPTION_ADVICE = re.compile(r"; [^;]* --[a-z-]+$")  # at the end of a note: an option of `asr transcribe`, which clients do not have
 
 log = logging.getLogger("uvicorn.error")
 
@@ -152,6 +154,7 @@ class Service:
             request_id=request_id.get(),
             on_event=on_event,
         )
+        self._queue.add_reader()
         self._readers.submit(self._read, job, options.hotwords)
         recording.kept = True
         return job
@@ -193,6 +196,7 @@ class Service:
             log.exception("a recording could not be read", extra={"request_id": job.request_id})
             self._fail(job, e)
         finally:
+            self._queue.remove_reader()
             job.recording.close()
 
     def _work(self) -> None:
@@ -262,7 +266,10 @@ def _blocks(job: Job) -> Iterator[Samples]:
         job.missing = missing.seconds
         job.notes.append(str(missing))
 
-    return stream_audio(job.recording.path, RATE, 0.0, None, None, add_missing, None, job.notes.append)
+    def add_note(note: str) -> None:
+        job.notes.append(OPTION_ADVICE.sub("", note))
+
+    return stream_audio(job.recording.path, RATE, 0.0, None, None, add_missing, None, add_note)
 
 
 class _Clock:

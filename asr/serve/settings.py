@@ -42,4 +42,4 @@ class ServeSettings:
     batch_seconds: float = 120.0
     """most speech in a batch (s)"""
     window_seconds: float = 0.03
-    """time for which an idle model collects segments after the first one (s)"""
+    """time for which an idle model collects segments after the first one, while recordings are being read (s)"""

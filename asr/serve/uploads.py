@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
@@ -27,14 +28,34 @@ FIELD_BYTES = 64 * 1024
 HEADER_BYTES = 16 * 1024  # of a part
 SPOOL_BYTES = 64 * 1024  # of a file in memory; a larger one goes to disk as it arrives
 LINGER_SECONDS = 5.0  # for which a refused body is read on: a client that is still sending would miss the response
-TAIL_BYTES = 1024  # kept of the end of a body
+FORM_PROBLEMS = {
+    "Too many files": "it has more than one file: send the recording alone, in the field named file",
+    "Too many fields": f"it has more than {FIELDS} fields: send fewer",
+    "Invalid multipart data": "it does not consist of parts that are separated by the boundary in Content-Type: let the HTTP library write both",
+    "The Content-Disposition header field": "a part of it has no name: give each part one in Content-Disposition",
+}
+"""beginnings of Starlette's messages, with their problem and what to do"""
 
 
 class FormParser(MultiPartParser):
-    """Starlette's parser with less of each file in memory, and a limit of the headers of a part, which older versions lack."""
+    """Starlette's parser with less of each file in memory, and a limit of the headers of a part, which older versions lack.
+
+    A field that is too long is refused by its name.
+    """
 
     spool_max_size = SPOOL_BYTES
+    complete = False
+    """the end of the form has arrived"""
     _header_bytes = 0
+
+    def on_end(self) -> None:
+        self.complete = True
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._current_part
+        if part.file is None and len(part.data) + end - start > FIELD_BYTES:
+            raise _missing_file("is text, not a file") if part.field_name == "file" else _too_long(part.field_name)
+        super().on_part_data(data, start, end)
 
     def on_part_begin(self) -> None:
         self._header_bytes = 0
@@ -69,8 +90,7 @@ class Body:
 
     def __init__(self, request: Request, settings: ServeSettings):
         self._request, self._limit, self._settings = request, settings.upload_bytes, settings
-        self._ended = self._abandoned = False
-        self._tail = b""
+        self._ended = self._abandoned = self._begun = False
 
     async def chunks(self, upload: PendingUpload) -> AsyncGenerator[bytes, None]:
         """Yield the body.
@@ -94,18 +114,14 @@ class Body:
             upload.received += len(chunk)
             if upload.received > self._limit:
                 raise self._too_large()
-            self._tail = (self._tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
+            self._begun = self._begun or bool(chunk)
             yield chunk
-
-    def ends_with(self, end: bytes) -> bool:
-        """Whether the body ended with these bytes, ignoring white space."""
-        return self._tail.rstrip().endswith(end)
 
     async def linger(self) -> None:
         """Read and drop the rest for a while, unless the client is too slow, or waits for 100 Continue."""
         if self._abandoned:
             return
-        if self._request.headers.get("expect", "").lower() == "100-continue" and not self._tail:
+        if self._request.headers.get("expect", "").lower() == "100-continue" and not self._begun:
             return
         with suppress(asyncio.TimeoutError, ClientDisconnect):
             await asyncio.wait_for(self._drop(), LINGER_SECONDS)
@@ -172,18 +188,18 @@ async def receive_upload(body: Body, request: Request, service: Service) -> Asyn
 
 async def _form(body: Body, upload: PendingUpload, request: Request, recordings: Recordings) -> tuple[dict[str, list[str]], Recording]:
     """Parse a form to its fields and its file."""
-    kind = request.headers.get("content-type", "")
-    if kind.split(";")[0].strip().lower() != "multipart/form-data":
-        raise ApiError(415, f"Content-Type is {kind[:100] or 'missing'!r}, expected multipart/form-data with a field named file")
+    _check_content_type(request.headers.get("content-type", ""))
     parser = FormParser(request.headers, body.chunks(upload), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
     try:
         form = await parser.parse()
     except (MultiPartException, UnicodeError, ValueError) as e:
-        raise ApiError(400, f"the form cannot be read: {getattr(e, 'message', e)}", code="invalid_form") from None
+        raise _invalid_form(str(getattr(e, "message", e))) from None
     except OSError as e:
         raise (internal_error(e) if e.errno in OUT_OF_RESOURCES else e) from None
     try:
-        if not body.ends_with(b"--"):
+        if not upload.received:
+            raise _missing_file("is missing, because the request has no body")
+        if not parser.complete:
             raise ApiError(400, "the form is truncated: send it again", code="incomplete_form")
         recording = await asyncio.to_thread(recordings.keep, _file(form).file)  # type: ignore[arg-type]
     except BaseException as e:
@@ -192,11 +208,36 @@ async def _form(body: Body, upload: PendingUpload, request: Request, recordings:
     return {key: [v for v in form.getlist(key) if isinstance(v, str)] for key in form}, recording
 
 
+def _check_content_type(kind: str) -> None:
+    """Raises ApiError unless a header announces a form, and the boundary of its parts."""
+    media_type, parameters = parse_options_header(kind)
+    if media_type.lower() != b"multipart/form-data":
+        given = f"Content-Type is {kind[:100]!r}" if kind else "Content-Type is missing"
+        raise ApiError(415, f"{given}, expected multipart/form-data with a field named file", code="invalid_content_type")
+    if not parameters.get(b"boundary"):
+        message = "Content-Type has no boundary: let the HTTP library write this header, because it knows the boundary of the form"
+        raise ApiError(400, message, code="invalid_form")
+
+
+def _invalid_form(message: str) -> ApiError:
+    """Convert a message of the parser."""
+    problem = next((known for start, known in FORM_PROBLEMS.items() if message.startswith(start)), message)
+    return ApiError(400, f"the form cannot be read: {problem}", code="invalid_form")
+
+
+def _too_long(name: str) -> ApiError:
+    message = f"{name[:60]}: is longer than {FIELD_BYTES // 2**10} KiB, the limit of a field: shorten it"
+    return ApiError(400, message, param=name[:60], code="string_above_max_length")
+
+
+def _missing_file(problem: str) -> ApiError:
+    return ApiError(400, f"file: {problem}: send the recording as a file in the field named file", param="file", code="missing_file")
+
+
 def _file(form: FormData) -> UploadFile:
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        problem = "is missing" if file is None else "is text, not a file"
-        raise ApiError(400, f"file: {problem}: send the recording as a file in the field named file", param="file", code="missing_file")
+        raise _missing_file("is missing" if file is None else "is text, not a file")
     if not file.size:
         raise ApiError(400, "file: the file is empty (0 bytes): send a recording", param="file", code="empty_file")
     return file

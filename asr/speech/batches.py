@@ -22,7 +22,7 @@ from torch.utils.data import Dataset, Sampler
 from asr.errors import AudioError
 from asr.speech.audio import load_whole
 from asr.speech.augment import WaveformAugmenter, draws_needed
-from asr.speech.manifest import Utterance
+from asr.speech.manifest import SLACK_SECONDS, Utterance
 from asr.speech.missing import Missing
 from asr.speech.teacher_targets import TeacherTargets
 
@@ -249,6 +249,9 @@ class BatchDataset(Dataset[Batch]):
         samples = load_whole(u.audio_filepath, self.sample_rate, u.offset, u.duration, u.track, found.append)
         if flaws is not None:
             flaws.extend(Flawed(u.id, f"{u.audio_filepath}: {missing}") for missing in found)
+            seconds = len(samples) / self.sample_rate
+            if u.duration is not None and seconds < u.duration - SLACK_SECONDS:
+                flaws.append(Flawed(u.id, f"{u.source}: duration is {u.duration:g}, and the recording has {seconds:.2f} s"))
         return samples
 
     def __getitem__(self, part: BatchPart) -> Batch:

@@ -88,7 +88,7 @@ def read_manifest(path: Path, need_text: bool = False) -> list[Utterance]:
 
     Raises:
         UsageError: the file cannot be read.
-        ManifestError: lines cannot be used, or there are none; lists all of them.
+        ManifestError: lines cannot be used, or there are none; lists all of them. One problem if no line is JSON.
     """
     utterances: list[Utterance] = []
     problems: list[str] = []
@@ -99,6 +99,8 @@ def read_manifest(path: Path, need_text: bool = False) -> list[Utterance]:
             problems.append(f"{found.source}: text is missing, and is needed here")
         else:
             utterances.append(found)
+    if not utterances and len(problems) > 1 and problems[0].startswith(f"{path}:1: not "):  # another kind of file
+        problems = [f"{problems[0]}, nor is any other line: is this a manifest? `asr manifest from` converts other layouts"]
     if not utterances and not problems:
         problems.append(f"{path}:1: the manifest is empty, expected one JSON object per line")
     if problems:

@@ -66,6 +66,17 @@ def from_rank_0(accelerator: Accelerator, make: Callable[[], Made]) -> Made:
 
 
 @contextlib.contextmanager
+def lost_process() -> Iterator[None]:
+    """Turn the error of an exchange with a process that has ended into one line. Raises AsrError."""
+    try:
+        yield
+    except RuntimeError as e:
+        if isinstance(e, torch.distributed.DistError) or "/gloo/" in str(e):
+            raise AsrError("another process of this run has ended, so this one stops: its error is the reason") from None
+        raise
+
+
+@contextlib.contextmanager
 def enough_memory(utterances: int, longest: float) -> Iterator[None]:
     """Turn out-of-memory errors of the GPU into advice.
 

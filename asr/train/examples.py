@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,19 +12,64 @@ import torch
 
 from asr.config import DataConfig
 from asr.decode.utterances import LONGEST_SECONDS
-from asr.errors import AudioError, ConfigError
+from asr.errors import AudioError, ConfigError, ManifestError, UsageError
 from asr.model.las import LAS
 from asr.speech.audio import probe
 from asr.speech.batches import Example, Skipped
 from asr.speech.manifest import Utterance, read_manifest
 from asr.text.tokenizer import UNKNOWN, Tokenizer
 
+SHOWN_PROBLEMS = 5  # of a manifest
+
 
 def read_utterances(manifests: Sequence[Path], what: str) -> list[Utterance]:
-    """Return all utterances of the manifests, in order. Raises ConfigError if the key `what` (`data.train`, ...) names no manifest."""
+    """Return all utterances of the manifests, in order.
+
+    Args:
+        manifests: Their files.
+        what: The key that names them (`data.train`, ...), for errors.
+
+    Raises:
+        ConfigError: There is no manifest, one cannot be read, or all of its texts are empty.
+        ManifestError: Lines cannot be used. The message has the first few, and the command that lists all.
+    """
     if not manifests:
         raise ConfigError(f"{what} names no manifest: give one in the config or as {what}=[FILE]")
-    return [utterance for path in manifests for utterance in read_manifest(path, need_text=True)]
+    found: list[Utterance] = []
+    for path in manifests:
+        try:
+            utterances = read_manifest(path, need_text=True)
+        except ManifestError as e:
+            more = len(e.problems) - SHOWN_PROBLEMS
+            rest = [f"{path}: {more} more problems: {check_command(path)} lists all"] if more > 0 else []
+            raise ManifestError([*e.problems[:SHOWN_PROBLEMS], *rest]) from None
+        except UsageError as e:
+            raise ConfigError(f"{e} ({what})") from None
+        if not any((u.text or "").strip() for u in utterances):
+            raise ConfigError(f"{utterances[0].source}: text is empty, as in all {len(utterances)} lines of {what}: {check_command(path)}")
+        found += utterances
+    return found
+
+
+def check_command(manifest: Path) -> str:
+    """Return the command that checks a manifest, in backquotes."""
+    return f"`asr manifest check {shlex.quote(str(manifest))}`"
+
+
+def no_usable(what: str, utterances: Sequence[Utterance], skipped: Sequence[Skipped], unreadable: bool) -> ConfigError:
+    """Return the error of data of which every utterance is skipped, with the line and reason of the first.
+
+    Args:
+        what: The key of the data (`data.train`, ...).
+        utterances: The data.
+        skipped: All of them, with reasons.
+        unreadable: Whether the recordings are the reason, so that a check of the manifest helps.
+    """
+    first = skipped[0]
+    source = next((u.source for u in utterances if u.id == first.id), first.id)
+    more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
+    advice = f": {check_command(Path(source.rpartition(':')[0]))} lists all" if unreadable else ""
+    return ConfigError(f"no utterance of {what} can be used: {source}: {first.reason}{more}{advice}")
 
 
 def encode_utterances(utterances: Iterable[Utterance], tokenizer: Tokenizer) -> tuple[list[Example], list[Skipped]]:

@@ -1,7 +1,7 @@
 """The folder of a run: its lock, its owner, and the weights that it keeps.
 
 It holds `config.yaml`, `tokenizer.model`, `log.jsonl`, `tensorboard/`, `states/` (checkpoints to resume from), `best/` (weights to choose
-from) and, at the end, `model/`. A process locks `.lock` while it trains.
+from) and, at the end, `model/` with `model.json`, the step of `model/`. A process locks `.lock` while it trains.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -22,12 +23,12 @@ from asr.config import Config, LMRecipe, RestorerRecipe
 from asr.config.problems import format_value
 from asr.config_file import described_kind, differences, dump_config, holds_recipe, load_config, with_article
 from asr.errors import AsrError, ConfigError, UsageError
-from asr.files import clean_folder, write_atomically
-from asr.model.run_folder import WEIGHTS
+from asr.files import check_writable, clean_folder, write_atomically
+from asr.model.run_folder import RECORD, WEIGHTS, find_model
 from asr.text.tokenizer import Tokenizer
 from asr.train.state import Position, last_position, step_folders
 
-FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl")  # created by a run
+FOLDERS, FILES = ("states", "best", "model", "tensorboard"), ("config.yaml", "tokenizer.model", "log.jsonl", RECORD)  # created by a run
 LOCK = ".lock"
 LIMITS = ("train.epochs", "train.minutes", "train.steps")
 """Keys that limit the length of a run. They may be raised when it is resumed, and lowered to more than is done."""
@@ -51,17 +52,17 @@ class FolderLock:
         """Create the folder if necessary, and lock it. Raises AsrError if another process holds the lock."""
         if self._lock is not None or not self._is_main:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / LOCK
         lock = FileLock(path, timeout=0, thread_local=False, is_singleton=True)
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
             advice = "wait until it has ended, stop it, or choose another folder with output=DIR"
             raise AsrError(f"{self.folder}: {_holder(path)} is training in this folder: {advice}") from None
         except OSError as e:
             if e.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
-                raise
+                raise _unwritable(self.folder, e) from None
             self.warnings = [f"{self.folder}: its file system has no locks, so a second process could write into the folder"]
             return
         self._lock = lock
@@ -93,6 +94,10 @@ class FolderLock:
             raise
 
 
+def _unwritable(folder: Path, e: OSError) -> AsrError:
+    return AsrError(f"{folder}: cannot be written: {e.strerror}: choose another folder with output=DIR")
+
+
 def _holder(lock: Path) -> str:
     try:
         words = lock.read_text(encoding="utf-8").strip()
@@ -104,6 +109,10 @@ def _holder(lock: Path) -> str:
 def open_folder(config: Config | LMRecipe | RestorerRecipe, restart: bool, may_change: Collection[str], lock: FolderLock) -> None:
     """Check the output folder (see `check_folder`). If it exists, lock it and remove temporary files of killed processes."""
     check_folder(config, restart, may_change)
+    try:
+        check_writable(config.output / LOCK)  # before all data are read
+    except OSError as e:
+        raise _unwritable(config.output, e) from None
     if config.output.is_dir():
         lock.acquire()
         clean_folder(config.output, "|".join(map(re.escape, (*FOLDERS, *FILES))))
@@ -124,7 +133,8 @@ def check_folder(config: Config | LMRecipe | RestorerRecipe, restart: bool, may_
         may_change: Keys (`section.name`) that may differ from those of the run in the folder.
 
     Raises:
-        UsageError: The folder holds a model or files of unknown origin, or a restart would delete the model that training starts from.
+        UsageError: The folder holds a model, a run that cannot resume or files of unknown origin, or a restart would delete the model that
+            training starts from.
         ConfigError: The folder holds a run with another config.
     """
     folder, record = config.output, config.output / "config.yaml"
@@ -136,12 +146,16 @@ def check_folder(config: Config | LMRecipe | RestorerRecipe, restart: bool, may_
     found = [name for name in (*FOLDERS, *FILES) if (folder / name).exists()]
     if found and not holds_recipe(record):
         raise UsageError(f"{folder}: holds {', '.join(found)} but no config.yaml of a run: {elsewhere}")
-    start = config.train.start_folder
-    if restart and start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
+    start = find_model(config.train.start_folder)[0] if restart and config.train.start_folder else None
+    if start and any(start.resolve().is_relative_to((folder / name).resolve()) for name in FOLDERS):
         raise UsageError(f"{folder}: --restart would delete {start}, which train.start_from names: {elsewhere}")
+    if not restart and not has_checkpoint(folder) and (folder / "model" / WEIGHTS).is_file():
+        raise UsageError(
+            f"{folder}: holds the model of a run without checkpoints, which cannot resume: {elsewhere}, or delete it with --restart"
+        )
     if not restart and has_checkpoint(folder):
         if (kind := described_kind(record)) != getattr(config, "kind", "recogniser"):
-            raise ConfigError(f"{folder}: holds a run of {with_article(kind)}: {elsewhere}, or begin anew with --restart")
+            raise ConfigError(f"{folder}: holds a run of {with_article(kind)}: {elsewhere}, or start again with --restart")
         before, now = (c.model_dump(mode="json") for c in (load_config(type(config), record), config))
         changed = {
             key: values
@@ -151,7 +165,7 @@ def check_folder(config: Config | LMRecipe | RestorerRecipe, restart: bool, may_
         _check_limits(folder, {key: changed.pop(key) for key in LIMITS if key in changed})
         if changed:
             both = ", ".join(f"{key} ({format_value(old)}; asked for: {format_value(new)})" for key, (old, new) in changed.items())
-            raise ConfigError(f"{folder}: holds a run with another {both}: {elsewhere}, or begin anew with --restart")
+            raise ConfigError(f"{folder}: holds a run with another {both}: keep its values, {elsewhere}, or delete the run with --restart")
 
 
 def _check_limits(folder: Path, changed: Mapping[str, tuple[float | None, float | None]]) -> None:
@@ -181,7 +195,7 @@ def claim_folder(
         lock.acquire()
         check_folder(config, restart, may_change)  # another process may have created it meanwhile
         if restart:
-            for path in (folder / name for name in (*FOLDERS, "log.jsonl")):
+            for path in (folder / name for name in (*FOLDERS, "log.jsonl", RECORD)):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
         write_atomically(folder / "config.yaml", dump_config(config))  # first, since it marks the other files as a run's
         write_atomically(folder / "tokenizer.model", tokenizer.serialized)
@@ -193,6 +207,19 @@ def has_checkpoint(folder: Path) -> bool:
     return bool(step_folders(folder / "states"))
 
 
+def kept_checkpoint(folder: Path) -> str:
+    """Describe the newest checkpoint of a run in words, with its age."""
+    kept = step_folders(folder / "states")
+    if not kept:
+        return "there is no checkpoint yet: the same command starts from the beginning"
+    step, checkpoint = kept.popitem()
+    seconds = 0.0
+    with contextlib.suppress(OSError):  # the run may have replaced it meanwhile
+        seconds = max(0.0, time.time() - checkpoint.stat().st_mtime)
+    age = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"the checkpoint of step {step}, written {age} ago, is kept"
+
+
 def best_folder(run: Path, step: int) -> Path:
     """Return the folder of the weights of a step that did well on dev."""
     return run / "best" / f"step-{step:08d}"
@@ -201,7 +228,7 @@ def best_folder(run: Path, step: int) -> Path:
 def missing_best(run: Path) -> AsrError:
     """Return the error of a finished run without weights to choose from."""
     return AsrError(
-        f"{run / 'best'}: the weights that did well on dev are gone, and no training is left: put them back, or begin anew with --restart"
+        f"{run / 'best'}: the weights that did well on dev are gone, and no training is left: put them back, or start again with --restart"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Item = TypeVar("Item")
+OTHER_COLUMNS = 22  # characters of a short bar, the percentage, the remaining time and the spaces between
 PLAIN_SECONDS = 30.0  # between lines without a terminal
 
 
@@ -40,6 +42,7 @@ class Journal:
         self.writer: SummaryWriter | None = None
         self.progress: Progress | None = None
         self.epochs = 0
+        self._epochs_done = 0  # by earlier sessions
         self._last_line = 0.0
         self._began: tuple[float, float] | None = None  # (clock, progress) at the session's first step
         self.computations: list[dict[str, Any]] = []  # precision, device, processes, and their first step
@@ -67,26 +70,30 @@ class Journal:
             self._log({"skipped": s.id, "where": where, "reason": s.reason})
 
     def flawed(self, where: str, flawed: Sequence[Flawed]) -> None:
-        """Count utterances that lack a little of their sound, and show the first few of each place."""
+        """Count and log utterances that lack some of their sound, and print the first few of each `where`."""
         for one in flawed:
             self.flaws[where] += 1
             if self.flaws[where] <= 5:
-                self.say(one_line(f"{where}: used {one.id}, of which a little is missing: {one.missing}"))
+                self.say(one_line(f"{where}: used {one.id} although sound is missing: {one.missing}"))
             elif self.flaws[where] == 6:
-                self.say(f"{where}: more lack a little; all are in {self.folder / LOG}")
+                self.say(f"{where}: more lack sound; all are in {self.folder / LOG}")
             self._log({"flawed": one.id, "where": where, "missing": one.missing})
 
     def begin(self, introduction: Sequence[str], position: Position, computation: Mapping[str, str | int] | None = None) -> None:
         """Print the introduction, and log the `computation` if it has changed."""
+        self._epochs_done = position.epoch
         for line in introduction:
             self.say(line)
         if position.step:
-            self.say(f"going on from step {position.step} (epoch {position.epoch + 1}) of {self.folder}")
+            self.say(f"resuming from step {position.step} ({position.epoch} epochs done) of {self.folder}")
         if self.is_main:
             filter_log(self.folder, lambda record: record.get("step", 0) <= position.step)  # steps after the checkpoint are repeated
             if computation:
                 self._compute(computation, position)
-            self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=position.step + 1)
+            if threading.excepthook is threading.__excepthook__:
+                threading.excepthook = _quiet_writer
+            with self._named():
+                self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=position.step + 1)
 
     def _compute(self, computation: Mapping[str, str | int], position: Position) -> None:
         """Log the computation, and report it if it differs from the one before."""
@@ -104,20 +111,26 @@ class Journal:
         """Show the progress bar inside the context."""
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),  # shrinks in a narrow terminal
             TextColumn("{task.percentage:.0f} %"),
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(),
         )
         try:
             with Progress(*columns, console=self.console, disable=not self._live, speed_estimate_period=300) as self.progress:
-                self.task = self.progress.add_task(f"epoch 1/{epochs}", total=1.0, figures="")
+                done = min(self._epochs_done, epochs)
+                place = f"epoch {min(done + 1, epochs)}/{epochs}"
+                self.task = self.progress.add_task(place, total=1.0, figures="")
+                self.progress.update(self.task, completed=done / epochs)
                 self.epochs = epochs
                 yield
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one to report
+                self._flush()
+            raise
         finally:
             self.progress = None
-            if self.writer:
-                self.writer.flush()
+        self._flush()
 
     def step(self, position: Position, epochs: float, progress: float, figures: Mapping[str, float], shown: str) -> None:
         """Report a step.
@@ -135,37 +148,62 @@ class Journal:
         self._began = self._began or (now, progress)
         epoch = int(epochs) + 1
         if self.progress:
-            self.progress.update(self.task, completed=progress, figures=shown, description=f"epoch {epoch}/{self.epochs}")
+            place = f"epoch {epoch}/{self.epochs}"
+            room = self.console.width - len(place) - OTHER_COLUMNS
+            figures_shown = shown if len(shown) <= room else f"{shown[: max(0, room - 1)]}…"
+            self.progress.update(self.task, completed=progress, figures=figures_shown, description=place)
         if not self._live and now - self._last_line > PLAIN_SECONDS:
             self._last_line = now
             began, at = self._began
             left = f" · {(now - began) * (1 - progress) / (progress - at) / 60:.0f} min left" if progress > at else ""
             self.say(f"epoch {epoch}/{self.epochs} · step {position.step} · {shown}{left}")
         self._log({"step": position.step, "epoch": round(epochs, 4), **{k: round(v, 6) for k, v in figures.items()}})
-        if self.writer:
-            for name, value in figures.items():
-                self.writer.add_scalar(f"train/{name}", value, position.step)
-            unit = "audio_seconds" if "audio_seconds" in figures else "tokens"
-            self.writer.add_scalar(f"train/{unit}_per_second", position.heard / max(position.seconds, 1e-9), position.step)
+        unit = "audio_seconds" if "audio_seconds" in figures else "tokens"
+        speed = {f"{unit}_per_second": position.heard / max(position.seconds, 1e-9)}
+        self._draw({f"train/{name}": value for name, value in {**figures, **speed}.items()}, position.step)
 
     def evaluation(self, position: Position, figures: Mapping[str, float], shown: str, picture: Figure | None = None) -> None:
         """Report an evaluation as `step` does, with a picture for TensorBoard."""
         self.say(f"epoch {position.epoch} · step {position.step} · {shown}")
         self._log({"step": position.step, **{k: round(v, 4) for k, v in figures.items()}, "seconds": round(position.seconds, 1)})
-        if self.writer:
-            for name, value in figures.items():
-                self.writer.add_scalar(f"dev/{name.removeprefix('dev_')}", value, position.step)
-            if picture is not None:
-                self.writer.add_figure("dev/attention", picture, position.step)
-            self.writer.flush()
+        self._draw({f"dev/{name.removeprefix('dev_')}": value for name, value in figures.items()}, position.step, picture)
+        self._flush()
 
     @property
     def _live(self) -> bool:
         return self.is_main and self.console.is_terminal
 
+    def _draw(self, scalars: Mapping[str, float], step: int, picture: Figure | None = None) -> None:
+        """Add points and a picture to TensorBoard's curves. Raises OSError naming their folder."""
+        with self._named():
+            if self.writer:
+                for name, value in scalars.items():
+                    self.writer.add_scalar(name, value, step)
+                if picture is not None:
+                    self.writer.add_figure("dev/attention", picture, step)
+
+    def _flush(self) -> None:
+        with self._named():
+            if self.writer:
+                self.writer.flush()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Make errors of TensorBoard's files, which its thread has met before, name their folder."""
+        try:
+            yield
+        except OSError as e:
+            raise OSError(e.errno, e.strerror, str(self.folder / "tensorboard")) from None
+
     def _log(self, record: dict[str, object]) -> None:
         if self.is_main:
             append_log(self.folder, record)
+
+
+def _quiet_writer(failure: threading.ExceptHookArgs) -> None:
+    """Print the traceback of a failed thread, except of TensorBoard's writer: its next call raises the same error."""
+    if not type(failure.thread).__module__.startswith("tensorboard."):
+        threading.__excepthook__(failure)
 
 
 def computed(computations: Sequence[Mapping[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import shutil
 from collections.abc import Callable
@@ -93,7 +94,9 @@ class Learner:
                 say(f"{error}: damaged, renamed to {renamed.name}: going back to step {step}")
             return position
         if damaged:
-            raise ModelError(f"{'; '.join(map(str, damaged))}: no undamaged checkpoint is left: put one back, or begin anew with --restart")
+            raise ModelError(
+                f"{'; '.join(map(str, damaged))}: no undamaged checkpoint is left: put one back, or start again with --restart"
+            )
         return None
 
     def _load(self, folder: Path, step: int) -> Position:
@@ -110,7 +113,8 @@ class Learner:
         except OSError as e:
             kept = list(step_folders(states).values())
             still = f"; {kept[-1]} is complete" if kept else ""
-            raise AsrError(f"{e.filename}: checkpoint not written: {e.strerror}{still}") from None
+            advice = ": free some space and run the same command again" if e.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            raise AsrError(f"{e.filename}: checkpoint not written: {e.strerror}{still}{advice}") from None
         for old in list(step_folders(states).values())[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old, ignore_errors=True)
 

@@ -35,7 +35,7 @@ class LMTrainer(Run[LMRecipe]):
     def _prepare(self, restart: bool) -> None:
         config = self.config
         train, dev = read_sentences(config.data.train, "data.train"), read_sentences(config.data.dev, "data.dev")
-        start = config.train.start_folder
+        start = self._start_model()
         self.tokenizer = self._make_tokenizer(restart, start / TOKENIZER if start else config.tokenizer.model, lambda: train)
         self.data = Sentences(train, self.tokenizer, config.data.max_tokens, "data.train")
         self.dev = Sentences(dev, self.tokenizer, max_tokens=1_000_000, what="data.dev")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,13 @@ def read_log(run: Path) -> list[dict[str, Any]]:
 
 
 def append_log(run: Path, record: dict[str, object]) -> None:
-    """Append a record to the log of a run's folder."""
+    """Append a record to the log of a run's folder. Raises OSError naming the log."""
     run.mkdir(parents=True, exist_ok=True)
-    with open(run / LOG, "a", encoding="utf-8") as f:
-        f.write(json.dumps(record) + "\n")
+    try:
+        with open(run / LOG, "a", encoding="utf-8") as f:
+            f.write(json.dumps(record) + "\n")
+    except OSError as e:
+        raise OSError(e.errno, os.strerror(e.errno or 0), str(run / LOG)) from e
 
 
 def filter_log(run: Path, keep: Callable[[dict[str, Any]], bool]) -> None:

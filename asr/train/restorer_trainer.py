@@ -43,7 +43,7 @@ class RestorerTrainer(Run[RestorerRecipe]):
     def _prepare(self, restart: bool) -> None:
         config = self.config
         train, self.dev = read_documents(config.data.train, "data.train"), read_documents(config.data.dev, "data.dev")
-        start = config.train.start_folder
+        start = self._start_model()
         given = start / TOKENIZER if start else config.tokenizer.model
         self.tokenizer = self._make_tokenizer(restart, given, lambda: _passages(train))
         self.documents, self.data = len(train), CasedText(train, self.tokenizer)

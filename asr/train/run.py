@@ -16,9 +16,11 @@ from asr.config import Config, LMFolderConfig, LMRecipe, ModelFolderConfig, Rest
 from asr.config.problems import format_value
 from asr.config_file import differences, load_config
 from asr.errors import ConfigError, ModelError, UsageError
+from asr.model.checkpoint import TOKENIZER
+from asr.model.run_folder import find_model, record_model
 from asr.text.tokenizer import Tokenizer
-from asr.train.device import computation, from_rank_0, has_bf16, make_accelerator
-from asr.train.folder import FolderLock, best_folder, claim_folder, has_checkpoint, open_folder
+from asr.train.device import computation, from_rank_0, has_bf16, lost_process, make_accelerator
+from asr.train.folder import LIMITS, FolderLock, best_folder, claim_folder, has_checkpoint, open_folder
 from asr.train.journal import Journal
 from asr.train.learner import Learner
 from asr.train.state import Position
@@ -42,6 +44,7 @@ class Run(ABC, Generic[Recipe]):
     """Keys of the recipe that may change when a run is resumed."""
 
     tokenizer: Tokenizer
+    _start_note: str = ""  # about the choice of the model that training starts from
 
     def __init__(self, config: Recipe, restart: bool = False, finish: bool = False):
         if restart and finish:
@@ -50,15 +53,17 @@ class Run(ABC, Generic[Recipe]):
             raise UsageError(f"{config.output}: --finish needs a run with a checkpoint, and there is none: train without --finish first")
         self.config: Recipe = config
         self.finish_only = finish
+        # The length of a run does not matter to --finish.
+        may_change = self.MAY_CHANGE | (frozenset(LIMITS) if finish else frozenset())
         self.folder = config.output
         self.accelerator = make_accelerator(config.train.precision)
         self.lock = FolderLock(self.folder, self.accelerator)
-        with self.lock.released_on_error():
+        with self.lock.released_on_error(), lost_process():
             if self.accelerator.is_main_process:
-                open_folder(config, restart, self.MAY_CHANGE, self.lock)
+                open_folder(config, restart, may_change, self.lock)
             self._prepare(restart)
             # Claimed last: a mistake in the recipe must not damage the run that is there.
-            claim_folder(config, restart, self.MAY_CHANGE, self.tokenizer, self.accelerator, self.lock)
+            claim_folder(config, restart, may_change, self.tokenizer, self.accelerator, self.lock)
             self.journal = Journal(self.folder, self.accelerator.is_main_process)
 
     def run(self) -> Path:
@@ -70,8 +75,12 @@ class Run(ABC, Generic[Recipe]):
         Raises:
             Interrupted: SIGINT or SIGTERM. A checkpoint has been written.
         """
-        with self.lock:
-            return self._finish(self._train())
+        with self.lock, lost_process():
+            position = self._train()
+            model = self._finish(position)
+            if self.accelerator.is_main_process:
+                record_model(self.folder, position.step)
+            return model
 
     @abstractmethod
     def _prepare(self, restart: bool) -> None:
@@ -92,20 +101,35 @@ class Run(ABC, Generic[Recipe]):
         def serialized() -> bytes:
             own = self.folder / "tokenizer.model"
             path = own if not restart and has_checkpoint(self.folder) and own.is_file() else given
+            path = path / TOKENIZER if path and path.is_dir() else path  # tokenizer.model may name the folder of a model or of a run
             return (Tokenizer.load(path) if path else Tokenizer.train(texts(), self.config.tokenizer)).serialized
 
         return Tokenizer(from_rank_0(self.accelerator, serialized))
+
+    def _start_model(self) -> Path | None:
+        """Return the model folder that training starts from: `train.start_from`, or the best model of the run that it names."""
+        start = self.config.train.start_folder
+        if start is None:
+            return None
+        folder, self._start_note = find_model(start)
+        return folder
 
     def _resume(self, learner: Learner, start: Callable[[], Position]) -> Position:
         """Load the last checkpoint, or call `start` if there is none."""
         position = learner.resume(self.folder, self.accelerator, self.journal.say) or start()
         check_tokenizer(position, self.tokenizer, self.folder)
+        for _, step in position.best:
+            if not best_folder(self.folder, step).is_dir():
+                self.journal.say(f"{best_folder(self.folder, step)}: missing: these weights are skipped")
         position.best = [b for b in position.best if best_folder(self.folder, b[1]).is_dir()]
         return position
 
     def _begin(self, introduction: Sequence[str], position: Position) -> None:
         """Print the first lines of the run, with warnings about its precision, vocabulary and folder."""
-        self.journal.begin([*introduction, *self._notes(), *self.lock.warnings], position, computation(self.accelerator))
+        lines: list[str] = [*introduction]
+        if self._start_note and position.step == 0:
+            lines.append(f"train.start_from={self._start_note}")
+        self.journal.begin([*lines, *self._notes(), *self.lock.warnings], position, computation(self.accelerator))
 
     def _notes(self) -> list[str]:
         used, vocabulary = computation(self.accelerator), self.config.tokenizer.vocab_size
@@ -160,7 +184,7 @@ def check_tokenizer(position: Position, tokenizer: Tokenizer, run: Path) -> None
     """Record a digest of the vocabulary in a run's position. Raises ModelError if its checkpoint has another vocabulary."""
     pieces = hashlib.sha256("\n".join(tokenizer.pieces).encode()).hexdigest()
     if position.pieces not in ("", pieces):
-        advice = "put the file back, or begin anew with --restart"
+        advice = "put the file back, or start again with --restart"
         raise ModelError(f"{run / 'tokenizer.model'}: differs from the tokenizer of the checkpoint: {advice}")
     position.pieces = pieces
 

@@ -1,6 +1,6 @@
 """SIGINT (Ctrl-C) and SIGTERM during training.
 
-The first signal ends the loop after its step, with a checkpoint. The second ends the process at once.
+The first signal ends the loop after its step, with a checkpoint. The second ends the process at once, and so does any signal outside the loop.
 
 A signal handler runs on the stack of the thread that it interrupts. In the backward pass of an LSTM on a CPU, oneDNN's just-in-time fp32
 matrix product points the stack register into the heap, and a handler that runs then overwrites the heap (oneDNN issue 4845, fixed by
@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -72,6 +72,7 @@ class _SignalThread(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="signals", daemon=True)
         self.interruption: Interruption | None = None
+        self.last_lines: Callable[[], Iterable[str]] = lambda: ["error: stopped"]
         self._over = False
 
     def run(self) -> None:
@@ -81,7 +82,7 @@ class _SignalThread(threading.Thread):
                 return
             interruption = self.interruption
             if interruption is None or not interruption.request():
-                _exit_at_once()
+                _exit_at_once(self.last_lines)
 
     def end(self) -> None:
         self._over = True
@@ -116,6 +117,16 @@ def signal_thread() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def report_at_exit(lines: Callable[[], Iterable[str]]) -> None:
+    """Set the lines that are printed when a signal ends the process at once. They are computed then, in the thread of the signals.
+
+    Modules that `lines` imports must have been imported before: the main thread may hold the lock of an import. No effect outside
+    `signal_thread`.
+    """
+    if _thread is not None:
+        _thread.last_lines = lines
+
+
 def ignore_signals(_: int = 0) -> None:
     """Ignore both signals, in a loader process. It ends with its parent.
 
@@ -125,14 +136,19 @@ def ignore_signals(_: int = 0) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _exit_at_once() -> None:
-    """End this process and its loader processes, even in the middle of a computation."""
+def _exit_at_once(last_lines: Callable[[], Iterable[str]]) -> None:
+    """End this process and its loader processes, even in the middle of a computation, and print the last lines on rank 0."""
     with contextlib.suppress(Exception):
         for child in multiprocessing.active_children():
             child.kill()
-    with contextlib.suppress(OSError):
-        if os.isatty(2):
-            os.write(2, SHOW_CURSOR)
-        if os.environ.get("RANK", "0") == "0":
-            os.write(2, b"error: stopped\n")
+    if os.environ.get("RANK", "0") == "0":
+        text = "error: stopped\n"
+        with contextlib.suppress(Exception):
+            text = "".join(f"{line}\n" for line in last_lines())
+        with contextlib.suppress(OSError):
+            terminal = os.dup(2)
+            null = os.open(os.devnull, os.O_WRONLY)
+            for descriptor in (1, 2):  # other threads, such as the progress bar's, must not write after these lines
+                os.dup2(null, descriptor)
+            os.write(terminal, (SHOW_CURSOR if os.isatty(terminal) else b"") + text.encode(errors="backslashreplace"))
     os._exit(STOPPED)

@@ -40,7 +40,7 @@ from asr.speech.batches import Batch, BatchDataset, BatchSampler, Flawed, Skippe
 from asr.train.card import model_card
 from asr.train.device import enough_memory, from_rank_0, loading_processes
 from asr.train.evaluation import calibrate_bounds, dev_waveform, evaluate
-from asr.train.examples import digest, encode_utterances, read_utterances, select_trainable
+from asr.train.examples import digest, encode_utterances, no_usable, read_utterances, select_trainable
 from asr.train.folder import best_folder, delete_best_except, missing_best
 from asr.train.journal import computed
 from asr.train.learner import Learner
@@ -67,7 +67,7 @@ class Trainer(Run[Config]):
     def _prepare(self, restart: bool) -> None:
         config = self.config
         train, dev = read_utterances(config.data.train, "data.train"), read_utterances(config.data.dev, "data.dev")
-        start = config.train.start_folder
+        start = self._start_model()
         whole = start if config.train.start_with == "all" else None
         given = whole / TOKENIZER if whole else config.tokenizer.model
         self.tokenizer = self._make_tokenizer(restart, given, lambda: [u.text or "" for u in train])
@@ -88,11 +88,9 @@ class Trainer(Run[Config]):
         )
         examples, unfit = select_trainable(readable, self.network, self.tokenizer, config.data, augmenter.fastest)
         self._skipped = {"data.train": unreadable + unfit, "data.dev": dev_unreadable}
-        for what, usable in (("data.train", examples), ("data.dev", dev_examples)):
+        for what, usable, utterances in (("data.train", examples, train), ("data.dev", dev_examples, dev)):
             if not usable:
-                first, *others = self._skipped[what]
-                more = f" (and {len(others)} more)" if others else ""
-                raise ConfigError(f"no utterance of {what} can be used: {first.id}: {first.reason}{more}")
+                raise no_usable(what, utterances, self._skipped[what], unreadable=what == "data.dev" or not unfit)
         rate = config.model.frontend.sample_rate
         self.teacher_note = check_targets(self.teacher, examples, config.data.teacher) if self.teacher else ""
         self.data = BatchDataset(examples, rate, config.seed, augmenter, self.teacher)
@@ -110,7 +108,7 @@ class Trainer(Run[Config]):
             self.journal.say("the training data have changed: this epoch repeats some utterances and skips others")
         position.examples = examples
         model = accelerator.prepare_model(network)
-        self._begin(self._introduction(), position)
+        self._begin([*self._introduction(), *self._deletions(position)], position)
 
         sampler = BatchSampler(
             self.data.examples, config.batch_seconds, config.device_seconds, self.config.seed, config.epochs,
@@ -219,6 +217,15 @@ class Trainer(Run[Config]):
             lines.append(f"{self.teacher_note}, weight {config.teacher_weight:g}")
         return lines
 
+    def _deletions(self, position: Position) -> list[str]:
+        """Return a line if `train.keep_best` was lowered, so that weights will be deleted."""
+        kept, keep = len(position.best), self.config.train.keep_best
+        if self.finish_only or kept <= keep:
+            return []
+        return [
+            f"train.keep_best={keep}: the next evaluation deletes {kept - keep} or more of the {kept} weights in {self.folder / 'best'}"
+        ]
+
     def _cache_audio(self) -> None:
         """Read recordings into memory, and skip unreadable ones."""
         for what, data in (("data.dev", self.dev),) if self.finish_only else (("data.train", self.data), ("data.dev", self.dev)):
@@ -231,7 +238,7 @@ class Trainer(Run[Config]):
             self.journal.flawed(what, list(flawed.values()))
             self.journal.skipped(what, list(unreadable.values()))
             if len(unreadable) == len(data):
-                raise ConfigError(f"{what}: no recording could be read")
+                raise no_usable(what, [e.utterance for e in data.examples], list(unreadable.values()), unreadable=True)
             # Training examples stay in the plan of the epochs, which must not depend on the size of the cache.
             data.drop(unreadable) if data is self.dev else data.exclude(unreadable)
 
@@ -274,7 +281,8 @@ class Trainer(Run[Config]):
         result = evaluate(model, self.dev, quick, self.config.train.device_seconds, self.accelerator).score
         wer = round(100 * result.words.rate, 4)
         is_best = bool(position.best) and wer < position.best[0][0]
-        best = sorted([*position.best, (wer, position.step)], key=lambda b: (b[0], -b[1]))[: self.config.train.keep_best]
+        keep = len(position.best) + 1 if self.finish_only else self.config.train.keep_best  # --finish deletes nothing
+        best = sorted([*position.best, (wer, position.step)], key=lambda b: (b[0], -b[1]))[:keep]
         kept = {step for _, step in best}
         if self.accelerator.is_main_process:
             first = dev_waveform(self.dev, 0)
@@ -292,7 +300,7 @@ class Trainer(Run[Config]):
         steps = from_rank_0(self.accelerator, lambda: self._loadable_best(position))
         if not steps:
             raise missing_best(self.folder)
-        candidates = [self._load_best(step) for step in steps]
+        candidates = [self._load_best(step) for step in steps[: self.config.train.keep_best]]
         choices = {f"the checkpoint of step {steps[0]}": _mean(candidates[:1])}
         if len(candidates) > 1:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)

@@ -19,7 +19,7 @@ from asr.cli.search import TranscriptOptions
 from asr.transcribe import Transcriber
 
 SPEECH = Path(__file__).parents[2] / "examples" / "river.flac"
-WORDS = "THE OLD MAN WALKED SLOWLY DOWN TO THE RIVER"
+WORDS = "The old man walked slowly down to the river"
 
 
 def run(*arguments: object, stdin: bytes | None = None) -> Result:

@@ -8,13 +8,16 @@ import pytest
 
 from asr.readable.cardinals import NUMBER_WORDS, ORDINALS, cardinal
 from asr.readable.numbers import digits
+from asr.text.labels import Mark
+
+MARKS = {",": Mark.COMMA, ".": Mark.FULL_STOP, "?": Mark.QUESTION}
 
 
 def rewritten(text: str) -> str:
     """Rewrite a text; words with a capital are written so, and a comma or full stop ends a phrase."""
     chunks = text.split()
     words = [chunk.rstrip(",.?").lower() for chunk in chunks]
-    found = digits(words, [chunk[0].isupper() for chunk in chunks], [chunk[-1] in ",.?" for chunk in chunks])
+    found = digits(words, [chunk[0].isupper() for chunk in chunks], [MARKS.get(chunk[-1], Mark.NONE) for chunk in chunks])
     for rewrite in reversed(found):
         mark = chunks[rewrite.end - 1][-1]
         chunks[rewrite.start : rewrite.end] = [rewrite.text + (mark if mark in ",?" else "")]
@@ -118,6 +121,13 @@ def test_ambiguous_numbers_and_other_words_stay(words: str) -> None:
     assert rewritten(words) == words
 
 
+def test_commas_in_a_long_string_of_digits_are_pauses() -> None:
+    assert rewritten("call two one five, five five, two oh four now") == "call 21555204 now"
+    assert rewritten("five six, seven, eight") == "five six, seven, eight"
+    assert rewritten("one two three, four five. six seven") == "one two three, four five. six seven"
+    assert rewritten("one two three. four five six") == "one two three. 456"
+
+
 def test_may_is_a_month_only_with_a_capital() -> None:
     assert rewritten("I may fifth") == "I may fifth"
     assert rewritten("on May fifth") == "on May 5th"
@@ -146,7 +156,8 @@ def test_any_words_are_covered_once_and_in_order() -> None:
         words = chance.choices(vocabulary, k=chance.randint(0, 9))
         flags = [chance.random() < 0.2 for _ in words]
         end = 0
-        for rewrite in digits(words, flags, flags):
+        marks = [chance.choice(list(Mark)) if flag else Mark.NONE for flag in flags]
+        for rewrite in digits(words, flags, marks):
             assert end <= rewrite.start < rewrite.end <= len(words), words
             assert rewrite.text, words
             assert {*words[rewrite.start : rewrite.end]} & {*NUMBER_WORDS, *ORDINALS}, words

@@ -26,6 +26,8 @@ TEXTS = {
     "We met at seven thirty p m. It rained.": "We met at 7:30 p.m. It rained.",
     "Twenty, thirty.": "20, 30.",
     "five five five one two one two": "5551212",
+    "two one five, five five five, two oh four. Why?": "215555204. Why?",
+    "six, seven, eight, they said.": "Six, seven, eight, they said.",
     "why? asked he": "Why? asked he",
     "go": "Go",
     "": "",

@@ -172,3 +172,64 @@ def test_another_schema_is_refused() -> None:
 def test_half_a_character_cannot_stop_the_page(tmp_path: Path) -> None:
     (path,) = write_report(evaluate(["A \ud800"], ["A"]), tmp_path / "r.html")
     assert "A \ufffd" in path.read_text(encoding="utf-8")
+
+
+def summary_of(source: str) -> str:
+    """The text of the page's header and summary, with its tags removed and runs of white space as one space."""
+    text = re.sub(r"<(script|style).*?</\1>", " ", source.split('<section id="plots">')[0], flags=re.S)
+    return " ".join(re.sub(r"<[^>]+>", " ", text).replace("&nbsp;", " ").split())
+
+
+def test_lists_of_python_have_no_file() -> None:
+    text = summary_of(render_html(report(evaluate(["A B"], ["A X"]))))
+    assert "1 utterance · 2 words ·" in text
+    assert "· 1 utterance" not in text
+    assert "File" not in text
+
+
+def test_the_time_names_its_zone() -> None:
+    data = report(evaluate(["A B"], ["A X"])) | {"created": "2026-12-01T04:51:00+00:00"}
+    assert "2026-12-01 04:51 UTC" in summary_of(render_html(data))
+
+
+@pytest.mark.parametrize(
+    ("references", "hypotheses", "reason"),
+    [
+        (["A B"], ["A X"], "no interval: a single utterance"),
+        (["A B", "C D"], ["A B", "C D"], "no interval: without errors it cannot be estimated"),
+        (["", ""], ["UH", ""], "no interval: the references have no words"),
+        (["A B", "C D"], ["A X", "C X"], "no interval"),
+    ],
+)
+def test_a_missing_interval_has_a_reason(references: list[str], hypotheses: list[str], reason: str) -> None:
+    assert f">{reason}" in re.sub(r">\s+", ">", render_html(report(evaluate(references, hypotheses))))
+
+
+def test_a_verdict_does_not_break_within_a_figure() -> None:
+    references = ["A B C D"] * 30
+    page = render_html(report(evaluate(references, references, ["A B C X", *references[1:]], names=["p", "q"], samples=100)))
+    verdict = page.split('<div class="verdict">')[1].split("</div>")[0]
+    assert "<p>No clear winner: p is ahead of q by 0.83 points" in verdict
+    assert "95\u00a0% interval" in verdict
+    assert "matched pairs p\u00a0=\u00a01.000" in verdict
+
+
+def test_three_systems_have_a_table_of_comparisons() -> None:
+    references = [f"A B C D {i}" for i in range(60)]
+    close = ["A B C X 0", *references[1:]]
+    data = report(evaluate(references, close, ["X X X X X"] * 60, references, names=["one", "two", "three"], samples=200))
+    page = render_html(data)
+    rows = [
+        " ".join(re.sub(r"<[^>]+>", " ", row).split())
+        for row in page.split('class="card comparisons"')[1].split("</section>")[0].split("<tr")[2:]
+    ]
+    assert "one better than two" in rows[0]
+    assert "three not clearly better than one" in rows[1]
+    assert "three better than two" in rows[2]
+    difference, low, high = (100 * abs(data["comparisons"][0][key]) for key in ("difference", "high", "low"))
+    assert f"{difference:.2f} {low:.2f} to {high:.2f} &lt; 0.001".replace(" ", "") in rows[0].replace("\u00a0", "").replace(" ", "")
+    assert "Holm&#39;s correction for 3 comparisons." in page
+    text = summary_of(page)
+    assert "No clear winner" not in text
+    assert "three has the lowest word error rate, 0.00 %, but is not clearly better than one." in text.replace("\u00a0", " ")
+    assert text.index("three has the lowest") < text.index("Word error rate") < text.index("Comparisons")

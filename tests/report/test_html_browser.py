@@ -459,3 +459,138 @@ def test_a_phone_shows_the_figures_of_three_systems(browser: Any, tmp_path: Path
     open_report(browser, evaluate(references, *systems, names=names, samples=10), tmp_path, width=390)
     wide, room = browser.execute_script("const t = document.querySelector('.figures'); return [t.scrollWidth, t.parentElement.clientWidth]")
     assert wide <= room
+
+
+def five_systems(words: int = 8) -> Evaluation:
+    """Five systems of which one has a long name, on utterances of so many words."""
+    chance = random.Random(5)
+    references = [" ".join(chance.choice(WORDS) for _ in range(words)) for _ in range(40)]
+    systems = [[" ".join("UH" if chance.random() < rate else word for word in text.split()) for text in references] for rate in RATES]
+    names = [*(f"system {n} of this year" for n in range(4)), "a-checkpoint-with-a-name-that-does-not-break-2026-11-30-step-120000"]
+    return evaluate(references, *systems, names=names, details=[{"speaker": SPEAKERS[i % 3]} for i in range(40)], samples=50)
+
+
+RATES = (0.1, 0.12, 0.2, 0.3, 0.4)
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_five_systems_are_not_wider_than_the_screen(width: int, browser: Any, tmp_path: Path) -> None:
+    open_report(browser, five_systems(), tmp_path, width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    first = [section.text.split("\n")[0] for section in browser.find_elements(By.CSS_SELECTOR, ".summary > section")]
+    assert first == ["Word error rate", "Comparisons", "Figures", "Normalisation and alignment"]
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".comparisons tbody tr")) == 10
+    assert browser.find_element(By.CSS_SELECTOR, ".verdict").text.startswith("system 0 of this year has the lowest word error rate, ")
+
+
+@pytest.fixture
+def paper(browser: Any) -> Iterator[Callable[[], Any]]:
+    """A function that shows the page as on A4 paper."""
+
+    def turn() -> Any:
+        show(browser, 700, 900)
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")  # plots follow the width
+        browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+        return browser
+
+    yield turn
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_no_table_is_cut_on_paper(browser: Any, paper: Callable[[], Any], tmp_path: Path) -> None:
+    open_report(browser, five_systems(), tmp_path)
+    paper()
+    wide, room = browser.execute_script("const t = document.querySelector('.figures'); return [t.scrollWidth, t.parentElement.clientWidth]")
+    assert wide <= room
+
+
+def test_plots_stand_side_by_side_on_paper(page: Any, paper: Callable[[], Any]) -> None:
+    wait(lambda: page.execute_script("return document.querySelectorAll('.chart svg').length") >= 4)
+    paper()
+    lefts = page.execute_script("return [...document.querySelectorAll('.chart svg')].map((svg) => svg.getBoundingClientRect().left)")
+    assert len({round(left) for left in lefts}) == 2
+    assert page.execute_script("return document.querySelector('.chart svg').getAttribute('width')") == "310"
+
+
+def test_nothing_on_paper_needs_a_click(page: Any, paper: Callable[[], Any]) -> None:
+    choose(page, "#kind", "with errors")
+    choose(page, "#sort", "duration")
+    assert not page.find_element(By.ID, "printed").is_displayed()
+    paper()
+    shown = page.execute_script(
+        "return [...document.querySelectorAll('details:not([open]), button')].filter((e) => e.getClientRects().length).map((e) => e.className)"
+    )
+    assert set(shown) <= {"find", "", "rest", "press"}, shown  # words of the lists, the note on missing hypotheses, "… 180 more words"
+    assert page.find_element(By.ID, "printed").text == "The first 20 are printed; sorted by duration, highest first; only with errors"
+
+
+def test_a_long_utterance_begins_below_its_heading_on_paper(browser: Any, tmp_path: Path) -> None:
+    """A browser moves a card that is taller than a page to a new page, unless it may be broken."""
+    open_report(browser, five_systems(words=110), tmp_path)
+    assert browser.execute_script("return document.querySelectorAll('.utterance.tall').length") == 20
+    open_report(browser, five_systems(words=8), tmp_path)
+    assert browser.execute_script("return document.querySelectorAll('.utterance.tall').length") == 0
+
+
+def test_no_label_of_an_axis_is_cut(browser: Any, tmp_path: Path) -> None:
+    texts = ["A B C", "D E F G H I J", "K L"] * 4
+    details = [{"speaker": SPEAKERS[i % 3], "duration": 1 + i} for i in range(12)]
+    for title, wrong in (("all wrong", ""), ("many inserted", "X " * 80)):
+        open_report(browser, evaluate(texts, [wrong] * 12, details=details, samples=20, title=title), tmp_path)
+        cut = browser.execute_script("""
+            return [...document.querySelectorAll('.chart svg')].flatMap((svg) => {
+              const box = svg.getBoundingClientRect();
+              return [...svg.querySelectorAll('text')].filter((text) => {
+                const one = text.getBoundingClientRect();
+                return one.left < box.left - 0.5 || one.right > box.right + 0.5;
+              }).map((text) => text.textContent);
+            });""")
+        assert cut == [], title
+
+
+def test_without_errors_there_is_no_plot(browser: Any, tmp_path: Path) -> None:
+    texts = ["A B C", "D E F G H I J", "K L"]
+    open_report(browser, evaluate(texts, texts, details=[{"speaker": name} for name in SPEAKERS]), tmp_path)
+    assert browser.find_elements(By.CSS_SELECTOR, ".chart") == []
+    assert browser.find_element(By.ID, "charts").text == "No plots: there are no errors."
+
+
+def test_plots_explain_lines_arrows_and_bars(browser: Any, tmp_path: Path) -> None:
+    references = ["A B C D E F G"] * 9 + ["A"] * 3
+    hypotheses = ["A B C D E F X"] * 9 + ["A", "A", "X " * 30]
+    open_report(browser, evaluate(references, hypotheses), tmp_path)
+    note = browser.find_element(By.CSS_SELECTOR, ".chart .note").text
+    assert note == (
+        "Lines: 95 % intervals; an arrow: it ends beyond the scale. Grey bars: number of utterances, at most 9. "
+        "Click a bin to list its utterances."
+    )
+
+
+def test_scripts_from_right_to_left(browser: Any, tmp_path: Path) -> None:
+    open_report(browser, evaluate(["שלום עולם", "GO ON"], ["שלוט עולם", "GO IN"], names=["<ours>"]), tmp_path)
+    rows = browser.execute_script("""
+        return [...document.querySelectorAll('.alignment')].map((table) => [
+          getComputedStyle(table).direction,
+          ...[...table.querySelectorAll('.said')].map((word) => word.getBoundingClientRect().left),
+        ]);""")
+    directions = {direction: first - second for direction, first, second in rows}
+    assert directions["rtl"] > 0 > directions["ltr"]
+    words = browser.execute_script("""
+        return [...document.querySelectorAll('.find[data-kind=s]')].map((e) => [...e.children].map((part) => part.getBoundingClientRect().left));""")
+    assert all(left == sorted(left) for left in words)  # reference, arrow, hypothesis
+
+
+def test_figures_of_one_system_fit_a_phone(browser: Any, tmp_path: Path) -> None:
+    open_report(browser, evaluate(["A B C D"] * 9, ["A B C X"] * 9, names=["the embedded model"]), tmp_path, width=375)
+    assert browser.find_element(By.CSS_SELECTOR, ".figures thead").size["height"] <= 1  # the name stands above it
+    cell = browser.find_element(By.CSS_SELECTOR, ".figures td")
+    assert cell.text.replace("\u00a0", " ") == "9 25.00 %"
+
+
+def test_errors_of_readable_text_are_listed(tmp_path: Path, browser: Any) -> None:
+    found = evaluate(["Go home, now.", "Yes."], ["go home now!", "Yes."], normalizer="librispeech", samples=0, readable=True)
+    (page,) = write_report(found, tmp_path / "readable.html")
+    browser.get(page.as_uri())
+    results = [card.find_element(By.CSS_SELECTOR, ".about .name").text for card in browser.find_elements(By.CSS_SELECTOR, ".utterance")]
+    assert sorted(results) == ["0 errors · 0 % · 2 punctuation errors · 1 case error", "correct"]

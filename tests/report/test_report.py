@@ -265,14 +265,19 @@ def test_evaluate_ends_in_the_same_report(tiny_folder: Path, tmp_path: Path) -> 
     (folder / "config.yaml").write_text(dump_config(load_config(ModelFolderConfig, folder / "config.yaml", bounds)), encoding="utf-8")
     command = ["evaluate", "--model", folder, "--manifest", tmp_path / "m.json", "--normalizer", "librispeech"]
     written = [*command, "--by", "room", "--report", tmp_path / "out", "--output", tmp_path / "hyp.json", "--fail-above", "1000"]
-    written += ["--title", "Hall <1>"]
+    written += ["--title", "Hall <1>", "--hotwords", "LOW", "--set", "segment.longest_seconds=12", "--profile", "fast"]
     result = CliRunner().invoke(app, list(map(str, written)))
     assert result.exit_code == 0, result.output
     data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     jsonschema.validate(data, SCHEMA)
     assert data["title"] == "Hall <1>"
-    assert re.match(r"beam \d+, CTC weight ", data["settings"])
-    assert data["settings"] in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert re.fullmatch(
+        r"beam 1, CTC weight \S+, LM weight 0, length bonus \S+, (int8|fp32), hotwords LOW, segment.longest_seconds=12",
+        data["settings"],
+    )
+    markdown = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert f"Search: {data['settings']}" in markdown.replace("\\_", "_")
+    assert "\n1 utterance, 1 word of `" in markdown
     assert "Hall <1> · beam " in result.stdout
     assert data["utterances"][0]["audio"] == "../a.wav"
     assert data["utterances"][0]["duration"] == 1.0
@@ -293,3 +298,21 @@ def test_evaluate_ends_in_the_same_report(tiny_folder: Path, tmp_path: Path) -> 
 def _sides(path: Path) -> list[Texts]:
     references, systems = read_sides(path, [])
     return [references, *systems]
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
+@pytest.mark.parametrize("systems", [1, 2, 5])
+def test_no_figure_is_cut_in_a_narrow_window(width: int, systems: int, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [argument for i in range(systems) for argument in ("--name", f"system [{i}]")]
+    hypotheses = [files / f"{i}.trn" for i in range(systems)]
+    for path in hypotheses:
+        path.write_text("A B C D (0)\nA X C D (1)\nA B C D (2)\nA (3)\n", encoding="utf-8")
+    printed = run(files / "ref.json", *hypotheses, *names, "--by", "gender", "--samples", "20").stdout
+    tables = "".join(line for line in printed.splitlines(keepends=True) if "│" in line)
+    rates = {1: ["25.00 %", "50.00 %", "0.00 %"], 2: ["25.00", "50.00", "50.00 %", "0.00 %"], 5: ["25.00", "50.00", "50.00 %", "0.00 %"]}
+    for rate in rates[systems]:
+        assert tables.count(rate) >= systems, (rate, tables)
+    assert "utterances" in printed
+    lines = [line for line in printed.splitlines() if line[:1] in "┏┃┡│└┌├"]
+    assert max(map(len, lines)) <= width

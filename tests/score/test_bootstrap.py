@@ -116,3 +116,8 @@ def test_p_by_hand() -> None:
     assert matched_pairs([1] * 100).p == pytest.approx(2 / 2**100)
     many = matched_pairs([1, 0, -1, 1] * 50)
     assert many.z == pytest.approx(0.25 / (np.std([1, 0, -1, 1] * 50, ddof=1) / np.sqrt(200)))
+
+
+@pytest.mark.parametrize("errors", [[0, 0, 0, 0], [9, 9, 9, 9]])
+def test_samples_that_do_not_differ_give_no_interval(errors: list[int]) -> None:
+    assert Bootstrap().interval(np.array(errors), np.array([9, 9, 9, 9])) is None

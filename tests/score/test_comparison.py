@@ -78,3 +78,9 @@ def test_no_clear_winner_explains_interval_and_p() -> None:
     )
     (equal,) = evaluate(references, better, better).comparisons
     assert equal.explanation == ""
+
+
+def test_without_words_there_is_nothing_to_compare() -> None:
+    (comparison,) = evaluate(["", ""], ["UH UH", ""], ["", ""]).comparisons
+    assert comparison.verdict == "no clear winner: no reference has a word, so there is no WER to compare"
+    assert (comparison.difference, comparison.better, comparison.explanation) == (None, None, "")

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 import srt
@@ -14,6 +15,7 @@ from serve_support import EXAMPLES, Live, Parrot, serving
 
 from asr.config import SegmentConfig
 from asr.decode.hotwords import load_hotwords
+from asr.serve.errors import ApiError
 from asr.serve.fields import read_fields
 from asr.serve.settings import ServeSettings
 from asr.transcribe import Transcriber
@@ -185,6 +187,53 @@ def test_parameters_of_server_vad(sent: dict[str, list[str]]) -> None:
     assert read_fields(sent, "en", default).segmentation == expected
 
 
+@pytest.mark.parametrize("value", ["auto", "null", "", None])
+def test_no_chunking_strategy_is_that_of_the_server(value: str | None) -> None:
+    """OpenAI's client for JavaScript sends null as text."""
+    default = SegmentConfig(longest_seconds=12.0)
+    assert read_fields({} if value is None else {"chunking_strategy": [value], "stream": ["null"]}, "en", default).segmentation == default
+
+
+def test_indexed_names_are_lists() -> None:
+    """As PHP and qs send them."""
+    sent = {"timestamp_granularities[0]": ["word"], "timestamp_granularities[1]": ["segment"], "response_format": ["verbose_json"]}
+    fields = read_fields(sent, "en", SegmentConfig())
+    assert (fields.granularities, fields.ignored) == (("word", "segment"), ())
+    with pytest.raises(ApiError, match=r"^known_speaker_names: "):
+        read_fields({"known_speaker_names[0]": ["Anna"]}, "en", SegmentConfig())
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        ({"chunking_strategy": ['{"type": "semantic_vad"}']}, "chunking_strategy[type]: is 'semantic_vad', expected server_vad"),
+        ({"chunking_strategy": ['{"type": {"a": 1}}']}, "chunking_strategy[type]: is '{\"a\": 1}', expected server_vad"),
+        ({"chunking_strategy": ['{"threshold": 0.5}']}, "chunking_strategy[type]: is missing, expected server_vad"),
+        ({"chunking_strategy[threshold]": ["0.5"]}, "chunking_strategy[type]: is missing, expected server_vad"),
+        (
+            {"chunking_strategy": ['{"type": "server_vad", "threshold": null}']},
+            "chunking_strategy[threshold]: is 'null', expected a number from 0 to 1",
+        ),
+        (
+            {"chunking_strategy": ['{"type": "server_vad", "threshold": true}']},
+            "chunking_strategy[threshold]: is 'true', expected a number from 0 to 1",
+        ),
+        (
+            {"chunking_strategy": ["auto"], "chunking_strategy[type]": ["server_vad"]},
+            "chunking_strategy: is given as a value and as chunking_strategy[type], expected one of them",
+        ),
+        (
+            {"chunking_strategy[type]": ["server_vad"], "chunking_strategy[a][b]": ["1"]},
+            "chunking_strategy: 'a][b' is unknown: server_vad takes threshold, prefix_padding_ms, silence_duration_ms",
+        ),
+    ],
+)
+def test_mistakes_in_a_chunking_strategy(sent: dict[str, list[str]], says: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_fields(sent, "en", SegmentConfig())
+    assert caught.value.message == says
+
+
 @pytest.mark.parametrize("threshold", ["0", "1"])
 def test_the_greatest_and_the_least_threshold_are_valid(threshold: str) -> None:
     sent = {"chunking_strategy[type]": ["server_vad"], "chunking_strategy[threshold]": [threshold]}
@@ -210,7 +259,7 @@ def test_the_greatest_and_the_least_threshold_are_valid(threshold: str) -> None:
         ({"include": ["item"]}, openai.BadRequestError, "include[]", "only logprobs"),
         ({"include": ["logprobs"], "response_format": "verbose_json"}, openai.BadRequestError, "include[]", "response_format=json"),
         ({"chunking_strategy": "none"}, openai.BadRequestError, "chunking_strategy", "use auto"),
-        ({"chunking_strategy": {"type": "client_vad"}}, openai.BadRequestError, "chunking_strategy", "server_vad"),
+        ({"chunking_strategy": {"type": "client_vad"}}, openai.BadRequestError, "chunking_strategy[type]", "server_vad"),
         (
             {"chunking_strategy": {"type": "server_vad", "threshold": 2}},
             openai.BadRequestError,
@@ -261,8 +310,13 @@ def test_models(client: openai.OpenAI) -> None:
 
 
 def test_another_address_is_an_error_in_the_same_form(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="/docs"):
-        client.audio.translations.create(file=RIVER, model="las-asr")
+    with pytest.raises(openai.NotFoundError, match="/docs") as caught:
+        client.audio.speech.create(input="x", model="las-asr", voice="alloy")
+    assert caught.value.code == "unknown_url"
+    long = httpx.delete(f"{client.base_url}{'a' * 1000}").json()["error"]
+    assert len(long["message"]) < 200
+    wrong = httpx.get(f"{client.base_url}audio/transcriptions")
+    assert (wrong.status_code, wrong.headers["allow"], wrong.json()["error"]["code"]) == (405, "POST", "method_not_supported")
 
 
 def test_a_key_is_required() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -335,6 +336,87 @@ def test_a_file_over_the_limit_is_not_sent(browser: Chrome, tmp_path: Path) -> N
         assert live.figure("asr_uploads_under_way") == 0
 
 
+def test_the_language_appears_once_the_model_is_loaded(browser: Chrome) -> None:
+    loaded = threading.Event()
+    parrot = Parrot()
+
+    def load() -> Transcriber:
+        loaded.wait(SECONDS)
+        return parrot  # type: ignore[return-value]
+
+    with serving(load, wait=False) as live:
+        browser.get(live.url)
+        until(browser, "document.getElementById('limits').textContent")
+        assert text(browser, "limits") == "At most 100 MiB and 2 hours."
+        loaded.set()
+        until(browser, "document.getElementById('limits').textContent.startsWith('Language: English. ')")
+
+
+def test_notes_on_a_recording_are_shown(browser: Chrome, server: Live, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.flac"
+    cut.write_bytes(RIVER.read_bytes()[: RIVER.stat().st_size // 2])
+    upload(browser, server, cut)
+    until(browser, visible("download-srt"))
+    assert text(browser, "notes").startswith("Note: breaks off at 0:0")
+    assert text(browser, "announcement").endswith(text(browser, "notes"))
+
+
+def test_another_file_replaces_the_one_in_progress(browser: Chrome, talk: Path, tmp_path: Path) -> None:
+    """Though it cannot be sent."""
+    parrot = Halting()
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    with serving(lambda: parrot, ServeSettings(batch_seconds=3.0)) as live:  # type: ignore[arg-type, return-value]
+        upload(browser, live, talk)
+        until(browser, "document.querySelectorAll('#segments li').length")
+        browser.find_element(By.ID, "file").send_keys(str(empty))
+        until(browser, visible("error"))
+        assert text(browser, "error") == "The file is empty: choose another one."
+        assert not browser.find_element(By.ID, "work").is_displayed()
+        assert not browser.find_element(By.ID, "again").is_displayed()
+        assert live.is_clean()
+        parrot.let.set()
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (
+            "data.items.add(new File(['a'], 'a.wav')); data.items.add(new File(['b'], 'b.wav'));",
+            "Only one recording at a time: choose one file.",
+        ),
+        (
+            "File.prototype.slice = () => ({ arrayBuffer: () => Promise.reject() });"  # as of a folder, or of a file that was moved
+            "XMLHttpRequest.prototype.send = function () { this.onerror(); };"
+            "data.items.add(new File(['a'], 'a.wav'));",
+            "The file cannot be read: it is a folder, or was changed or moved. Choose it again.",
+        ),
+    ],
+)
+def test_what_cannot_be_dropped(browser: Chrome, server: Live, script: str, says: str) -> None:
+    browser.get(server.url)
+    browser.execute_script(
+        f"const data = new DataTransfer(); {script} document.dispatchEvent(new DragEvent('drop', {{ dataTransfer: data, bubbles: true }}));"
+    )
+    until(browser, visible("error"))
+    assert text(browser, "error") == says
+
+
+def test_the_cancel_button_is_whole_on_a_phone(browser: Chrome, talk: Path) -> None:
+    parrot = Halting()
+    with serving(lambda: parrot, ServeSettings(batch_seconds=3.0)) as live:  # type: ignore[arg-type, return-value]
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": True})
+        try:
+            upload(browser, live, talk)
+            until(browser, "document.querySelectorAll('#segments li').length")
+            lines = "const r = document.createRange(); r.selectNodeContents(document.getElementById('cancel')); return r.getClientRects().length"
+            assert browser.execute_script(lines) == 1
+        finally:
+            browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            browser.get("about:blank")
+            parrot.let.set()
+
+
 def test_a_failed_transcription_can_be_tried_again(browser: Chrome) -> None:
     """A recording of the microphone exists in the page only: an error must not lose it."""
     parrot = Parrot()
@@ -345,8 +427,10 @@ def test_a_failed_transcription_can_be_tried_again(browser: Chrome) -> None:
         until(browser, visible("error"))
         assert text(browser, "error") == "The server is stopping: try again in a few seconds."
         live.service.stopping = False
-        browser.find_element(By.ID, "retry").click()
+        assert not browser.find_element(By.ID, "save").is_displayed()  # the user has the file
+        browser.find_element(By.ID, "retry").send_keys(Keys.ENTER)
         until(browser, visible("download-txt"))
+        assert browser.execute_script("return document.activeElement.id") == "name"
         assert not browser.find_element(By.ID, "error").is_displayed()
 
 
@@ -365,6 +449,45 @@ def test_text_appears_while_the_microphone_records(browser: Chrome, server: Live
     assert not browser.find_element(By.ID, "live").is_displayed()
     assert severe_messages(browser) == []
     assert server.is_clean()
+
+
+def test_a_recording_survives_a_server_that_is_gone(browser: Chrome, saved: Path) -> None:
+    """The page says so while it records. A second click on Stop does not begin another recording; the recording can be saved, or sent again."""
+    parrot = Parrot()
+    parrot.let.set()
+    busy = "The server is busy or cannot be reached. The recording goes on, and the text follows."
+    with serving(lambda: parrot) as live:  # type: ignore[arg-type, return-value]
+        allow(browser, live, "microphone")
+        browser.get(live.url)
+        live.service.stopping = True
+        browser.find_element(By.ID, "record").send_keys(Keys.ENTER)
+        until(browser, f"document.getElementById('live-note').textContent === '{busy}'")
+        assert text(browser, "announcement") == busy
+        live.service.stopping = False
+        until(browser, "document.getElementById('live-note').textContent.startsWith('Speak: ')")
+        leaving = "const event = new Event('beforeunload', { cancelable: true }); dispatchEvent(event); return event.defaultPrevented"
+        assert browser.execute_script(leaving)
+
+        live.service.stopping = True
+        browser.find_element(By.ID, "record").click()
+        until(browser, visible("error"))
+        assert text(browser, "live-note") == ""  # no text will replace it
+        assert browser.execute_script(leaving)
+        browser.find_element(By.ID, "save").click()
+        file = saved / "recording.webm"
+        WebDriverWait(browser, SECONDS, 0.1).until(lambda _: file.is_file() and file.stat().st_size > 1000)
+
+        parrot.let.clear()
+        live.service.stopping = False
+        browser.find_element(By.ID, "retry").send_keys(Keys.ENTER)
+        until(browser, visible("cancel"))
+        assert browser.execute_script("return document.activeElement.id") == "cancel"
+        assert not browser.find_element(By.ID, "record").is_enabled()
+        assert not browser.find_element(By.ID, "file").is_enabled()
+        parrot.let.set()
+        until(browser, visible("download-txt"))
+        assert browser.find_element(By.ID, "record").is_enabled()
+        assert not browser.execute_script(leaving)
 
 
 @pytest.mark.parametrize(

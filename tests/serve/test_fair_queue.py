@@ -86,6 +86,7 @@ def test_a_segment_longer_than_a_batch_is_taken_alone() -> None:
 
 def test_an_idle_model_waits_a_moment_for_more() -> None:
     q = queue(batch_seconds=100.0, window_seconds=5.0)
+    q.add_reader()
     taken: list[int] = []
     worker = threading.Thread(target=lambda: taken.append(len(q.take())))
     worker.start()
@@ -95,6 +96,19 @@ def test_an_idle_model_waits_a_moment_for_more() -> None:
     worker.join()
     assert taken == [20]
     assert time.monotonic() - began < 4
+
+
+def test_an_idle_model_does_not_wait_for_nobody() -> None:
+    """Not at all for a recording that has been read, and only as long as the last one is being read."""
+    q = queue(batch_seconds=100.0, window_seconds=60.0)
+    q.put(Flow(), 0, speech(5))
+    began = time.monotonic()
+    assert len(q.take()) == 1
+    q.add_reader()
+    q.put(Flow(), 0, speech(5))
+    threading.Timer(0.2, q.remove_reader).start()
+    assert len(q.take()) == 1
+    assert time.monotonic() - began < 30
 
 
 def test_a_recording_of_hours_stays_on_the_disk() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Iterator
@@ -46,6 +47,25 @@ def test_an_address_that_works_is_shown(host: str, shown: str, loopback: bool) -
         assert all(run._is_loopback(one) for one in listeners) == loopback
         name = shown.split("/")[2].rsplit(":", 1)[0].strip("[]")
         socket.create_connection((name, port), timeout=5).close()
+
+
+async def accept(listener: socket.socket) -> int:
+    """Return the value of TCP_NODELAY of an accepted connection."""
+    loop = asyncio.get_running_loop()
+    listener.setblocking(False)
+    with socket.create_connection(listener.getsockname()[:2]):
+        connection, _ = await loop.sock_accept(listener)
+        transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, connection)
+        value = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        transport.close()
+        return int(value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_responses_are_not_delayed(host: str) -> None:
+    """With Nagle's algorithm, the body of a response waits about 40 ms for the acknowledgement of its head."""
+    with listening(host) as listeners:
+        assert asyncio.run(accept(listeners[0])) != 0
 
 
 def test_a_host_name_listens_on_all_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,24 @@ def test_while_the_model_loads() -> None:
         assert live.post(RIVER).status_code == 200
 
 
+def opposite() -> bytes:
+    """A stereo recording whose channels cancel each other."""
+    samples, rate = soundfile.read(RIVER, dtype="float32")
+    file = io.BytesIO()
+    soundfile.write(file, np.stack([samples, -samples], 1), rate, format="WAV")
+    return file.getvalue()
+
+
+def test_notes_name_no_options_of_the_command_line() -> None:
+    parrot = Parrot()
+    parrot.let.set()
+    with parrot_server(parrot) as live:
+        [note] = live.post(opposite(), response_format="verbose_json").json()["notes"]
+        assert note == "the channels have opposite phase at 0:00 and cancel each other: channel 1 is read there"
+        done = json.loads(live.post(opposite(), "/page/transcription").text.splitlines()[-1])
+        assert done["notes"] == [note]
+
+
 class Wary(Parrot):
     """Holds back every segment."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,12 @@ import pytest
 import soundfile
 
 from asr.config import Config, DataConfig, ModelConfig, TokenizerConfig
-from asr.errors import ConfigError
+from asr.errors import AsrError, ConfigError
 from asr.model.las import LAS
 from asr.speech.batches import Example
 from asr.speech.manifest import Utterance
 from asr.text.tokenizer import EOS, Tokenizer
-from asr.train.examples import encode_utterances, select_trainable
+from asr.train.examples import encode_utterances, read_utterances, select_trainable
 from asr.train.trainer import Trainer
 
 A, B = EOS + 1, EOS + 2  # two pieces
@@ -98,3 +100,53 @@ def test_missing_durations_come_from_the_recording(tmp_path: Path, tokenizer: To
         ("part", 1.5, tuple(tokenizer.encode("MID"))),
     ]
     assert [s.id for s in skipped] == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, r"{path}: no such manifest \(data\.dev\)"),
+        (b"audio_filepath,text\na.wav,A\nb.wav,B\n", r"{path}:1: not JSON: Expecting value, nor is any other line: is this a manifest\? `asr manifest from` .*"),
+        (b"RIFF\xff\n" * 50, r"{path}:1: not UTF-8 text, nor is any other line: is this a manifest\? `asr manifest from` converts other layouts"),
+        (b"", r"{path}:1: the manifest is empty, expected one JSON object per line"),
+        (b'{"audio_filepath": "a.wav"}\n' * 9, r"{path}:1: text is missing.*\n(.*\n){{4}}{path}: 4 more problems: `asr manifest check '{path}'` lists all"),
+        (b'{"audio_filepath": "a.wav", "text": " "}\n' * 3, r"{path}:1: text is empty, as in all 3 lines of data\.dev: `asr manifest check '{path}'`"),
+        (b'{"audio_filepath": "a.wav", "text": "A", "duration": "long"}', r'{path}:1: duration is "long", expected seconds \(a number > 0\)'),
+    ],
+)  # fmt: skip
+def test_a_manifest_that_cannot_be_used_is_named(content: bytes | None, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "my dev.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AsrError) as caught:
+        read_utterances([path], "data.dev")
+    assert re.fullmatch(said.format(path=re.escape(str(path))), str(caught.value)), str(caught.value)
+
+
+def test_a_folder_is_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"^{tmp_path}: is a folder, expected a manifest file \(data\.train\)$"):
+        read_utterances([tmp_path], "data.train")
+
+
+@pytest.mark.parametrize("duration", ['"duration": 1, ', ""])
+def test_missing_recordings_are_named_by_their_line(duration: str, tone_config: Config, tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    path.write_text("".join(f'{{{duration}"audio_filepath": "{i}.wav", "text": "LOW"}}\n' for i in range(3)), encoding="utf-8")
+    said = rf"^no utterance of data\.train can be used: {path}:1: {tmp_path}/0\.wav: no such file \(and 2 more\): `asr manifest check {path}` lists all$"
+    with pytest.raises(ConfigError, match=said):
+        Trainer(tone_config.model_copy(update={"data": tone_config.data.model_copy(update={"train": (path,)})})).run()
+
+
+def test_a_duration_beyond_the_recording_is_reported(
+    tone_config: Config, tones: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = {"audio_filepath": str(tones[0].parent / "train-0.wav"), "text": "LOW", "duration": 15}
+    path = tone_config.output.with_name("m.json")
+    path.write_text(json.dumps(line), encoding="utf-8")
+    train = tone_config.train.model_copy(update={"epochs": 1})
+    Trainer(tone_config.model_copy(update={"data": tone_config.data.model_copy(update={"train": (path,)}), "train": train})).run()
+    assert re.search(
+        rf"^data\.train: used train-0 although sound is missing: {path}:1: duration is 15, and the recording has [\d.]+ s$",
+        capsys.readouterr().err,
+        re.MULTILINE,
+    )

@@ -133,6 +133,22 @@ def test_a_file_system_without_locks_works(tmp_path: Path, monkeypatch: pytest.M
         assert lock.warnings == [f"{tmp_path / 'run'}: its file system has no locks, so a second process could write into the folder"]
 
 
+def test_a_folder_that_cannot_be_written_is_named_before_data_are_read(one_epoch: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = one_epoch.output.with_name("file")
+    file.touch()
+    monkeypatch.setattr(training, "read_utterances", lambda *_: pytest.fail("data were read"))
+    inside = one_epoch.model_copy(update={"output": file / "run"})
+    with pytest.raises(AsrError, match=rf"^{file}/run: cannot be written: Not a directory: choose another folder with output=DIR$"):
+        Trainer(inside)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(AsrError, match=rf"^{one_epoch.output}: cannot be written: Permission denied: choose another folder"):
+        Trainer(one_epoch)
+    monkeypatch.undo()
+    monkeypatch.setattr(Path, "mkdir", lambda self, *_, **__: Path("/proc/self/nowhere").stat())
+    with pytest.raises(AsrError, match=rf"^{one_epoch.output}: cannot be written: No such file or directory: choose another folder"):
+        FolderLock(one_epoch.output, RANK_0).acquire()
+
+
 def test_only_dead_processes_leave_litter(one_epoch: Config) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -214,7 +230,7 @@ def test_a_run_without_a_whole_checkpoint_ends_in_one_line(one_epoch: Config) ->
         Trainer(one_epoch).run()
     message = str(caught.value)
     assert "\n" not in message
-    assert message.endswith("no undamaged checkpoint is left: put one back, or begin anew with --restart")
+    assert message.endswith("no undamaged checkpoint is left: put one back, or start again with --restart")
     assert all(str(state) in message for state in states)
     assert sorted((one_epoch.output / "states").glob("*")) == states  # as they were
 

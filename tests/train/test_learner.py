@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import errno
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from asr.config import OptimizerConfig, TrainConfig
+from asr.errors import AsrError
+from asr.train import learner as learners
 from asr.train.learner import Learner, learning_rate
+from asr.train.state import Position
 
 CONFIG = OptimizerConfig(
     learning_rate=0.01, final_learning_rate=0.01, warmup_steps=0, weight_decay=0.1, gradient_clip=5.0, ema_decay=0.9
@@ -91,3 +96,17 @@ def test_the_learning_rate_hand_worked(step: int, progress: float, expected: flo
 
 def test_without_warm_up_the_learning_rate_starts_at_its_maximum() -> None:
     assert learning_rate(0, 0.0, TrainConfig(learning_rate=1e-3, warmup_steps=0)) == pytest.approx(1e-3)
+
+
+def test_a_full_disk_names_what_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learns = learner()
+    learns.save(tmp_path, Position(step=3))
+    monkeypatch.setattr(
+        learners, "save_state", lambda folder, *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left", str(folder)))
+    )
+    states = tmp_path / "states"
+    expected = (
+        f"{states}/step-00000004: checkpoint not written: No space left; {states}/step-00000003 is complete: free some space and run .*"
+    )
+    with pytest.raises(AsrError, match=expected):
+        learns.save(tmp_path, Position(step=4))

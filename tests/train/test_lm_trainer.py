@@ -11,17 +11,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests_support import RECIPES
 
 from asr.config import LMRecipe, TokenizerConfig
 from asr.config_file import dump_config, load_recipe
 from asr.errors import AsrError, ConfigError, ModelError, UsageError
 from asr.model.checkpoint import load_lm, load_model, read_tensors
+from asr.model.run_folder import find_model
 from asr.text.tokenizer import EOS, Tokenizer
 from asr.train import lm_trainer
+from asr.train import session as sessions
 from asr.train.lm_trainer import LMTrainer, negative_log_likelihood
 from asr.train.log import read_log
 from asr.train.sentences import Sentences, SentenceSampler, read_sentences
@@ -106,6 +110,67 @@ def test_stopped_and_resumed_equals_never_stopped(lm_config: LMRecipe, tmp_path:
     resumed = LMTrainer(other).run()
     one, two = (read_tensors(folder / "model.safetensors") for folder in (whole, resumed))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def stop_at(config: LMRecipe, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train up to a step, and stop as Ctrl-C does."""
+    record_step = sessions.Session.record_step
+
+    def interrupted(self: sessions.Session, *arguments: Any) -> list[float]:
+        self.interruption.requested = self.position.step + 1 >= step
+        return record_step(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sessions.Session, "record_step", interrupted)
+        with pytest.raises(Interrupted, match=f"stopped at step {step}, with a checkpoint"):
+            LMTrainer(config).run()
+
+
+def test_a_stopped_run_of_the_recipe_is_used_finished_and_continued(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "my lm"
+    small = [
+        f"output={run}", f"data.train={text}", f"data.dev={text}", "tokenizer={kind: char, vocab_size: 20}", "model.embedding=8", "model.hidden=16",
+        "train.batch_tokens=300", "train.evaluate_steps=10", "train.precision=fp32",
+    ]  # fmt: skip
+
+    def recipe(*overrides: str) -> LMRecipe:
+        config = load_recipe(RECIPES / "librispeech" / "lm.yaml", [*small, *overrides])
+        assert isinstance(config, LMRecipe)
+        return config
+
+    def dev_figures() -> dict[int, float]:
+        return {r["step"]: r["dev_perplexity"] for r in read_log(run) if "dev_perplexity" in r}
+
+    stop_at(recipe("train.epochs=40"), 4, monkeypatch)
+    with pytest.raises(UsageError, match=rf"^{run}: is a training run without an evaluated checkpoint: wait"):
+        load_lm(run)
+    LMTrainer(recipe("train.epochs=1", "train.steps=2"), finish=True).run()  # its limits do not matter
+    assert find_model(run) == (run / "model", f"{run}: a training run; using its finished model {run / 'model'}")
+    assert list(dev_figures()) == [4]
+
+    stop_at(recipe("train.epochs=40"), 23, monkeypatch)  # it goes on
+    step = min(dev_figures(), key=dev_figures().__getitem__)
+    best = run / "best" / f"step-{step:08d}"
+    state = "a training run, continued after its model of step 4"
+    assert find_model(run) == (best, f"{run}: {state}; using its best checkpoint {best} (dev perplexity {dev_figures()[step]:.1f})")
+    assert load_lm(run).tokenizer.serialized == (run / "tokenizer.model").read_bytes()
+    with pytest.raises(ConfigError, match=r"train\.steps=20 is not above the 23 steps that the run has done \(its limit: null\)"):
+        LMTrainer(recipe("train.epochs=40", "train.steps=20"))
+    LMTrainer(recipe("train.epochs=40", "train.steps=25")).run()
+    LMTrainer(recipe("train.epochs=50", "train.steps=31")).run()  # raised after its end
+    assert max(dev_figures()) == 31
+    assert find_model(run)[0] == run / "model"
+    with pytest.raises(
+        ConfigError, match=r"another seed \(1; asked for: 2\), train\.batch_tokens \(300; asked for: 400\): keep its values"
+    ):
+        LMTrainer(recipe("train.epochs=50", "seed=2", "train.batch_tokens=400"))
+
+    capsys.readouterr()
+    again = recipe(f"train.start_from={run}", f"output={tmp_path / 'again'}", "train.steps=1")
+    LMTrainer(again).run()
+    assert f"train.start_from={run}: a training run; using its finished model {run / 'model'}\n" in capsys.readouterr().err
 
 
 def test_a_run_starts_from_a_language_model(lm_config: LMRecipe, tmp_path: Path) -> None:

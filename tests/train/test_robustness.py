@@ -18,13 +18,14 @@ import soundfile
 import torch
 from tests_support import write_tones
 from torch import nn
+from torch.distributed import DistBackendError
 
 from asr.config import Config, DecodeConfig
 from asr.config_file import dump_config
 from asr.errors import AsrError, AudioError
 from asr.speech.batches import Batch
 from asr.train import trainer as training
-from asr.train.device import enough_memory
+from asr.train.device import enough_memory, lost_process
 from asr.train.evaluation import Evaluation
 from asr.train.session import Interrupted
 from asr.train.trainer import Trainer
@@ -85,6 +86,27 @@ def test_processes_that_cannot_read_the_same_files_take_the_same_steps_and_tell_
     assert done.returncode == 0, done.stderr
     told = [record["skipped"] for record in log(config.output) if record.get("where") == "training"]
     assert sorted(told) == [f"train-{i}" for i in range(BROKEN)]
+
+
+def test_a_process_that_loses_another_ends_in_one_line(tone_config: Config, tmp_path: Path) -> None:
+    (tone_config.output / "states" / "step-00000001").mkdir(parents=True)
+    (tone_config.output / "config.yaml").write_text(dump_config(tone_config), encoding="utf-8")
+    (tmp_path / "recipe.yaml").write_text(dump_config(tone_config.model_copy(update={"seed": 5})), encoding="utf-8")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "asr"]
+    done = subprocess.run([*launch, "train", str(tmp_path / "recipe.yaml")], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    refused = f"error: {tone_config.output}: holds a run with another seed (1; asked for: 5): "
+    assert sum(line.startswith(refused) for line in errors) == 1  # by rank 0
+    assert len(errors) == 1 or errors[1:] == ["error: another process of this run has ended, so this one stops: its error is the reason"]
+    assert "[rank1]" not in done.stderr
+
+
+@pytest.mark.parametrize("error", [RuntimeError("[/x/third_party/gloo/pair.cc:5] Connection closed by peer"), DistBackendError("NCCL")])
+def test_an_exchange_with_a_lost_process_is_explained(error: RuntimeError) -> None:
+    with pytest.raises(AsrError, match="another process of this run has ended"), lost_process():
+        raise error
+    with pytest.raises(RuntimeError, match="another bug"), lost_process():
+        raise RuntimeError("another bug")
 
 
 def test_another_cache_in_mid_epoch_changes_nothing(tone_config: Config, some_broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:

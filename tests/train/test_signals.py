@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -126,8 +127,11 @@ def test_loading_processes_leave_signals_of_the_group_to_their_parent(tone_confi
     assert process.returncode == 130
     assert err.count("stopping after this step") == 1
     assert "Traceback" not in err
-    last = err.splitlines()[-1]
-    assert last == "error: stopped" if len(numbers) > 1 else last.endswith(" --finish")
+    error, resume, finish = err.splitlines()[-3:]
+    kept = "at step [0-9]+, with a checkpoint" if len(numbers) == 1 else "; the checkpoint of step [0-9]+, written [0-9]+ s ago, is kept"
+    assert re.fullmatch(f"error: stopped ?{kept}", error)
+    again = f"{sys.executable} -m asr train {tmp_path / 'a.yaml'}"
+    assert [resume, finish] == [f"resume:           {again}", f"write its model:  {again} --finish"]
     end = time.monotonic() + 10
     while any(map(is_running, workers)) and time.monotonic() < end:  # they have been killed, and are about to go
         time.sleep(0.05)
@@ -163,7 +167,7 @@ def test_a_signal_before_the_first_step_ends_in_one_line(tone_config: Config, tm
     _, err = process.communicate(timeout=60)
     os.close(ends[0])
     assert process.returncode == 130
-    assert err.strip().splitlines()[-1] == "error: stopped"
+    assert err.strip().splitlines()[-1] == "error: stopped; there is no checkpoint yet: the same command starts from the beginning"
     assert "Traceback" not in err
 
 
@@ -176,6 +180,25 @@ def test_outside_the_command_line_handlers_come_and_go(capfd: pytest.CaptureFixt
         os.kill(os.getpid(), signal.SIGINT)
     assert [signal.getsignal(s) for s in signals.SIGNALS] == before
     assert capfd.readouterr().err.count("stopping after this step") == 1
+
+
+def test_nothing_is_written_after_the_last_lines() -> None:
+    code = (
+        "import os, threading, time\n"
+        "from asr.train import signals\n"
+        "def write():\n"
+        "    while True:\n"
+        "        os.write(2, b'progress\\n')\n"
+        "threading.Thread(target=write, daemon=True).start()\n"
+        "time.sleep(0.05)\n"
+        "signals._exit_at_once(lambda: ['error: stopped; kept', 'resume: …'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == signals.STOPPED
+    assert done.stderr.endswith("progress\nerror: stopped; kept\nresume: …\n")
+    failing = code.replace("['error: stopped; kept', 'resume: …']", "1 / 0")
+    done = subprocess.run([sys.executable, "-c", failing], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.stderr.endswith("progress\nerror: stopped\n")
 
 
 def test_another_thread_takes_no_signal() -> None:

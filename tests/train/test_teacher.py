@@ -169,7 +169,7 @@ def test_killed_and_resumed_equals_never_killed(taught: Config, tmp_path: Path) 
     process.kill()
     process.wait()
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=True)
-    assert "going on from step" in done.stderr
+    assert "resuming from step" in done.stderr
     for name in ("model/model.safetensors", f"states/{max((whole.output / 'states').glob('step-*')).name}/training.safetensors"):
         one, other = read_tensors(whole.output / name), read_tensors(taught.output / name)
         assert one.keys() == other.keys()

@@ -87,7 +87,7 @@ def test_killed_and_resumed_equals_never_killed(tone_config: Config, tmp_path: P
         wait_for(lambda stop_at=stop_at: any(int(s.name[5:]) >= stop_at for s in states(broken)))
         process.kill()
         process.wait()
-    assert "going on from step" in finish(path)
+    assert "resuming from step" in finish(path)
     for name in ("model/model.safetensors", f"states/{states(whole)[-1].name}/training.safetensors"):
         one, other = read_tensors(whole / name), read_tensors(broken / name)
         assert one.keys() == other.keys()
@@ -106,7 +106,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tone_config: Config, t
     assert process.returncode == 130
     error, *commands = err.splitlines()[-3:]
     assert error.startswith("error: stopped at step ")
-    again = f"asr train {path}"
+    again = f"{sys.executable} -m asr train {path}"
     assert commands == [f"resume:           {again}", f"write its model:  {again} --finish"]  # no evaluation yet: nothing to use
     assert "Traceback" not in err
     assert len(states(run)) == 1
@@ -192,7 +192,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_whole(tone_config:
     assert "Traceback" not in done.stderr
     [error] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert str(run) in error
-    assert done.stderr.splitlines()[-1] == f"use the best:     asr transcribe FILE --model {run}"
+    assert done.stderr.splitlines()[-1] == f"use the best:     {sys.executable} -m asr transcribe FILE --model {run}"
     assert states(run)[-1] == before
     read_tensors(before / "training.safetensors")
     assert load_model(run / "model")
@@ -322,7 +322,7 @@ def test_a_mistaken_command_leaves_the_run_unchanged(tone_config: Config, tiny_f
 def test_a_run_that_has_lost_its_best_weights_says_so(tone_config: Config) -> None:
     Trainer(tone_config).run()
     shutil.rmtree(tone_config.output / "best")
-    with pytest.raises(AsrError, match=r"^\S+/run/best: the weights .* are gone, .*: put them back, or begin anew with --restart$"):
+    with pytest.raises(AsrError, match=r"^\S+/run/best: the weights .* are gone, .*: put them back, or start again with --restart$"):
         Trainer(tone_config).run()
 
 

@@ -16,11 +16,12 @@ function alignments(row) {
 /** Columns that wrap like words: the reference above, each system's word below. Hidden from screen readers, which get `spoken`. */
 function alignmentTable(numbers, all) {
   const head = element("span", { class: "column heads" }, element("span", { class: "cell head" }, "reference"),
-    ...numbers.map((number) => element("span", { class: "cell head", title: systems[number].name }, element("i", { class: `dot ${series(number)}` }), systems[number].name)));
+    ...numbers.map((number) => element("span", { class: "cell head", title: systems[number].name }, element("i", { class: `dot ${series(number)}` }), element("bdi", {}, systems[number].name))));
   const isSought = soughtWords();
   const columns = merged(all);
   const draw = (some) => some.map((column) => wordColumn(column, numbers, isSought));
-  const table = element("div", { class: "alignment", "aria-hidden": "true" }, head, ...draw(columns.slice(0, COLUMNS_AT_FIRST)));
+  const direction = isRightToLeft(columns.map((column) => column.said ?? "").join("")) ? "rtl" : null;
+  const table = element("div", { class: "alignment", dir: direction, "aria-hidden": "true" }, head, ...draw(columns.slice(0, COLUMNS_AT_FIRST)));
   const rest = columns.slice(COLUMNS_AT_FIRST);
   if (rest.length) {
     const open = () => more.replaceWith(...draw(rest));
@@ -28,6 +29,11 @@ function alignmentTable(numbers, all) {
     table.append(more);
   }
   return table;
+}
+
+/** Whether a text's first letter is of a script that is written from right to left. */
+function isRightToLeft(text) {
+  return /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(text);
 }
 
 /** One word of the reference, or a blank, and below it the words of the systems. */

@@ -31,13 +31,27 @@ function showMore() {
   list.append(...next.map(card));
   view.shown += next.length;
   control("more").hidden = view.shown >= view.rows.length;
+  control("printed").textContent = printedNote();
+}
+
+/** What of the list is on paper, where the controls are not: how many, in which order, and the filters that have no chip. */
+function printedNote() {
+  const [order] = SORTS[control("sort").value];
+  const parts = [
+    view.shown < view.rows.length ? `the first ${count(view.shown)} are printed` : null,
+    view.rows.length > 1 ? `sorted by ${order}, ${isDownward() ? "highest" : "lowest"} first` : null,
+    control("kind").value !== "all" ? `only ${KINDS[control("kind").value][0]}` : null,
+    control("system").value !== "all" ? `of ${chosenSystems()[0].name}` : null,
+    soughtText() ? `with "${soughtText()}"` : null,
+  ];
+  return capital(parts.filter(Boolean).join("; "));
 }
 
 /** One utterance. */
 function card(row) {
   const speaker = data.groups.speaker?.values[data.groups.speaker.of[row]];
   const facts = [speaker, ...data.columns.utterances.filter((column) => column.listed && figure(column.key, row) !== null).map((column) => listed(column, figure(column.key, row)))];
-  return element("li", { class: "card utterance" },
+  return element("li", { class: `card utterance${isTall(row) ? " tall" : ""}` },
     element("div", { class: "about" },
       audioAddress(row) === null ? null : element("button", { type: "button", class: "play", "aria-label": `Play ${data.ids[row]}`, onclick: (event) => play(event.currentTarget, row) }, "▶"),
       element("a", { class: "path", href: `#${encodeURIComponent(data.ids[row])}`, title: "A link to this utterance" }, data.ids[row]),
@@ -48,9 +62,16 @@ function card(row) {
     attention(row));
 }
 
+/** Whether an utterance may be broken across pages: it would fill about a third of one. */
+function isTall(row) {
+  return wordsOf(row).length * (systems.length + 1.5) > 200; // words of the alignment, and a half for the space between its lines
+}
+
 function result(system, number, row) {
-  const figures = () => data.columns.results.filter((column) => column.listed).map((column) => listed(column, resultFigure(system, column.key, row))).join(" · ");
-  const text = system.missing.has(row) ? "no hypothesis" : system.figures.errors[row] === 0 ? "correct" : figures();
+  const columns = data.columns.results.filter((column) => column.listed && system.figures[column.key]);
+  const hasErrors = columns.some((column) => column.format === "count" && resultFigure(system, column.key, row) > 0);
+  const figures = () => columns.map((column) => listed(column, resultFigure(system, column.key, row))).join(" · ");
+  const text = system.missing.has(row) ? "no hypothesis" : hasErrors ? figures() : "correct";
   return element("span", { class: "name", title: system.name }, systems.length > 1 ? element("i", { class: `dot ${series(number)}` }) : null, text);
 }
 
@@ -170,7 +191,7 @@ document.addEventListener("click", (event) => {
   const found = event.target.closest(".find");
   if (found) {
     const { system, kind, reference, heard } = found.dataset;
-    const what = { s: `${reference} → ${heard}`, d: `${reference} deleted`, i: `${heard} inserted`, recall: `${reference} missed` }[kind];
+    const what = { s: `\u2068${reference}\u2069 → \u2068${heard}\u2069`, d: `${reference} deleted`, i: `${heard} inserted`, recall: `${reference} missed` }[kind];
     filterByWord({ system: Number(system), kind, reference, heard, label: `${systems[system].name}: ${what}` });
   }
   const whole = event.target.closest(".show-all");

@@ -8,20 +8,24 @@ const UNITS = / (s|words)$/; // named once, at the axis
 const ROWS_AT_FIRST = 12;
 const openCharts = new Set(); // keys of which all rows are shown
 
-/** Draw all plots: at the start and whenever the width changes. A key with one group has no plot: a single bar shows nothing. */
-function drawCharts() {
+const PAPER_WIDTH = 310; // of a plot on paper, where two stand side by side
+
+/** Draw all plots: at the start, whenever the width changes, and for paper. A key with one group has no plot, since a single bar shows
+ * nothing; without errors there is none at all. */
+function drawCharts(given) {
   const box = document.getElementById("charts");
-  const keys = [...new Set(systems.flatMap((system) => Object.keys(system.groups)))].filter((key) => valuesOf(linesOf(key)).length > 1);
+  const hasErrors = systems.some((system) => system.figures.errors.some(Boolean));
+  const keys = !hasErrors ? [] : [...new Set(systems.flatMap((system) => Object.keys(system.groups)))].filter((key) => valuesOf(linesOf(key)).length > 1);
   const wanted = [
     ...ORDERED.filter((key) => keys.includes(key)).map((key) => () => columnChart(key)),
-    ...(sharesByRate().some((bins) => bins.filter(Boolean).length > 1) ? [distributionChart] : []),
+    ...(hasErrors && sharesByRate().some((bins) => bins.filter(Boolean).length > 1) ? [distributionChart] : []),
     ...keys.filter((key) => !ORDERED.includes(key)).map((key) => () => rowChart(key)),
   ];
   const cards = wanted.map((draw) => ({ draw, card: element("figure", { class: "card chart" }) }));
   box.replaceChildren(...cards.map(({ card }) => card));
-  const width = cards.length ? cards[0].card.clientWidth - 32 : 0; // less the card's padding
+  const width = given ?? (cards.length ? cards[0].card.clientWidth - 32 : 0); // less the card's padding
   for (const { draw, card } of cards) card.append(...draw()(Math.max(width, 240)));
-  if (!cards.length) box.append(element("p", { class: "none" }, "No plots: all utterances fall into one group."));
+  if (!cards.length) box.append(element("p", { class: "none" }, hasErrors ? "No plots: all utterances fall into one group." : "No plots: there are no errors."));
 }
 
 /* --- Three kinds of plot; each gives a function from a width to the figure's children --- */
@@ -31,8 +35,8 @@ function columnChart(key) {
   return (width) => {
     const lines = linesOf(key);
     const values = valuesOf(lines);
-    const frame = frameOf(width, 220, 44, 42);
     const top = topOf(lines);
+    const frame = frameOf(width, 220, labelWidth(top), 42);
     const y = (rate) => frame.bottom - (Math.min(rate, top) / top) * frame.height;
     const band = frame.width / values.length;
     const middle = (number) => frame.left + (number + 0.5) * band;
@@ -66,7 +70,7 @@ function columnChart(key) {
       drawing.push(pressable(key, value, lines, area));
     });
     return [
-      caption(`Word error rate by ${key}`, "Grey: number of utterances.", "Click a bin to list its utterances."),
+      caption(`Word error rate by ${key}`, `${meaning(lines, top)}Grey bars: number of utterances, at most ${count(largest)}.`, "Click a bin to list its utterances."),
       picture(frame, drawing),
     ];
   };
@@ -108,7 +112,7 @@ function rowChart(key) {
         }));
       }),
     ];
-    const note = all.length > values.length ? `The ${values.length} highest of ${count(all.length)}.` : "Highest first.";
+    const note = `${all.length > values.length ? `The ${values.length} highest of ${count(all.length)}.` : "Highest first."} ${meaning(lines, top)}`.trim();
     const open = () => { openCharts.add(key); drawCharts(); };
     return [
       caption(`Word error rate by ${key}`, note, "Click a row to list its utterances."),
@@ -119,7 +123,7 @@ function rowChart(key) {
 }
 
 /** Bins of the distribution: 0 alone, then (0, 10 %], (10, 20 %], …, and above 100 %. */
-const RATE_BINS = ["0", ...Array.from({ length: 10 }, (_, n) => `${10 * n + 10}`), "more"];
+const RATE_BINS = ["0", ...Array.from({ length: 10 }, (_, n) => `${10 * n + 10}`), "> 100"];
 
 /** For each system the share of its utterances in each bin of the error rate. */
 function sharesByRate() {
@@ -137,8 +141,8 @@ function distributionChart() {
   return (width) => {
     const labels = RATE_BINS;
     const shares = sharesByRate();
-    const frame = frameOf(width, 220, 44, 42);
     const top = scaleEnd(Math.max(...shares.flat(), 0.01));
+    const frame = frameOf(width, 220, labelWidth(top), 42);
     const y = (share) => frame.bottom - (share / top) * frame.height;
     const band = frame.width / labels.length;
     const middle = (number) => frame.left + (number + 0.5) * band;
@@ -152,12 +156,12 @@ function distributionChart() {
     }));
     const right = `Without errors: ${shares.map((bins, number) => `${percent(bins[0])}${systems.length > 1 ? ` (${systems[number].name})` : ""}`).join(", ")}`;
     return [
-      caption("Share of utterances by their error rate", `${right}.`),
+      caption("Share of utterances by their error rate", `${right}. A bin of 10 points is labelled by its upper end.`),
       picture(frame, [
         ...horizontalGrid(frame, top, y),
         ...bars,
         ...bandLabels(frame, labels, band, middle),
-        axisTitle(frame, "word error rate of an utterance, up to … %"),
+        axisTitle(frame, "word error rate of an utterance (%)"),
       ]),
     ];
   };
@@ -167,7 +171,7 @@ function distributionChart() {
 
 /** The area of the data in the picture; the rest is for labels. */
 function frameOf(width, height, left, below) {
-  const frame = { left, right: width - 14, top: 10, bottom: height - below, outerWidth: width, outerHeight: height };
+  const frame = { left, right: width - 24, top: 10, bottom: height - below, outerWidth: width, outerHeight: height };
   return { ...frame, width: frame.right - frame.left, height: frame.bottom - frame.top };
 }
 
@@ -234,6 +238,11 @@ function tickLabel(value, top) {
   return percent(value, tickStep(top) < 0.0099 ? 1 : 0);
 }
 
+/** The width of the labels at the side of a scale. */
+function labelWidth(top) {
+  return Math.max(44, 9 + 7.5 * Math.max(...ticks(top).map((value) => tickLabel(value, top).length)));
+}
+
 /** The groups of a key by value, for each system. */
 function linesOf(key) {
   return systems.map((system) => new Map((system.groups[key] ?? []).map((group) => [group.value, group])));
@@ -251,6 +260,14 @@ function topOf(lines) {
   return scaleEnd(Math.max(Math.min(high, 1.6 * rate), 0.01));
 }
 
+/** A sentence on the lines of a plot: their confidence level, and where one ends in an arrow. Empty if there are no intervals. */
+function meaning(lines, top) {
+  const highs = lines.flatMap((line) => [...line.values()]).map((group) => group.high).filter((high) => high !== null);
+  if (!highs.length || !data.level) return "";
+  const beyond = highs.some((high) => high > top) ? "; an arrow: it ends beyond the scale" : "";
+  return `Lines: ${data.level} intervals${beyond}. `;
+}
+
 function describe(name, group) {
   const interval = group.low === null ? "" : ` (${percent(group.low)} to ${percent(group.high)})`;
   return `${group.value}: ${name} ${percent(group.rate)}${interval}, ${count(group.utterances, "utterance")}`;
@@ -260,10 +277,13 @@ function shortened(text, letters) {
   return text.length > letters ? `${text.slice(0, Math.max(letters - 1, 1))}…` : text;
 }
 
+window.addEventListener("beforeprint", () => drawCharts(PAPER_WIDTH));
+window.addEventListener("afterprint", () => drawCharts());
+
 let drawnWidth = 0;
 new ResizeObserver(([entry]) => {
   const width = Math.round(entry.contentRect.width);
   if (width === drawnWidth) return;
   drawnWidth = width;
-  requestAnimationFrame(drawCharts);
+  requestAnimationFrame(() => drawCharts());
 }).observe(document.getElementById("charts"));

@@ -10,10 +10,11 @@ const PAUSE = 0.5; // s of quiet after a final segment, beyond the quiet inside 
 const OVERLAP = 1; // s kept of a stretch without speech: a word may be beginning
 
 export class LiveText {
-  /* `show` is called with the final text since the last call, and the draft of the text that follows. */
-  constructor(key, show) {
+  /* `handlers`: `show` is called with the final text since the last call, and the draft of the text that follows; `status` with the HTTP status
+   * of each response, or 0 without one. */
+  constructor(key, handlers) {
     this.key = key;
-    this.show = show;
+    this.handlers = handlers;
     this.blocks = []; // samples that are not final
     this.aborter = new AbortController();
   }
@@ -36,7 +37,7 @@ export class LiveText {
   async #repeat() {
     while (!this.aborter.signal.aborted) {
       await new Promise((resolve) => { setTimeout(resolve, INTERVAL); });
-      await this.#recognize().catch(() => { /* the next request includes the same sound */ });
+      await this.#recognize().catch(() => this.#report(0)); // the next request includes the same sound
     }
   }
 
@@ -50,7 +51,12 @@ export class LiveText {
     const headers = this.key ? { Authorization: `Bearer ${this.key}` } : {};
     const response = await fetch("v1/audio/transcriptions", { method: "POST", body: form, headers, signal: this.aborter.signal });
     if (response.ok) this.#take(await response.json());
+    this.#report(response.status);
     if (response.status === 401) this.stop(); // the page asks for the key after the recording
+  }
+
+  #report(status) {
+    if (!this.aborter.signal.aborted) this.handlers.status(status);
   }
 
   #take({ duration, segments }) {
@@ -59,7 +65,7 @@ export class LiveText {
     const final = isOpen ? segments.slice(0, -1) : segments;
     const draft = isOpen ? last.text.trim() : "";
     this.#forget(isOpen ? last.start : Math.max(last?.end ?? 0, duration - OVERLAP));
-    this.show(final.map(({ text }) => text.trim()).join(" "), draft);
+    this.handlers.show(final.map(({ text }) => text.trim()).join(" "), draft);
   }
 
   #forget(seconds) {

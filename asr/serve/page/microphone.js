@@ -8,6 +8,8 @@ const BITS_PER_SECOND = 64000; // Opus needs no more for speech; an hour has 29 
 const SPEAK = "Speak: the text appears every few seconds. The recording is transcribed as a whole when you stop.";
 const STOPPED = "The text of the whole recording replaces this text.";
 const NO_LIVE_TEXT = "This browser cannot send parts of a recording: the text appears when you stop.";
+const NO_KEY = "The server asks for its API key when you stop: the text appears then.";
+const NO_ANSWER = "The server is busy or cannot be reached. The recording goes on, and the text follows.";
 
 const at = (id) => document.getElementById(id);
 
@@ -18,13 +20,19 @@ export class Microphone {
     this.recorder = null; // while it records
     const problem = unsupported();
     showProblem(problem);
-    at("record").disabled = problem !== null;
+    this.supported = problem === null;
+    this.enable(true);
     at("record").addEventListener("click", () => (this.recorder ? this.recorder.stop() : this.#start()));
     if (!problem) watchPermission((state) => showProblem(state === "denied" ? explain({ name: "NotAllowedError" }) : null));
   }
 
+  /* Let the user record, if the browser can. */
+  enable(enabled) {
+    at("record").disabled = !(enabled && this.supported);
+  }
+
   async #start() {
-    at("record").disabled = true; // until the user answers: a second click would open a second stream
+    this.enable(false); // until the user answers: a second click would open a second stream
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
       this.handlers.start();
@@ -32,7 +40,7 @@ export class Microphone {
     } catch (error) {
       this.handlers.error(explain(error));
     } finally {
-      at("record").disabled = false;
+      this.enable(true);
     }
   }
 
@@ -47,8 +55,14 @@ export class Microphone {
     };
     this.recorder.start();
     this.#show();
-    this.live = new LiveText(sessionKey(), showText);
-    this.live.start(stream).catch(() => { at("live-note").textContent = NO_LIVE_TEXT; });
+    this.live = new LiveText(sessionKey(), { show: showText, status: (status) => this.#note(noteOf(status)) });
+    this.live.start(stream).catch(() => this.#note(NO_LIVE_TEXT));
+  }
+
+  /* Show a sentence on the text of the recording. It is announced if it is new. */
+  #note(text) {
+    if (at("live-note").textContent !== text) this.handlers.announce(text);
+    at("live-note").textContent = text;
   }
 
   #show() {
@@ -75,6 +89,12 @@ export class Microphone {
     this.recorder = null;
     this.handlers.file(new File(parts, `recording.${type.split("/")[1] || "webm"}`, { type }));
   }
+}
+
+/* A sentence on the response with an HTTP status, 0 for none. */
+function noteOf(status) {
+  if (status === 200) return SPEAK;
+  return status === 401 ? NO_KEY : NO_ANSWER;
 }
 
 /* Add final text, and replace the draft of the text after it. */

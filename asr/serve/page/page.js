@@ -9,6 +9,8 @@ import { send } from "./upload.js";
 const MEBIBYTE = 2 ** 20;
 const TYPES = { txt: "text/plain", srt: "application/x-subrip", vtt: "text/vtt", json: "application/json" };
 const LAST_SECOND = 1e7; // s, after the end of any recording
+const LOADING_INTERVAL = 2000; // ms between requests for the language while the model is loaded
+const IN_VAIN = ["invalid_file", "file_too_large", "audio_too_long"]; // errors that the same file would cause again
 
 const at = (id) => document.getElementById(id);
 const audio = at("audio");
@@ -18,18 +20,15 @@ const pictures = new Pictures(at("pictures"), playFrom, (word) => transcript.hig
 const microphone = new Microphone({
   start: () => {
     clear();
-    hideProgress(at("record"));
+    end();
   },
-  file: (file) => {
-    transcribe(file);
-    at("live").hidden = false; // until the final text arrives
-  },
+  file: (file) => transcribe({ file, recorded: true }),
   error: showError,
   announce,
 });
 
 let upload = null; // in progress
-let source = null; // the file of the last upload
+let source = null; // {file, recorded} of the last upload: the page alone has a file that was recorded
 let limits = null; // of the server
 let addresses = []; // of blobs, revoked with the next file
 
@@ -65,15 +64,27 @@ function hideProgress(next) {
 /* ---------------------------------------------------------------- one recording */
 
 /* Transcribe the file that the user chose or dropped, if any. */
-function choose(file) {
-  if (file && !microphone.recorder) transcribe(file);
+function choose(files) {
+  if (!files.length || at("file").disabled) return;
+  if (files.length > 1) showError("Only one recording at a time: choose one file.");
+  else transcribe({ file: files[0], recorded: false });
 }
 
-function transcribe(file) {
+/* A recording cannot be replaced until it is transcribed, or the user cancels. */
+function protect(recording) {
+  at("file").disabled = recording;
+  microphone.enable(!recording);
+}
+
+function transcribe(chosen) {
   clear();
+  end();
+  source = chosen;
+  const { file, recorded } = source;
   const problem = sizeProblem(file);
-  if (problem) return showError(problem);
-  source = file;
+  if (problem) return refuse({ message: problem, code: "file_too_large" });
+  protect(recorded);
+  at("live").hidden = !recorded; // until the final text arrives
   openPlayer(file);
   announce("Uploading.");
   showProgress("Uploading …", 0);
@@ -81,19 +92,22 @@ function transcribe(file) {
     sent: showUpload,
     progress: showRecognition,
     segment: addSegment,
-    done: ({ files }) => finish(files),
+    done: finish,
     error: fail,
   });
+  const focused = document.activeElement;
+  if (focused.disabled || !focused.checkVisibility()) at("cancel").focus(); // the pressed button has disappeared
 }
 
 function clear() {
-  upload?.stop();
   addresses.forEach((address) => URL.revokeObjectURL(address));
   addresses = [];
   transcript.clear();
   pictures.clear();
   at("downloads").replaceChildren();
-  const hidden = ["error", "retry", "key-form", "live", "result", "nothing", "legend", "weak", "attention", "no-pictures", "unplayable", "downloads"];
+  const hidden = [
+    "error", "again", "key-form", "live", "result", "nothing", "notes", "legend", "weak", "attention", "no-pictures", "unplayable", "downloads",
+  ];
   for (const id of hidden) at(id).hidden = true;
   announce("");
 }
@@ -128,33 +142,55 @@ function addSegment(segment) {
   } else at("no-pictures").hidden = false;
 }
 
-function finish(files) {
+function finish({ files, notes }) {
   upload = null;
+  source.recorded = false; // the transcript is complete: the recording may be replaced
+  protect(false);
   at("live").hidden = true;
   at("result").hidden = false;
   at("nothing").hidden = transcript.wordCount > 0;
-  offerDownloads(source.name, files);
+  at("notes").hidden = !notes.length;
+  at("notes").textContent = `Note: ${notes.join("; ")}.`;
+  offerDownloads(source.file.name, files);
   hideProgress(at("name"));
-  announce(`Done: ${transcript.wordCount} words.`);
+  announce(`Done: ${transcript.wordCount} words. ${notes.length ? at("notes").textContent : ""}`.trim());
 }
 
 function fail(error) {
-  upload = null;
-  hideProgress(at("file"));
-  if (error.code !== "invalid_api_key") {
-    at("retry").hidden = error.code === "invalid_file";
-    return showError(error.message);
-  }
+  end();
+  if (error.code !== "invalid_api_key") return refuse(error);
   if (sessionKey()) showError(error.message);
   return askKey(showError, () => transcribe(source));
 }
 
-function cancel() {
+/* End without a transcript. */
+function end() {
   upload?.stop();
   upload = null;
+  protect(false);
   hideProgress(at("file"));
-  at("retry").hidden = false; // a recording of the microphone exists in the page only
+}
+
+function refuse(error) {
+  offerAgain(!IN_VAIN.includes(error.code));
+  showError(error.message);
+}
+
+function cancel() {
+  end();
+  offerAgain(true);
   announce("Cancelled.");
+}
+
+/* Offer another attempt, and a recording of the microphone as a file. */
+function offerAgain(retry) {
+  at("live-note").textContent = "";
+  at("again").hidden = !(retry || source.recorded);
+  at("retry").hidden = !retry;
+  at("save").hidden = !source.recorded;
+  if (!source.recorded) return;
+  at("save").href = blobAddress(source.file);
+  at("save").download = source.file.name;
 }
 
 /* ---------------------------------------------------------------- the transcript as a file */
@@ -252,6 +288,7 @@ function inWords(seconds) {
 async function showLimits() {
   limits = await (await fetch("page/info")).json();
   const language = limits.language ? `Language: ${limits.language}. ` : "";
+  if (!limits.language) setTimeout(() => showLimits().catch(() => { /* as below */ }), LOADING_INTERVAL);
   at("limits").textContent = `${language}At most ${Math.floor(limits.upload_bytes / MEBIBYTE)} MiB and ${inWords(limits.audio_seconds)}.`;
 }
 
@@ -262,12 +299,12 @@ function listenForDrops() {
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
   document.addEventListener("drop", (event) => {
     drop.classList.remove("over");
-    choose(event.dataTransfer.files[0]);
+    choose(event.dataTransfer.files);
   });
 }
 
 at("file").addEventListener("change", () => {
-  choose(at("file").files[0]);
+  choose(at("file").files);
   at("file").value = ""; // so that the same file can be chosen again
 });
 at("cancel").addEventListener("click", cancel);
@@ -279,5 +316,6 @@ audio.addEventListener("play", follow);
 audio.addEventListener("seeked", follow);
 document.addEventListener("themechange", () => pictures.draw());
 new ResizeObserver(() => pictures.draw()).observe(at("pictures"));
+window.addEventListener("beforeunload", (event) => { if (microphone.recorder || source?.recorded) event.preventDefault(); });
 listenForDrops();
 showLimits().catch(() => { /* they are shown for information only: the server checks them */ });

@@ -1,5 +1,8 @@
 /* Upload a file, and read the response line by line. */
 
+const UNREACHABLE = "The server cannot be reached. Try again later.";
+const UNREADABLE = "The file cannot be read: it is a folder, or was changed or moved. Choose it again.";
+
 /* Upload a file. `handlers`: `sent` is called with the share that is sent, once with 1; `progress`, `segment` and `done` with the lines of the
  * response (see page_routes.py); `error` with the `message` and the `code` of an error. Returns an object whose `stop` ends the request. */
 export function send(file, key, handlers) {
@@ -40,7 +43,7 @@ export function send(file, key, handlers) {
     lines();
     fail(request.status === 200 ? { message: "The response was interrupted. Try again." } : failure());
   };
-  request.onerror = () => fail({ message: "The server cannot be reached. Try again later." });
+  request.onerror = async () => fail({ message: (await canRead(file)) ? UNREACHABLE : UNREADABLE });
   request.open("POST", "page/transcription");
   if (key) request.setRequestHeader("Authorization", `Bearer ${key}`);
   const form = new FormData();
@@ -52,4 +55,13 @@ export function send(file, key, handlers) {
       request.abort();
     },
   };
+}
+
+async function canRead(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+    return true;
+  } catch {
+    return false;
+  }
 }

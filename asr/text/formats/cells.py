@@ -2,7 +2,8 @@
 
 In tables separated by `,` or `;`, quotation marks enclose cells that hold a delimiter or a line end (RFC 4180). In tables separated by
 tabs or `|`, each line is a row, and quotation marks are mostly part of the text (Common Voice, LJSpeech). There, quotation marks are
-removed only if they enclose the whole cell and all inside are doubled.
+removed only if they enclose the whole cell and all inside are doubled. An apostrophe in front of a formula (`'=1+1`), which keeps
+spreadsheets from running it, is removed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections import deque
 from collections.abc import Iterator
 
 MOST_LINES = 20  # of one row; a quotation mark still open by then is part of the text
+
+FORMULA = re.compile(r"['\s]*[=+\-@＝＋－＠]")
+"""the start of a text that a spreadsheet could run as a formula; the CSV of reports has an apostrophe in front of such a text"""
 
 _ENCLOSED = re.compile(r'"((?:[^"]|"")*)"')
 
@@ -67,6 +71,7 @@ def _quoted_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[t
 def _cells(lines: list[str], delimiter: str) -> list[str] | str | None:
     """Return the cells of one row; None if a quotation mark is open at its end, a string if the row is wrong."""
     try:
-        return next(csv.reader(["\n".join(lines)], delimiter=delimiter, strict=True), [])
+        cells = next(csv.reader(["\n".join(lines)], delimiter=delimiter, strict=True), [])
+        return [cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell for cell in cells]
     except csv.Error as e:
         return None if "unexpected end" in str(e) else f"not a row of a table: {e}"
