@@ -113,6 +113,13 @@ def test_a_closed_standard_output_is_noticed_before_the_work(here: Path) -> None
     assert done.stderr.startswith("error: standard output is closed: redirect it to a file, or name a folder with --output-dir")
 
 
+@pytest.mark.parametrize("name", ["gone.wav", "./gone.wav", "one//gone.wav", "https://localhost/gone.wav"])
+def test_an_error_names_a_recording_once_as_it_is_written(here: Path, name: str) -> None:
+    result = run(name)
+    assert result.stderr.startswith(f"error: {name}: no such file")
+    assert result.stderr.count("gone.wav") == 1
+
+
 def test_a_recording_without_words_has_a_line(here: Path) -> None:
     soundfile.write("silence.wav", [0.0] * 16_000, 16_000)
     assert run("silence.wav").stdout == "silence.wav\t\n"
