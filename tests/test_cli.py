@@ -574,6 +574,12 @@ def test_info_counts_the_language_model_too(tiny_folder: Path, tmp_path: Path) -
     assert f"model, {size / 1e6:.1f} MB" in shown
 
 
+def test_overrides_need_a_recipe(tmp_path: Path) -> None:
+    result = run("train", "train.epochs=5", "seed=2")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == "error: train.epochs=5: expected a recipe before its overrides: asr train RECIPE train.epochs=5"
+
+
 def test_info_describes_a_language_model_and_a_run(tiny_folder: Path, tmp_path: Path) -> None:
     shown = run("info", EMBEDDED / "lm").stdout
     assert re.search(r"^kind +language model, 256 tokens$", shown, re.MULTILINE)

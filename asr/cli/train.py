@@ -13,6 +13,7 @@ import typer
 
 from asr.cli.search import announced
 from asr.console import err, one_line_errors, out, print_line
+from asr.errors import AsrError, ModelError, UsageError
 from asr.terminal import escape_controls, one_line
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def _train(recipe: Path, overrides: list[str] | None, restart: bool, finish: boo
     from asr.config import LMRecipe, RestorerRecipe
     from asr.config_file import load_recipe
 
+    if "=" in str(recipe) and not recipe.exists():
+        raise UsageError(f"{recipe}: expected a recipe before its overrides: asr train RECIPE {shlex.quote(str(recipe))}")
     settings = load_recipe(recipe, overrides)
     arguments = ["train", str(recipe), *(overrides or [])]
     if isinstance(settings, LMRecipe):
@@ -113,7 +116,6 @@ def _run(trainer: Trainer | LMTrainer | RestorerTrainer, arguments: list[str]) -
         trainer: The run.
         arguments: The recipe and its overrides, as arguments of `asr`.
     """
-    from asr.errors import ModelError
     from asr.train.session import Interrupted
 
     folder, is_resumable = Path(), True
@@ -159,7 +161,6 @@ def _report_stops(run: Path, arguments: list[str]) -> None:
 def _next_steps(run: Path, arguments: list[str], is_resumable: bool = True) -> Iterator[str]:
     """Yield the commands that use a stopped run, if it has a checkpoint."""
     from asr.config_file import described_kind
-    from asr.errors import AsrError
     from asr.model.run_folder import find_model
     from asr.train.command import command_again
     from asr.train.folder import has_checkpoint

@@ -102,6 +102,8 @@ class Run(ABC, Generic[Recipe]):
             own = self.folder / "tokenizer.model"
             path = own if not restart and has_checkpoint(self.folder) and own.is_file() else given
             path = path / TOKENIZER if path and path.is_dir() else path  # tokenizer.model may name the folder of a model or of a run
+            if path and given == self.config.tokenizer.model and not path.is_file():
+                raise ConfigError(f"tokenizer.model={given}: {path}: no such file")
             return (Tokenizer.load(path) if path else Tokenizer.train(texts(), self.config.tokenizer)).serialized
 
         return Tokenizer(from_rank_0(self.accelerator, serialized))

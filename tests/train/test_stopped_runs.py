@@ -198,6 +198,9 @@ def test_the_tokenizer_of_a_folder_is_used(tone_config: Config, tmp_path: Path, 
     tokenizer = tone_config.tokenizer.model_copy(update={"model": run})
     trainer = Trainer(tone_config.model_copy(update={"output": tmp_path / "second", "tokenizer": tokenizer}))
     assert trainer.tokenizer.serialized == (run / "tokenizer.model").read_bytes()
+    empty = tone_config.tokenizer.model_copy(update={"model": tmp_path})
+    with pytest.raises(ConfigError, match=rf"^tokenizer\.model={tmp_path}: {tmp_path}/tokenizer\.model: no such file$"):
+        Trainer(tone_config.model_copy(update={"output": tmp_path / "third", "tokenizer": empty}))
 
 
 def test_best_so_far_needs_a_worse_one_before(tone_config: Config, capsys: pytest.CaptureFixture[str]) -> None:
