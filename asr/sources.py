@@ -7,7 +7,6 @@ import math
 import operator
 import os
 from collections.abc import Callable, Iterator
-from numbers import Real
 from pathlib import Path
 from typing import IO, Any, SupportsIndex, TypeAlias
 
@@ -49,7 +48,7 @@ def open_source(audio: Audio, rate: float = RATE, channel: int | None = None, tr
     """
     channel = None if channel is None else positive_integer("channel", channel)
     track = None if track is None else positive_integer("track", track)
-    if isinstance(rate, bool) or not isinstance(rate, Real) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+    if isinstance(rate, bool) or not isinstance(rate, (int, float, np.integer, np.floating)) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise UsageError(f"rate is {rate!r}, expected the sample rate in Hz, {LOWEST_RATE:,} to {HIGHEST_RATE:,}")
     if isinstance(audio, (str, os.PathLike)):
         if not os.fspath(audio):

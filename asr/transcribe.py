@@ -8,6 +8,7 @@ two windows. The first windows are short, so that the first text comes soon. A r
 from __future__ import annotations
 
 import functools
+import math
 import os
 import threading
 from collections import defaultdict, deque
@@ -122,8 +123,11 @@ class Transcriber:
             readable: how the text becomes readable; default: it stays as the model writes it.
 
         Raises:
-            UsageError: the model cannot do this search.
+            UsageError: the model cannot do this search, or a number is out of range.
         """
+        if not isinstance(batch_seconds, (int, float)) or not 0 < batch_seconds < math.inf:
+            raise UsageError(f"batch_seconds is {batch_seconds!r}, expected seconds above 0")
+        nbest = None if nbest is None else positive_integer("nbest", nbest)
         if model.config.model.frontend.high_hz > RATE / 2:
             raise UsageError(
                 f"the model needs frequencies up to {model.config.model.frontend.high_hz:g} Hz, and recordings are split into speech at {RATE} Hz: use asr evaluate"

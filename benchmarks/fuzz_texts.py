@@ -94,6 +94,7 @@ def samples(chance: random.Random) -> dict[str, str]:
     objects = [{"audio_filepath": f"{name}.wav", "text": text, "pred_text": text, "duration": 1.0} for name, text in pairs]
     found = [{"file_name": f"{name}.wav", "transcription": text} for name, text in pairs]
     segments = [{"id": i, "start": start, "end": end, "text": f" {text}"} for i, ((start, end), text) in enumerate(timed)]
+    readable = [{**one, "text": str(one["text"]).capitalize() + ".", "verbatim_text": one["text"]} for one in segments]
     srt = [f"{i}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n" for i, ((start, end), text) in enumerate(timed, start=1)]
     vtt = [f"{clock(start, '.')} --> {clock(end, '.')}\n<v Anna>{text}\n" for (start, end), text in timed]
     labels = [f"{round(1e7 * start)} {round(1e7 * end)} {word} -12.5" for (start, end), word in zip(TIMES, WORDS, strict=False)]
@@ -102,6 +103,7 @@ def samples(chance: random.Random) -> dict[str, str]:
         "array.json": json.dumps(objects, indent=1),
         "metadata.jsonl": "".join(json.dumps(one) + "\n" for one in found),
         "talk.json": json.dumps({"text": " ".join(texts), "segments": segments, "language": "en"}, indent=2),
+        "readable.json": json.dumps({"text": "Go.", "verbatim_text": "go", "segments": readable, "audio_filepath": "talk.wav"}, indent=2),
         "cpp.json": json.dumps({"transcription": [{"offsets": {"from": round(1e3 * s), "to": round(1e3 * e)}, "text": t} for (s, e), t in timed]}),
         "chunks.json": json.dumps({"text": " ".join(texts), "chunks": [{"timestamp": list(time), "text": text} for time, text in timed]}),
         "espnet.json": json.dumps({"utts": {n: {"output": [{"text": t, "rec_text": f"{t}<eos>"}]} for n, t in pairs}}, indent=1),
@@ -161,7 +163,7 @@ def read_everywhere(path: Path, folder: Path, answer: Connection) -> None:
 
     def measure(reference: Path, hypotheses: list[Path]) -> None:
         references, systems = read_sides(reference, hypotheses)
-        evaluate(references, *systems, samples=0, normalizer="librispeech")
+        evaluate(references, *systems, samples=0, normalizer="librispeech", readable=True)
 
     def source() -> None:
         convert(open_source(path)[1], folder / "out" / f"{path.name}.json")

@@ -135,6 +135,21 @@ def test_an_unknown_device_is_refused(device: Any) -> None:
         asr.load_model(device=device)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        *[
+            ({"batch_seconds": seconds}, f"batch_seconds is {seconds!r}, expected seconds above 0")
+            for seconds in (0, -1.0, "9", np.nan, np.inf)
+        ],
+        *[({"nbest": nbest}, f"nbest is {nbest!r}, expected an integer, 1 or more") for nbest in (0, "1", 1.0)],
+    ],
+)
+def test_a_transcriber_refuses_impossible_options(model: Transcriber, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Transcriber(model.model, **options)
+
+
 def test_an_empty_model_folder_is_not_the_bundled_model() -> None:
     with pytest.raises(AsrError):
         asr.load_model("")

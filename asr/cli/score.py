@@ -59,17 +59,20 @@ def score(
     level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Confidence level of the intervals.")] = 0.95,
     samples: Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of bootstrap samples; 0 for no intervals.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    readable: Annotated[bool, typer.Option("--readable", help="Measure punctuation and case too: F1 of each mark, case accuracy.")] = False,
 ) -> None:
     """Measure the word error rate of any system's output, and compare systems.
 
     Files can be manifests or JSON lines (`text`, `pred_text`), Whisper's JSON, sclite's trn, STM or CTM, SRT, VTT, Kaldi's text, TSV, CSV,
     or plain lines. The format is detected from the content; --ref-format and --hyp-format override it. Utterances are matched by id or by
     time, plain lines by position. A manifest with both `text` and `pred_text` needs no second file. The p-values of more than two systems
-    are corrected for the number of comparisons (Holm).
+    are corrected for the number of comparisons (Holm). JSON of `asr transcribe` is read as the model wrote it (`verbatim_text`), or with
+    --readable as `text`, with capitals and punctuation.
 
       asr score hypotheses.json
       asr score test.json ours.json whisper.trn --normalizer whisper-en
       asr score test.json ours.json --by speaker --by gender --report report/
+      asr score cased.json ours.json --readable
       asr score ref.txt hyp.txt --fail-above 12.5
     """
     from asr.report.files import check_report_path
@@ -82,7 +85,7 @@ def score(
     change = load_normalizer(normalizer)
     check_report_path(report, (reference, *(hypotheses or ()), Path(normalizer)))
     with err.status("scoring …"):
-        references, systems = read_sides(reference, hypotheses or [], (ref_format, hyp_format), (ref_key, hyp_key))
+        references, systems = read_sides(reference, hypotheses or [], (ref_format, hyp_format), (ref_key, hyp_key), readable)
         check_words_left(references.texts.values(), change)
         found = measure(
             references,
@@ -96,6 +99,7 @@ def score(
             samples=samples,
             seed=seed,
             title=title,
+            readable=readable,
         )
     try:
         print_line(formats_line(found))
@@ -116,11 +120,15 @@ def print_evaluation(found: Evaluation, title: str, by: list[str], missing: str 
         group_table,
         interval_lines,
         matching_notes,
+        readable_table,
     )
 
     for note in matching_notes(found, missing):
         print_note(note)
     out.print(error_table(found, title, out.width))
+    labels = readable_table(found, out.width)
+    if labels:
+        out.print(labels)
     for line in (*interval_lines(found), *conclusion_lines(found), *comparison_lines(found)):
         print_line(line)
     for key in by:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,6 +92,8 @@ def transcribe(
     requested = [*(formats or []), *(["json"] if json else [])]
     options = OutputOptions(nbest=nbest, word_times=word_times)
     if output_dir is None:
+        if sys.stdout is None:
+            raise UsageError("standard output is closed: redirect it to a file, or name a folder with --output-dir")
         chosen = choose_formats(requested or ["lines"], PRINTED)
         if len(chosen) > 1:
             raise UsageError("--format: only one can be printed: name a folder with --output-dir for several")

@@ -299,9 +299,9 @@ def _total_seconds(recordings: Sequence[Recording]) -> float:
 
 def _with_label(recording: Recording, error: AudioError) -> str:
     """Return the message of an error with the recording's name as the user wrote it."""
-    message, path = str(error), str(recording.utterance.audio_filepath)
-    if recording.is_stream:
-        return message.replace(path, recording.label)
+    message, path = str(error), Path(recording.utterance.audio_filepath)
+    if recording.is_stream or Path(recording.label) == path:  # ./talk.mp3 is the path talk.mp3
+        message = message.replace(str(path), recording.label, 1)
     return message if message.startswith(f"{recording.label}:") else f"{recording.label}: {message}"
 
 

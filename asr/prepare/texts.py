@@ -23,7 +23,7 @@ from asr.speech.audio import probe
 from asr.speech.manifest import OWN_KEYS, Utterance
 from asr.text.formats import FORMATS, ROLES, FormatProblem, read_records
 from asr.text.formats.detection import detect_times
-from asr.text.formats.objects import SEGMENTS, object_of
+from asr.text.formats.objects import SEGMENTS, choose_text, object_of
 from asr.text.formats.record import (
     CHANNEL,
     DURATION,
@@ -198,6 +198,7 @@ def _by_segment(records: Iterable[tuple[int, dict[str, Any] | str]], form: str, 
         if isinstance(record, str):
             yield line, record
             continue
+        choose_text(record, is_verbatim=True)
         if form == "json" and not (
             OFFSET in record and RECORDING not in record and record.keys() <= {OFFSET, DURATION, END, TEXT, SPEAKER}
         ):

@@ -7,16 +7,20 @@ terminal's tables, in the page's table of figures, or, for a figure of an uttera
     SENTENCES   figures of a system's sentences
     RESULTS     figures of one system on one utterance
     UTTERANCES  figures of an utterance itself
+    MARKS       figures of a punctuation mark, if readable text is measured
+    ACCURACIES  figures of the case of words, likewise
+    READABLE    figures of one system's readable text on one utterance
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from asr.score.evaluation import SystemResult
+from asr.score.readable import Accuracy, MarkCounts
 from asr.score.wer import ErrorCounts
 
 Format: TypeAlias = Literal["rate", "count", "seconds"]
@@ -161,6 +165,43 @@ UTTERANCES: tuple[Column[Mapping[str, Any]], ...] = (
 )
 
 
+MARKS: tuple[Column[MarkCounts], ...] = (
+    Column("reference", "in the reference", "count", "marks in the reference", lambda counts: counts.reference),
+    Column("hypothesis", "found", "count", "marks in the hypothesis", lambda counts: counts.hypothesis),
+    Column("hits", "hits", "count", "marks of the hypothesis that are in the reference too, at the same place", lambda counts: counts.hits),
+    Column(
+        "precision", "precision", "rate", "hits divided by the marks of the hypothesis; null without any", lambda counts: counts.precision
+    ),
+    Column("recall", "recall", "rate", "hits divided by the marks of the reference; null without any", lambda counts: counts.recall),
+    Column("f1", "F1", "rate", "harmonic mean of precision and recall; null if neither text has the mark", lambda counts: counts.f1),
+)
+
+ACCURACIES: tuple[Column[Accuracy], ...] = (
+    Column("words", "words", "count", "correct words that have upper and lower case", lambda counts: counts.words),
+    Column("right", "right", "count", "those with the case of the reference", lambda counts: counts.right),
+    Column("accuracy", "accuracy", "rate", "their share; null without words", lambda counts: counts.accuracy),
+)
+
+READABLE: tuple[Column[Sequence[int]], ...] = (
+    Column(
+        "mark_errors",
+        "punctuation errors",
+        "count",
+        "punctuation marks that are substituted, deleted or inserted",
+        lambda counts: int(counts[0]),
+        listed="{} punctuation error{s}",
+    ),
+    Column(
+        "case_errors",
+        "case errors",
+        "count",
+        "correct words with another case than in the reference",
+        lambda counts: int(counts[1]),
+        listed="{} case error{s}",
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Unit:
     """What errors are counted in."""
@@ -186,20 +227,26 @@ def figures(columns: Iterable[Column[Measured]], measured: Measured) -> dict[str
     return {column.key: column.of(measured) for column in columns}
 
 
+def result_columns(systems: Iterable[Mapping[str, Any]]) -> tuple[Column[Any], ...]:
+    """Columns of one system on one utterance, with those of readable text if a report's systems have it."""
+    return (*RESULTS, *READABLE) if any("readable" in system for system in systems) else RESULTS
+
+
 def compared_columns() -> Iterator[tuple[Unit, Column[Any], str]]:
     """Columns of a table with a row for each system: unit, column, heading."""
-    for unit, column in _shown(lambda column: column.compared):
+    for unit, column in _columns_where(lambda column: column.compared):
         yield unit, column, unit.rate if column.key == "rate" else column.heading
 
 
 def page_rows() -> Iterator[tuple[Unit, Column[Any], str]]:
     """Rows of the page's table of figures: unit, column, label."""
-    for unit, column in _shown(lambda column: bool(column.label)):
+    for unit, column in _columns_where(lambda column: bool(column.label)):
         label = column.label.format(unit=unit.name)
         yield unit, column, label[0].upper() + label[1:]
 
 
-def _shown(wanted: Callable[[Column[Any]], bool]) -> Iterator[tuple[Unit, Column[Any]]]:
+def _columns_where(wanted: Callable[[Column[Any]], bool]) -> Iterator[tuple[Unit, Column[Any]]]:
+    """Yield the wanted columns of each unit; a column that is not `of_every_unit` comes once, with the first."""
     for unit in UNITS:
         for column in unit.columns:
             if wanted(column) and (column.of_every_unit or unit is UNITS[0]):

@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from asr.report.columns import COUNTS, RESULTS, SENTENCES, UTTERANCES, figures
+from asr.report.columns import COUNTS, READABLE, RESULTS, SENTENCES, UTTERANCES, figures
+from asr.report.readable import figures_of
 from asr.score.alignment import Row, align
 from asr.score.bootstrap import Interval
 from asr.score.evaluation import Evaluation, SystemResult
@@ -125,6 +126,7 @@ def _system(system: SystemResult) -> dict[str, Any]:
             "examples": _pairs(lists.compounds.examples),
         },
         "worst": list(system.worst),
+        **({"readable": figures_of(system.readable)} if system.readable else {}),
     }
 
 
@@ -138,7 +140,8 @@ def _utterances(found: Evaluation, folder: Path | None) -> list[dict[str, Any]]:
         for system, raw, normalized in zip(found.systems, found.hypotheses, found.normalized_hypotheses, strict=True):
             counts = ErrorCounts(*map(int, system.utterance_words[i]))
             rows = [shared.setdefault(row, row) for row in align(expected, normalized[i].split(), found.alignment)]
-            systems.append({"hypothesis": raw[i], **figures(RESULTS, counts), "alignment": rows})
+            more = figures(READABLE, system.readable.utterances[i].tolist()) if system.readable else {}
+            systems.append({"hypothesis": raw[i], **figures(RESULTS, counts), **more, "alignment": rows})
         utterances.append(
             {
                 "id": name,

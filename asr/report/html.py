@@ -26,6 +26,7 @@ from asr.report.columns import page_rows, show
 from asr.report.conclusion import conclusion
 from asr.report.data import SCHEMA_VERSION
 from asr.report.packing import pack
+from asr.report.readable import rows as readable_rows
 
 SCRIPTS = ("theme/theme.js", "page/data.js", "page/plots.js", "page/choice.js", "page/alignment.js", "page/list.js")
 """in this order; the first goes into the head"""
@@ -64,6 +65,7 @@ def render_html(report: dict[str, Any], pictures: Mapping[str, str] | None = Non
             ordered=list(_ordered(summary)),
             no_intervals=[_no_interval(system) for system in summary["systems"]],
             figure_rows=list(_figure_rows(summary["systems"])),
+            readable_rows=list(readable_rows(summary["systems"])),
             scale_end=_scale_end(summary["systems"]),
             group_tables=list(_group_tables(summary["systems"])),
             worst=_worst(summary["systems"], utterances),

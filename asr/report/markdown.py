@@ -8,6 +8,7 @@ from typing import Any
 
 from asr.report.columns import compared_columns, show
 from asr.report.conclusion import conclusion
+from asr.report.readable import table as readable_table
 
 ENTRIES = 10  # of each list
 GROUPS = 12  # of each key
@@ -25,6 +26,9 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield f"{_plural(reference['utterances'], 'utterance')}, {_plural(reference['words'], 'word')} of {_code(reference['file'] or 'the references')}"
     yield from (_normalized(normalizer, report["alignment"]), "")
     yield from _system_table(systems)
+    headings, cells = readable_table(systems)
+    if cells:
+        yield from _table([_cell(heading) for heading in headings], [[_cell(cell) for cell in row] for row in cells])
     drawn = conclusion(report)
     if drawn:
         yield from (f"{_cell(drawn.text)} {_cell(drawn.note)}", "")

@@ -10,7 +10,7 @@ import os.path
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from asr.report.columns import RESULTS, UTTERANCES, Column
+from asr.report.columns import UTTERANCES, Column, result_columns
 
 Row: TypeAlias = Sequence[str]  # of an alignment: kind ("=", "s", "d", "i"), word of the reference, word of the hypothesis
 
@@ -31,18 +31,19 @@ def pack(summary: dict[str, Any], utterances: Sequence[dict[str, Any]], pictures
     """
     systems = summary["systems"]
     texts = [_reference_words(u) for u in utterances]
+    results = result_columns(systems)
     return {
         "systems": [
             {
                 "name": system["name"],
                 "groups": {key: [_group_point(g) for g in groups] for key, groups in system["groups"].items()},
-                **_pack_system(number, utterances, texts),
+                **_pack_system(number, utterances, texts, results),
             }
             for number, system in enumerate(systems)
         ],
         "level": next((f"{100 * s['interval']['level']:g}\u00a0%" for s in systems if s.get("interval")), None),
         "ids": [u["id"] for u in utterances],
-        "columns": {"results": _describe(RESULTS), "utterances": _describe(UTTERANCES)},
+        "columns": {"results": _describe(results), "utterances": _describe(UTTERANCES)},
         "figures": _pack_figures(UTTERANCES, utterances),
         "words": texts,
         "written": {i: u["reference"] for i, u in enumerate(utterances) if u["reference"] != texts[i]},
@@ -78,13 +79,15 @@ def pack_alignment(alignment: Iterable[Row], reference: str | None) -> str | lis
     return " ".join(packed)
 
 
-def _pack_system(number: int, utterances: Sequence[dict[str, Any]], texts: list[str | None]) -> dict[str, Any]:
+def _pack_system(
+    number: int, utterances: Sequence[dict[str, Any]], texts: list[str | None], columns: Iterable[Column[Any]]
+) -> dict[str, Any]:
     """The results of one system on every utterance."""
     results = [u["systems"][number] for u in utterances]
     heard = [None if r["hypothesis"] is None else " ".join(row[2] for row in r["alignment"] if row[0] != "d") for r in results]
     return {
         "alignments": [pack_alignment(r["alignment"], text) for r, text in zip(results, texts, strict=True)],
-        "figures": _pack_figures(RESULTS, results),
+        "figures": _pack_figures(columns, results),
         "missing": [i for i, r in enumerate(results) if r["hypothesis"] is None],
         "written": {i: r["hypothesis"] for i, r in enumerate(results) if r["hypothesis"] != heard[i]},
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.files import write_atomically
-from asr.report.columns import COUNTS, RESULTS, SENTENCES, UTTERANCES, Column
+from asr.report.columns import ACCURACIES, COUNTS, MARKS, READABLE, RESULTS, SENTENCES, UTTERANCES, Column
 
 PATH = Path(__file__).with_name("report.schema.json")
 NULLABLE = ("duration", "offset")  # keys whose figure may be unknown; so may every rate
@@ -35,7 +35,18 @@ def filled(schema: dict[str, Any]) -> dict[str, Any]:
         (utterance, UTTERANCES, ("id", "speaker", "audio", "groups", "reference", "systems")),
     ):
         _fill(part, columns, others)
+    results = utterance["properties"]["systems"]["items"]["properties"]
+    results |= {column.key: as_schema(column) for column in READABLE}  # optional
+    _fill_before(parts["mark"], MARKS)
+    _fill_before(parts["accuracy"], ACCURACIES)
     return schema
+
+
+def _fill_before(part: dict[str, Any], columns: Iterable[Column[Any]]) -> None:
+    """Put the figures of an object before the ends of its interval."""
+    ends = {key: part["properties"][key] for key in ("low", "high")}
+    part["properties"] = {**{column.key: as_schema(column) for column in columns}, **ends}
+    part["required"] = list(part["properties"])
 
 
 def _fill(part: dict[str, Any], columns: Iterable[Column[Any]], others: tuple[str, ...]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -12,9 +13,11 @@ from rich.table import Table
 from asr.report.columns import COUNTS, UNITS, Format, Number, compared_columns, show
 from asr.report.conclusion import conclusion
 from asr.report.data import summary
+from asr.report.readable import table as table_of_readable
 from asr.score.evaluation import Evaluation, SystemResult
 from asr.score.groups import Group
 from asr.score.wer import word_errors
+from asr.text.formats.record import VERBATIM
 from asr.text.normalize import APOSTROPHES, is_latin
 
 ENTRIES = 8  # of each list
@@ -23,12 +26,18 @@ IDS = 5
 SAMPLED = 1000  # utterances in which errors of case and punctuation are estimated
 NOTABLE_SHARE = 0.25  # of the errors
 RATE = COUNTS[0]
+_DIGIT = re.compile(r"\d")
 
 
 def formats_line(found: Evaluation) -> str:
-    """Name the format of each file, so that a wrong detection is noticed."""
-    files = {found.reference.file: found.reference.form} | {system.file: system.form for system in found.systems}
+    """Name the format of each file, and a key that is no usual one, so that a wrong choice is noticed."""
+    files = {found.reference.file: _form(found.reference.form, found.reference.key)}
+    files |= {system.file: _form(system.form, system.key) for system in found.systems}
     return "read: " + ", ".join(f"{file} as {form}" for file, form in files.items())
+
+
+def _form(form: str, key: str) -> str:
+    return f"{form} ({key})" if key == VERBATIM else form
 
 
 def error_table(found: Evaluation, title: str, width: int | None = None) -> Table:
@@ -40,6 +49,12 @@ def error_table(found: Evaluation, title: str, width: int | None = None) -> Tabl
     title += "" if change.name == "none" else f" · {change.name} {change.version} ({change.hash})"
     data = summary(found)
     return _one_system(data["systems"][0], title, width) if len(found.systems) == 1 else _systems(data, title, width)
+
+
+def readable_table(found: Evaluation, width: int | None = None) -> Table | None:
+    """Table of the measures of readable text, a row for each; None if they are not measured."""
+    headings, rows = table_of_readable(summary(found)["systems"])
+    return _table("", headings, rows, width) if rows else None
 
 
 def _table(title: str, names: list[str], rows: list[list[str]], width: int | None) -> Table:
@@ -167,8 +182,32 @@ def matching_notes(found: Evaluation, missing: str) -> Iterator[str]:
     if found.emptied:
         emptied = f"{found.normalizer.name} leaves no word of the reference of {_ids(found.emptied)}"
         yield f"{emptied}: words recognised there count as inserted"
-    if found.normalizer.name == "none":
+    if found.normalizer.name == "librispeech":
+        yield from _digit_notes(found)
+    if any(system.readable for system in found.systems):
+        yield from _label_notes(found)
+    elif found.normalizer.name == "none":
         yield from _spelling_notes(found)
+
+
+def _digit_notes(found: Evaluation) -> Iterator[str]:
+    """A note for each side with digits, which the normaliser librispeech drops."""
+    sides: list[tuple[str, Sequence[str | None]]] = [("the references", found.references)]
+    sides += [(system.name, texts) for system, texts in zip(found.systems, found.hypotheses, strict=True)]
+    for name, texts in sides:
+        count = sum(bool(text and _DIGIT.search(text)) for text in texts)
+        if count:
+            digits = f"{count} of {len(texts)} texts have digits, which librispeech drops"
+            yield f"{name}: {digits}: write numbers in words, or use --normalizer whisper-en"
+
+
+def _label_notes(found: Evaluation) -> Iterator[str]:
+    """Notes on texts without punctuation marks or without case, on which --readable cannot judge."""
+    if not any(system.readable and system.readable.all_marks.reference for system in found.systems):
+        yield "the references have no punctuation marks: --readable cannot measure those of the hypotheses"
+    letters = [c for text in found.references for c in text if c.lower() != c.upper()]
+    if letters and (all(map(str.isupper, letters)) or all(map(str.islower, letters))):
+        yield "the references have letters of one case only: --readable cannot measure the case of the hypotheses"
 
 
 def _spelling_notes(found: Evaluation) -> Iterator[str]:

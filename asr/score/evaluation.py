@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, TypeAlias, get_args
 
@@ -31,6 +31,7 @@ from asr.score.comparison import Aligned, Comparison, compare_all
 from asr.score.groups import UNKNOWN, Group, label, measure
 from asr.score.lists import ErrorLists, ErrorTally, worst_utterances
 from asr.score.matching import Matched, Missing, match, name_systems
+from asr.score.readable import ReadableResult, measure_readable
 from asr.score.texts import Texts
 from asr.score.wer import ErrorCounts
 from asr.text.normalizer import Normalizer, load_normalizer
@@ -70,6 +71,10 @@ class SystemResult:
     """ids of the utterances with the most word errors"""
     utterance_words: npt.NDArray[np.int64]
     """(n, 4) hits, substitutions, deletions, insertions of every utterance, in the order of `Evaluation.ids`"""
+    key: str = ""
+    """key of the texts in the file"""
+    readable: ReadableResult | None = None
+    """measures of punctuation and case, on request"""
 
     @property
     def sentence_error_rate(self) -> float:
@@ -132,6 +137,7 @@ def evaluate(
     seed: int = 0,
     title: str = "",
     settings: str = "",
+    readable: bool = False,
 ) -> Evaluation:
     """Measure one or more systems against references.
 
@@ -149,6 +155,7 @@ def evaluate(
         seed: Seed of the bootstrap.
         title: Heading of the report.
         settings: Search settings that produced the hypotheses, for the report's footnote.
+        readable: Measure punctuation and case too, of the texts before normalisation.
 
     Returns:
         The evaluation.
@@ -186,6 +193,9 @@ def evaluate(
         counted = _count(expected, texts, tally, alignment)
         aligned.append(Aligned(name, texts, counted.words))
         results.append(_sum_up(name, systems[i], i, matched, counted, labels, tally.lists(vocabulary), bootstrap))
+    if readable:
+        of_systems = measure_readable(matched.references, matched.hypotheses, alignment, bootstrap)
+        results = [replace(result, readable=one) for result, one in zip(results, of_systems, strict=True)]
     return Evaluation(
         title=title,
         created=datetime.now(timezone.utc),
@@ -293,6 +303,7 @@ def _sum_up(
         lists=lists,
         worst=tuple(matched.ids[i] for i in worst_utterances(errors, lengths)),
         utterance_words=counted.words,
+        key=system.key,
     )
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.text.labels import Case, LabelledWord, Mark
+
+
+def are_names(words: Iterable[LabelledWord]) -> Iterator[bool]:
+    """Yield for each word whether it is a name: a word with a capital that neither starts a sentence nor is `I`."""
+    starts = True
+    for word in words:
+        yield word.case is not Case.LOWER and not starts and word.text.partition("'")[0] != "i"
+        starts = word.mark.ends_sentence
 
 
 @dataclass
@@ -25,15 +33,12 @@ class LabelCounts:
 
     def add(self, reference: Sequence[LabelledWord], found: Sequence[LabelledWord]) -> None:
         """Count the labels of a document. Both must have the same words."""
-        starts = True
-        for expected, got in zip(reference, found, strict=True):
+        for expected, got, is_name in zip(reference, found, are_names(reference), strict=True):
             self.marks[expected.mark, got.mark] += 1
             self.words += 1
             self.right_cases += expected.case is got.case
-            if expected.case is not Case.LOWER and not starts and expected.text.partition("'")[0] != "i":
-                self.names += 1
-                self.right_names += expected.case is got.case
-            starts = expected.mark.ends_sentence
+            self.names += is_name
+            self.right_names += is_name and expected.case is got.case
 
     def f1(self, mark: Mark) -> float:
         """Return F1 of a mark in [0, 1]: 2 TP / (2 TP + FP + FN). 0 if the mark is in neither text."""

@@ -2,6 +2,9 @@
 
 Utterances are identified by `id`, or by the stem of a path, as in manifests. Ids are compared in NFC. Plain lines have no ids and are
 matched by position. Files with times are matched by time (`time_matching.py`).
+
+A record with `text` and `verbatim_text`, as `asr transcribe` writes with a text restorer, has both a readable text and the recogniser's own.
+The latter is read, so that error rates are comparable, unless the readable text is asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from asr.score.record_keys import add_kaldi, is_broken, mend, names_of
 from asr.score.segments import Segment
 from asr.text.encoding import encoding_of
 from asr.text.formats import FORMATS, ROLES, FormatProblem, UnclearFormat, detect, read_records
-from asr.text.formats.objects import SEGMENTS
+from asr.text.formats.objects import SEGMENTS, choose_text
 from asr.text.formats.record import (
     CHANNEL,
     DURATION,
@@ -31,6 +34,7 @@ from asr.text.formats.record import (
     RECORDING,
     SPEAKER,
     TEXT,
+    VERBATIM,
     is_recording,
     recording_name,
     segment_id,
@@ -102,6 +106,7 @@ def read_sides(
     hypotheses: Sequence[Path],
     forms: tuple[str | None, str | None] = (None, None),
     keys: tuple[str | None, str | None] = (None, None),
+    readable: bool = False,
 ) -> tuple[Texts, list[Texts]]:
     """Read references and the hypotheses of each system.
 
@@ -110,20 +115,21 @@ def read_sides(
         hypotheses: A file for each system; if empty, the reference file holds both sides.
         forms: Formats of references and of hypotheses; detected if None.
         keys: Keys of the texts of references and of hypotheses.
+        readable: Read `text` although there is `verbatim_text`.
 
     Raises:
         UsageError: As `read_texts`, or only one side seems to begin its lines with ids, so that one of the two may be misread.
     """
     content = _content(reference)
-    references = _read(reference, content, "reference", forms[0], _keys(keys[0]) or TEXT_KEYS["reference"])
+    references = _read(reference, content, "reference", forms[0], keys[0], readable=readable)
     if not hypotheses:
         if not FORMATS[references.form].names_keys:
             raise UsageError(f"{reference}: a {references.form} file holds one text an utterance: name a file of hypotheses too")
-        return references, [_read(reference, content, "hypothesis", references.form, _keys(keys[1]) or _BESIDE_REFERENCES)]
+        return references, [_read(reference, content, "hypothesis", references.form, keys[1], (), readable, _BESIDE_REFERENCES)]
     if [str(path) for path in (reference, *hypotheses)].count("-") > 1:
         raise UsageError("-: standard input can be read but once")
     known_ids = () if references.numbered else references.texts.keys()
-    systems = [read_texts(path, "hypothesis", forms[1], keys[1], known_ids) for path in hypotheses]
+    systems = [read_texts(path, "hypothesis", forms[1], keys[1], known_ids, readable) for path in hypotheses]
     for path, system in zip(hypotheses, systems, strict=True):
         if references.form == "kaldi" and system.form == "lines" and not forms[0]:
             raise UsageError(f"{_ids_in_front(references)}; {path} has none: say --ref-format kaldi or --ref-format lines")
@@ -139,7 +145,12 @@ def _ids_in_front(texts: Texts) -> str:
 
 
 def read_texts(
-    path: Path, role: Role = "reference", form: str | None = None, key: str | None = None, known_ids: Collection[str] | None = None
+    path: Path,
+    role: Role = "reference",
+    form: str | None = None,
+    key: str | None = None,
+    known_ids: Collection[str] | None = None,
+    readable: bool = False,
 ) -> Texts:
     """Read a file; `-` is standard input.
 
@@ -149,11 +160,12 @@ def read_texts(
         form: A name of `FORMATS`; detected if None.
         key: Key or column of the text, if not one of `TEXT_KEYS`.
         known_ids: Ids of the references (empty for plain lines), which distinguish ids in front of the words from words.
+        readable: Read `text` although there is `verbatim_text`; so does `key="text"`.
 
     Raises:
         UsageError: One line for every invalid line of the file, or one if the format is ambiguous.
     """
-    return _read(path, _content(path), role, form, _keys(key) or TEXT_KEYS[role], known_ids)
+    return _read(path, _content(path), role, form, key, known_ids, readable)
 
 
 def _keys(key: str | None) -> tuple[str, ...]:
@@ -161,7 +173,17 @@ def _keys(key: str | None) -> tuple[str, ...]:
     return (key.lower(), key) if key else ()
 
 
-def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence[str], known_ids: Collection[str] | None = None) -> Texts:
+def _read(
+    path: Path,
+    content: str,
+    role: Role,
+    form: str | None,
+    key: str | None,
+    known_ids: Collection[str] | None = None,
+    readable: bool = False,
+    default_keys: Sequence[str] = (),
+) -> Texts:
+    keys = _keys(key) or default_keys or TEXT_KEYS[role]
     if form and form not in FORMATS:
         raise UsageError(f"format {form}: expected one of {', '.join(FORMATS)}")
     columns = {*keys, *TEXT_KEYS["reference"], *TEXT_KEYS["hypothesis"]}
@@ -176,12 +198,18 @@ def _read(path: Path, content: str, role: Role, form: str | None, keys: Sequence
         raise UsageError(f"{path}:{e.line}: {e}") from None
     if not records and not (FORMATS[chosen].has_times and role == "hypothesis"):
         raise UsageError(f"{path}:1: the file is empty, expected a {role} a line")
+    is_verbatim = key == VERBATIM or (key is None and not readable)
+    has_both = sum(choose_text(record, is_verbatim) for _, record in records) > 0
+    if has_both and key == VERBATIM:
+        keys = (TEXT,)
     text_key = next((k for k in keys if any(k in record for _, record in records)), None if records else TEXT)
     if text_key is None:
         raise UsageError(_without_texts(path, role, chosen, keys, *records[0]))
     if FORMATS[chosen].has_times or (chosen == "json" and _is_one_transcript(records)):
-        return _collect_segments(path, role, chosen, records, text_key)
-    return _collect(path, role, chosen, records, text_key, known_ids or ())
+        found = _collect_segments(path, role, chosen, records, text_key)
+    else:
+        found = _collect(path, role, chosen, records, text_key, known_ids or ())
+    return replace(found, key=VERBATIM) if has_both and is_verbatim and text_key == TEXT else found
 
 
 def _is_one_transcript(records: Sequence[tuple[int, dict[str, Any]]]) -> bool:

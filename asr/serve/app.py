@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
 from asr.serve.access import add_access, check_key
@@ -17,13 +18,14 @@ from asr.serve.event_stream import event_stream
 from asr.serve.fields import MODEL, Fields, check_model, read_fields
 from asr.serve.job_events import JobEvents, wait_for_transcript
 from asr.serve.metrics import CONTENT_TYPE
-from asr.serve.openapi import ERRORS, SUCCESS, TRANSCRIPTIONS
+from asr.serve.openapi import ERRORS, OTHER_ERRORS, SUCCESS, TRANSCRIPTIONS
 from asr.serve.page_routes import add_page
 from asr.serve.replies import reply
 from asr.serve.service import JobOptions, Service
 from asr.serve.uploads import Body, receive_upload
 
 DESCRIPTION = "Speech to text by Listen, Attend and Spell, with OpenAI's audio API: point any client of that API to `/v1`."
+KEY = HTTPBearer(auto_error=False, scheme_name="key", description="The key of this server")  # documents the key; check_key checks it
 FIRST_EVENT_SECONDS = 10.0  # for which a stream waits with its status: most errors of a recording show by then
 
 
@@ -48,10 +50,9 @@ def make_app(service: Service) -> FastAPI:
 
 def _add_api(app: FastAPI, service: Service) -> None:
     settings, metrics = service.settings, service.metrics
+    api = APIRouter(tags=["OpenAI"], dependencies=[] if settings.api_key is None else [Depends(KEY)])
 
-    @app.post(
-        "/v1/audio/transcriptions", tags=["OpenAI"], openapi_extra=TRANSCRIPTIONS, responses={200: SUCCESS, **ERRORS}, summary="Transcribe"
-    )
+    @api.post("/v1/audio/transcriptions", openapi_extra=TRANSCRIPTIONS, responses={200: SUCCESS, **ERRORS}, summary="Transcribe")
     async def transcriptions(request: Request) -> Response:
         began = time.monotonic()
         body = Body(request, settings)
@@ -85,16 +86,18 @@ def _add_api(app: FastAPI, service: Service) -> None:
             if status is not None:
                 metrics.requests.labels(str(status)).inc()
 
-    @app.get("/v1/models", tags=["OpenAI"], summary="List the models", responses={401: ERRORS[401]})
+    @api.get("/v1/models", summary="List the models", responses={401: ERRORS[401]})
     def models(request: Request) -> dict[str, Any]:
         check_key(request, settings.api_key)
         return {"object": "list", "data": [_model(MODEL)]}
 
-    @app.get("/v1/models/{name}", tags=["OpenAI"], summary="Describe a model", responses={401: ERRORS[401], 404: ERRORS[404]})
+    @api.get("/v1/models/{name}", summary="Describe a model", responses={401: ERRORS[401], 404: ERRORS[404], **OTHER_ERRORS})
     def model(name: str, request: Request) -> dict[str, Any]:
         check_key(request, settings.api_key)
         check_model(name)
         return _model(name)
+
+    app.include_router(api)
 
 
 def _options(fields: Fields) -> JobOptions:

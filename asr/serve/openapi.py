@@ -37,6 +37,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     503: _error("The model is being loaded, or the server is stopping"),
     504: _error("The transcript was not ready in time"),
 }
+OTHER_ERRORS: dict[int | str, dict[str, Any]] = {"4XX": _error("Another mistake in the request")}
+"""in place of the error 422 that FastAPI would add"""
 
 FILE = {"type": "string", "format": "binary", "description": "The recording, in any format that FFmpeg reads; its name does not matter"}
 FORM: dict[str, Any] = {

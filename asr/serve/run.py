@@ -25,6 +25,9 @@ from asr.transcribe import Transcriber
 
 KEEP_ALIVE_SECONDS = 65  # longer than the usual 60 of a reverse proxy, so that the proxy closes first
 STOP_SECONDS = 30.0  # for which uploads in progress may finish while the server stops
+UNSENT_BYTES = 128 * 2**10
+"""Most bytes of a response in the kernel that the client has no room for. By default they are up to 4 MB, and the kernel takes more only once a
+third of them is read: a client that reads slowly would seem not to read at all."""
 LOG_SECONDS, LOG_RECORDS = 10.0, 5  # a message is logged at most LOG_RECORDS times in LOG_SECONDS
 
 log = logging.getLogger("uvicorn.error")
@@ -149,6 +152,8 @@ def _bound(family: int, address: tuple[str | int, ...]) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # without the protocol, asyncio does not set TCP_NODELAY
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         listener.bind(address)
         listener.listen(2048)
     except OSError:

@@ -15,6 +15,7 @@ Shapes: C channels, N samples.
 from __future__ import annotations
 
 import contextlib
+import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -240,7 +241,8 @@ def _open(path: Path, track: int | None = None) -> Iterator[Reader]:
             raise AudioError(f"{path}: the file is empty")
         file = FileIO(path)  # unbuffered, for libsndfile shares the descriptor and its position
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
-        raise AudioError(f"{path}: no such file") from None
+        hint = ": addresses are not downloaded, so fetch the file first" if re.match("[a-z]+:/", str(path)) else ""
+        raise AudioError(f"{path}: no such file{hint}") from None
     except OSError as e:
         raise AudioError(f"{path}: cannot be read: {e.strerror}") from None
     try:
@@ -248,7 +250,7 @@ def _open(path: Path, track: int | None = None) -> Iterator[Reader]:
             reader = _reader(path, file, stack, track)
             rate = reader.sample_rate
             if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-                raise AudioError(f"{path}: cannot be decoded, its header is damaged (a sample rate of {rate} Hz)")
+                raise AudioError(f"{path}: cannot be decoded: its header is damaged (a sample rate of {rate} Hz): write the file again")
             yield reader
     except OSError as e:  # of the disk, at any place of the file
         raise AudioError(f"{path}: cannot be read: {e.strerror or e}") from None

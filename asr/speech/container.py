@@ -89,7 +89,7 @@ class ContainerReader(FileReader):
             raise self._undecodable(e) from None
         tracks = self.container.streams.audio
         if not tracks:
-            raise AudioError(f"{path}: cannot be decoded, it is no recording or has no audio track")
+            raise AudioError(f"{path}: cannot be decoded: it has no audio track, or is no recording")
         self.stream, self.note = choose_track(path, tracks, track)
         self.kinds = frozenset(self.container.format.name.split(","))
         if self.stream.codec_context.name == "flac":  # otherwise damaged frames are decoded to noise
@@ -287,7 +287,9 @@ class ContainerReader(FileReader):
 
     def _undecodable(self, error: Exception) -> AudioError:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
-        return AudioError(f"{self.path}: cannot be decoded, it is no recording or is damaged ({reason})")
+        return AudioError(
+            f"{self.path}: cannot be decoded: it is damaged, or no recording: check that it plays, or convert it to WAV ({reason})"
+        )
 
 
 def _tagged_seconds(tag: str) -> float:

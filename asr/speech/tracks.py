@@ -33,7 +33,7 @@ def choose_track(path: Path, tracks: Sequence[Any], wanted: int | None) -> tuple
     else:
         number = wanted - 1
     if tracks[number].codec_context is None:
-        raise AudioError(f"{path}: cannot be decoded, the codec of its audio track is unknown")
+        raise AudioError(f"{path}: cannot be decoded: the codec of its audio track is unknown: convert it to WAV")
     if wanted is not None or len(tracks) == 1:
         return tracks[number], None
     names = "; ".join(f"{i}: {_described(track)}" for i, track in enumerate(tracks, start=1))

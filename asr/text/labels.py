@@ -60,7 +60,7 @@ _ORDER = (  # of several marks behind a word, the first one of this table counts
 )
 
 APOSTROPHES = re.compile("[\u2018\u2019\u02bc`\u00b4]")
-_DASH = re.compile(r"--+|[\u2013\u2014\u2015]|(?<=\s)-(?=\s)")
+DASHES = re.compile(r"--+|[\u2013\u2014\u2015]|(?<=\s)-(?=\s)")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _NAME_PREFIX = re.compile(r"(mc|[od]')([^\W\d_]{3,})")
 _ENDING = re.compile(r"('[^\W\d_]{1,2})?$")
@@ -77,7 +77,7 @@ class LabelledWord(NamedTuple):
 def labelled_words(text: str) -> Iterator[LabelledWord]:
     """Yield the words of a cased text with their labels. Hyphens separate words; quotation marks and brackets are ignored."""
     last: LabelledWord | None = None
-    for chunk in _DASH.sub(" \u2014 ", APOSTROPHES.sub("'", text)).split():
+    for chunk in DASHES.sub(" \u2014 ", APOSTROPHES.sub("'", text)).split():
         found = list(_WORD.finditer(chunk))
         if not found:
             mark = Mark.DASH if "\u2014" in chunk else _mark(chunk)

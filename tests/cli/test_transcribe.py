@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -102,6 +104,20 @@ def test_an_id_cannot_start_a_line_of_a_message(here: Path) -> None:
     assert first.startswith(f"{shown}talk.flac → out/u_error: all is lost_talk.flac.txt")
     assert second == f"error: {shown}gone.flac: gone.flac: no such file"
     assert last == "1 transcribed, 1 failed"
+
+
+def test_a_closed_standard_output_is_noticed_before_the_work(here: Path) -> None:
+    command = ["sh", "-c", f"exec {sys.executable} -m asr transcribe talk.flac >&-"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: standard output is closed: redirect it to a file, or name a folder with --output-dir")
+
+
+@pytest.mark.parametrize("name", ["gone.wav", "./gone.wav", "one//gone.wav", "https://localhost/gone.wav"])
+def test_an_error_names_a_recording_once_as_it_is_written(here: Path, name: str) -> None:
+    result = run(name)
+    assert result.stderr.startswith(f"error: {name}: no such file")
+    assert result.stderr.count("gone.wav") == 1
 
 
 def test_a_recording_without_words_has_a_line(here: Path) -> None:

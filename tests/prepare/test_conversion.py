@@ -53,7 +53,7 @@ def test_the_manifest_holds_the_usable_recordings(corpus: Path, tmp_path: Path) 
     ]
     assert json.loads((corpus / "all.json").read_text().splitlines()[0])["audio_filepath"] == "a.wav"
     told = [line.replace(f"{corpus}/", "") for line in (corpus / "all.problems.txt").read_text().splitlines()]
-    assert told[0].startswith("list.csv:5: noise.wav: cannot be decoded, ")
+    assert told[0].startswith("list.csv:5: noise.wav: cannot be decoded: ")
     assert told[1] == "list.csv:6: the id a is there a second time"
     assert told[2].startswith("list.csv:7: gone.wav: no such recording in ")
     assert told[3] == "list.csv:8: b has no text"

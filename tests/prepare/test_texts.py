@@ -20,6 +20,7 @@ WHISPER = (
 )
 WHISPER_CPP = '{"transcription": [{"offsets": {"from": 500, "to": 1500}, "text": " HELLO"}, {"offsets": {"from": 2000, "to": 2500}, "text": " WORLD"}]}'
 CHUNKS = '{"chunks": [{"timestamp": [0.5, 1.5], "text": " HELLO YOU"}, {"timestamp": [2.0, null], "text": " WORLD"}]}'
+READABLE = WHISPER.replace('" HELLO"}', '" Hello.", "verbatim_text": " HELLO"}')
 
 Part = tuple[str, float, float | None, str | None]
 
@@ -36,6 +37,8 @@ def parts(utterances: list[Utterance]) -> list[Part]:
         ("talk.vtt", "WEBVTT\n\n00:00.500 --> 00:01.500\nHELLO\n", [("talk-0.50", 0.5, 1.0, "HELLO")]),
         ("talk.txt", "0.5\t1.5\thello world\n2.0\t2.5\tfoo\n", [("talk-0.50", 0.5, 1.0, "hello world"), ("talk-2.00", 2.0, 0.5, "foo")]),
         ("talk.json", WHISPER, [("talk-0.50", 0.5, 1.0, "HELLO"), ("talk-2.00", 2.0, 0.5, "WORLD")]),
+        ("talk.json", READABLE, [("talk-0.50", 0.5, 1.0, "HELLO"), ("talk-2.00", 2.0, 0.5, "WORLD")]),
+        ("metadata.jsonl", '{"file_name": "talk.wav", "text": " Go on.", "verbatim_text": " GO ON"}\n', [("talk", 0.0, None, "GO ON")]),
         ("talk.json", WHISPER_CPP, [("talk-0.50", 0.5, 1.0, "HELLO"), ("talk-2.00", 2.0, 0.5, "WORLD")]),
         ("talk.json", CHUNKS, [("talk-0.50", 0.5, 1.0, "HELLO YOU"), ("talk-2.00", 2.0, None, "WORLD")]),
         ("data.json", '{"utts": {"talk": {"output": [{"text": "go on", "rec_text": "GO<eos>"}]}}}', [("talk", 0.0, None, "go on")]),

@@ -586,3 +586,11 @@ def test_figures_of_one_system_fit_a_phone(browser: Any, tmp_path: Path) -> None
     assert browser.find_element(By.CSS_SELECTOR, ".figures thead").size["height"] <= 1  # the name stands above it
     cell = browser.find_element(By.CSS_SELECTOR, ".figures td")
     assert cell.text.replace("\u00a0", " ") == "9 25.00 %"
+
+
+def test_errors_of_readable_text_are_listed(tmp_path: Path, browser: Any) -> None:
+    found = evaluate(["Go home, now.", "Yes."], ["go home now!", "Yes."], normalizer="librispeech", samples=0, readable=True)
+    (page,) = write_report(found, tmp_path / "readable.html")
+    browser.get(page.as_uri())
+    results = [card.find_element(By.CSS_SELECTOR, ".about .name").text for card in browser.find_elements(By.CSS_SELECTOR, ".utterance")]
+    assert sorted(results) == ["0 errors · 0 % · 2 punctuation errors · 1 case error", "correct"]

@@ -317,7 +317,9 @@ def test_progress_is_not_announced_at_every_change(browser: Chrome, server: Live
 def test_a_file_that_is_no_recording(browser: Chrome, server: Live) -> None:
     upload(browser, server, Path(__file__))
     until(browser, visible("error"))
-    assert text(browser, "error") == "The file cannot be decoded, it is no recording or is damaged."
+    assert (
+        text(browser, "error") == "The file cannot be decoded: it is damaged, or no recording: check that it plays, or convert it to WAV."
+    )
 
 
 def test_a_file_over_the_limit_is_not_sent(browser: Chrome, tmp_path: Path) -> None:

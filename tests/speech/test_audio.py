@@ -250,15 +250,18 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "no such file"),
     "a folder": (lambda path: path.mkdir(), "is a folder, expected a recording"),
     "empty": (lambda path: path.touch(), "the file is empty"),
-    "text": (lambda path: path.write_text("hello\n" * 1000), "cannot be decoded, it is no recording"),
-    "bytes": (lambda path: path.write_bytes(bytes(range(256)) * 40), "cannot be decoded, it is no recording"),
+    "text": (
+        lambda path: path.write_text("hello\n" * 1000),
+        "cannot be decoded: it is damaged, or no recording: check that it plays, or convert it to WAV (",
+    ),
+    "bytes": (lambda path: path.write_bytes(bytes(range(256)) * 40), "cannot be decoded: it "),
     "a header alone": (
         lambda path: by_soundfile(path, format="FLAC").write_bytes(path.read_bytes()[:60]),
         "cannot be decoded|holds no sound",
     ),
     "a cut m4a": (lambda path: encode(path, "aac", chirp(), container="mp4").write_bytes(path.read_bytes()[:9000]), "cannot be decoded"),
-    "a picture": (png, "cannot be decoded, it is no recording"),
-    "a playlist": (playlist, "cannot be decoded, it is no recording"),
+    "a picture": (png, "cannot be decoded: it "),
+    "a playlist": (playlist, "cannot be decoded: it "),
     "no samples": (lambda path: soundfile.write(path, np.zeros(0), RATE, format="WAV"), "holds no sound (0 samples)"),
     "NaN": (with_sample(np.nan), "contains NaN or infinite samples, at 1.25 s"),
     "infinity": (with_sample(np.inf), "contains NaN or infinite samples, at 1.25 s"),
@@ -281,6 +284,11 @@ def test_an_unreadable_file_is_one_line(tmp_path: Path, case: str, ending: str) 
     if case not in ("NaN", "infinity", "a header alone"):
         with pytest.raises(AudioError):
             probe(path)
+
+
+def test_an_address_is_not_downloaded() -> None:
+    with pytest.raises(AudioError, match="no such file: addresses are not downloaded, so fetch the file first"):
+        load_audio("https://localhost/talk.mp3")
 
 
 def test_a_bad_sample_is_placed_in_the_file_not_in_the_part(tmp_path: Path) -> None:

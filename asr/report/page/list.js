@@ -68,8 +68,10 @@ function isTall(row) {
 }
 
 function result(system, number, row) {
-  const figures = () => data.columns.results.filter((column) => column.listed).map((column) => listed(column, resultFigure(system, column.key, row))).join(" · ");
-  const text = system.missing.has(row) ? "no hypothesis" : system.figures.errors[row] === 0 ? "correct" : figures();
+  const columns = data.columns.results.filter((column) => column.listed && system.figures[column.key]);
+  const hasErrors = columns.some((column) => column.format === "count" && resultFigure(system, column.key, row) > 0);
+  const figures = () => columns.map((column) => listed(column, resultFigure(system, column.key, row))).join(" · ");
+  const text = system.missing.has(row) ? "no hypothesis" : hasErrors ? figures() : "correct";
   return element("span", { class: "name", title: system.name }, systems.length > 1 ? element("i", { class: `dot ${series(number)}` }) : null, text);
 }
 

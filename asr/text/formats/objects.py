@@ -5,6 +5,7 @@
     {"start": 0.4, "end": 1.1, "text": " HELLO"}                                      faster-whisper's segments, written one by one
     {"transcription": [{"offsets": {"from": 400, "to": 1100}, "text": " HELLO"}]}     whisper.cpp (ms)
     {"text": "HELLO", "chunks": [{"timestamp": [0.4, 1.1], "text": " HELLO"}]}        pipelines of transformers
+    {"text": "Hello.", "verbatim_text": "HELLO", "segments": [ … ]}                   asr transcribe, with readable text
     {"a1": "HELLO", "a2": {"text": "WORLD"}}                                          texts by id or recording
     {"utts": {"a1": {"output": [{"text": "HELLO", "rec_text": "HALLO<eos>"}]}}}       ESPnet 1
 
@@ -29,6 +30,7 @@ from asr.text.formats.record import (
     OFFSET,
     SPEAKER,
     TEXT,
+    VERBATIM,
     FormatProblem,
     Record,
     Records,
@@ -80,6 +82,18 @@ def object_of(record: dict[str, Any]) -> dict[str, Any]:
     """Replace Hugging Face's `{"audio": {"path": …}}` by the path."""
     audio = record.get("audio")
     return {**record, "audio": audio["path"]} if isinstance(audio, dict) and isinstance(audio.get("path"), str) else record
+
+
+def choose_text(record: dict[str, Any], is_verbatim: bool) -> bool:
+    """Keep one of `text` and `verbatim_text` in a record that has both, and in its segments, as `text`. Return whether it has both."""
+    segments = record.get(SEGMENTS)
+    has_both = False
+    for one in (record, *(segments if isinstance(segments, list) else ())):
+        if isinstance(one, dict) and isinstance(one.get(TEXT), str) and isinstance(one.get(VERBATIM), str):
+            verbatim = one.pop(VERBATIM).strip()
+            one[TEXT] = verbatim if is_verbatim else one[TEXT]
+            has_both = True
+    return has_both
 
 
 def _values(content: str) -> Iterator[tuple[int, Any]]:
@@ -200,6 +214,8 @@ def _segment(segment: Any, number: int) -> dict[str, Any]:
         found |= {OFFSET: float(start), END: math.inf}
     elif start is not None or end is not None:
         raise FormatProblem(number, f"a segment starts at {shorten(repr(start))} and ends at {shorten(repr(end))}, expected seconds")
+    if isinstance(segment.get(VERBATIM), str):
+        found[VERBATIM] = " ".join(segment[VERBATIM].split())
     speaker = segment.get(SPEAKER)
     return found | ({SPEAKER: speaker} if isinstance(speaker, str) else {})
 

@@ -16,6 +16,8 @@ Records: TypeAlias = Iterator[Record]
 ID, TEXT = "id", "text"
 RECORDING, CHANNEL, SPEAKER, OFFSET, DURATION, END = "recording", "channel", "speaker", "offset", "duration", "end"
 """keys of formats that name none themselves; times in seconds, absent if the file gives none; `end` only if it is more exact, or infinite"""
+VERBATIM = "verbatim_text"
+"""beside a readable text: the text as the recogniser wrote it"""
 IGNORED = "ignored"
 """true for a segment that is excluded from scoring"""
 
