@@ -545,13 +545,13 @@ def test_help_is_quick() -> None:
     assert time.monotonic() - began < 10
 
 
-def test_info_describes_a_model_in_ten_lines(tiny_folder: Path) -> None:
+def test_info_describes_a_model_in_a_few_lines(tiny_folder: Path) -> None:
     shown = run("info", tiny_folder).stdout
-    assert len(shown.splitlines()) <= 10
+    assert len(shown.splitlines()) <= 11
     assert re.search(r"^parameters +[\d.]+ M \(listener", shown, re.MULTILINE)
     assert re.search(r"^language model +none$", shown, re.MULTILINE)
     assert "# A tiny card" not in shown
-    assert len(run("info").stdout.splitlines()) == 10
+    assert len(run("info").stdout.splitlines()) == 11
     assert re.search(r"^dev-clean WER +[\d.]+ %", run("info").stdout, re.MULTILINE)
 
 

@@ -182,7 +182,7 @@ def info(
     card: Annotated[bool, typer.Option("--card", help="Print the whole model card.")] = False,
     config: Annotated[bool, typer.Option("--config", help="Print the whole config, as YAML.")] = False,
 ) -> None:
-    """Describe a model in ten lines: language, network, search, and the error rates on its card.
+    """Describe a model in a few lines: language, network, search, and the error rates on its card.
 
     The size is that of all files in the folder. The parameters of the listener, the speller and the CTC head are counted separately,
     and so are those of a language model. A language model or a text restorer is described by its network and its dev figures.
