@@ -1,7 +1,7 @@
-"""The n-gram model: a count model over tokens, with the interface of `LanguageModel`.
+"""The n-gram model: a count model over tokens.
 
-Shapes: B sentences, K hypotheses, N = B·K, L tokens, V vocabulary. A state is a context: the longest suffix of the tokens so far that the
-model knows. States are numbered by length, the empty one is 0. An arc is an n-gram: a token after a context.
+Shapes: N hypotheses, V vocabulary, A arcs, C states. A state is a context: the longest suffix of the tokens so far that the model knows.
+States are numbered by length, the empty one is 0. An arc is an n-gram: a token after a context.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asr.errors import ModelError
-from asr.files import write_atomically
-from asr.model.checkpoint import read_tensors, tensor_bytes
-from asr.text.tokenizer import EOS
 
 
 class NGram(nn.Module):
@@ -39,9 +36,7 @@ class NGram(nn.Module):
         self.vocabulary = vocabulary
         for name, tensor in {"tokens": tokens, "log_probs": log_probs, "counts": counts, "arcs": arcs, "backoffs": backoffs}.items():
             self.register_buffer(name, tensor.float() if tensor.is_floating_point() else tensor.long())
-        starts = self.counts.cumsum(0) - self.counts
         contexts = torch.repeat_interleave(torch.arange(len(counts)), self.counts)
-        self.register_buffer("starts", starts, persistent=False)
         self.register_buffer("keys", contexts * vocabulary + self.tokens, persistent=False)
         self._link(contexts)
 
@@ -59,56 +54,39 @@ class NGram(nn.Module):
             # arcs from states of length `depth`: where they lead to no state of their own, the shorter context's arc does
             here = (lengths[contexts] == self.depth) & done[contexts]
             lost = here & (self.targets < 0)
-            self.targets[lost] = self._next(self.shorter[contexts[lost]], self.tokens[lost]) if self.depth else 0
+            self.targets[lost] = self.next(self.tokens[lost], self.shorter[contexts[lost]]) if self.depth else 0
             new = ~done & done[parents] & (lengths[parents] == self.depth)
             if not new.any():
                 break
-            self.shorter[new] = self._next(self.shorter[parents[new]], last[new]) if self.depth else 0
+            self.shorter[new] = self.next(last[new], self.shorter[parents[new]]) if self.depth else 0
             lengths[new] = self.depth + 1
             done |= new
             self.depth += 1
 
-    def forward(self, targets: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the negative log-likelihood of sentences, as `LanguageModel.forward` does."""
-        fed = nn.functional.pad(targets, (1, -1), value=EOS)
-        state, total = self.start(len(targets)), torch.zeros(len(targets), dtype=torch.float64)
-        for i in range(targets.shape[1]):
-            log_probs, state = self.step(fed[:, i : i + 1], state)
-            total -= log_probs[:, 0].gather(1, targets[:, i : i + 1])[:, 0].double() * (i < lengths)
+    def log_prob(self, tokens: Tensor, states: Tensor) -> Tensor:
+        """Return the log-probabilities (N,) of `tokens` (N,) in `states` (N,)."""
+        total, done = torch.zeros(len(states), device=states.device), torch.zeros_like(states, dtype=torch.bool)
+        for _ in range(self.depth + 1):
+            arcs, found = self._find(tokens, states)
+            total += torch.where(found, self.log_probs[arcs], self.backoffs[states]) * ~done
+            done |= found
+            states = self.shorter[states]
         return total
 
-    def start(self, batch: int, hypotheses: int = 1) -> Tensor:
-        """Return the state (B, K) before the first token, for K = `hypotheses`."""
-        return self.shorter.new_zeros(batch, hypotheses)
-
-    def step(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Advance all hypotheses by their last tokens (B, K). Returns log-probabilities (B, K, V) and the new state (B, K)."""
-        after = self._next(state.flatten(), tokens.flatten())
-        return self._distribution(after).unflatten(0, state.shape), after.view_as(state)
-
-    def _next(self, states: Tensor, tokens: Tensor) -> Tensor:
+    def next(self, tokens: Tensor, states: Tensor) -> Tensor:
         """Return the states (N,) after `tokens` (N,): along the arc of the longest context that has one."""
         after = torch.full_like(states, -1)
         for _ in range(self.depth + 1):
-            keys = states * self.vocabulary + tokens
-            arcs = torch.searchsorted(self.keys, keys).clamp_max(len(self.keys) - 1)
-            after = torch.where((after < 0) & (self.keys[arcs] == keys), self.targets[arcs], after)
+            arcs, found = self._find(tokens, states)
+            after = torch.where((after < 0) & found, self.targets[arcs], after)
             states = self.shorter[states]
         return after
 
-    def _distribution(self, states: Tensor) -> Tensor:
-        """Return log p of every token (N, V): from the empty context on, each longer one weights the last and replaces its own arcs."""
-        chain = [states]
-        for _ in range(self.depth - 1):
-            chain.append(self.shorter[chain[-1]])
-        log_probs = self.log_probs[: self.vocabulary].repeat(len(states), 1)
-        for contexts in reversed(chain):
-            log_probs += self.backoffs[contexts, None]
-            counts = self.counts[contexts] * (contexts > 0)
-            rows = torch.repeat_interleave(counts)
-            arcs = torch.arange(len(rows), device=rows.device) + (self.starts[contexts] - counts.cumsum(0) + counts)[rows]
-            log_probs[rows, self.tokens[arcs]] = self.log_probs[arcs]
-        return log_probs
+    def _find(self, tokens: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the arcs (N,) of tokens in states, and whether there is one."""
+        keys = states * self.vocabulary + tokens
+        arcs = torch.searchsorted(self.keys, keys).clamp_max(len(self.keys) - 1)
+        return arcs, self.keys[arcs] == keys
 
 
 def pack_levels(levels: list[tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.float64]]], vocabulary: int) -> NGram:
@@ -132,25 +110,23 @@ def pack_levels(levels: list[tuple[NDArray[np.uint64], NDArray[np.float64], NDAr
 # ---------------------------------------------------------------- files
 
 
-def save_ngram(path: Path, model: NGram) -> None:
-    """Write a model as safetensors: 16-bit floats, and integers as small as they can be."""
-    small = torch.uint8 if model.vocabulary <= 256 else torch.int32
+def to_tensors(model: NGram) -> dict[str, Tensor]:
+    """Return the tensors of a model for a file: 16-bit floats, and integers as small as they can be."""
+    small = torch.uint8 if model.vocabulary <= 2**8 else torch.uint16 if model.vocabulary <= 2**16 else torch.int32
     types = {"tokens": small, "log_probs": torch.float16, "counts": torch.int32, "arcs": torch.int32, "backoffs": torch.float16}
-    write_atomically(path, tensor_bytes({name: tensor.to(types[name]) for name, tensor in model.state_dict().items()}))
+    return {name: tensor.to(types[name]) for name, tensor in model.state_dict().items()}
 
 
-def load_ngram(path: Path, vocabulary: int) -> NGram:
-    """Read a model. Raises ModelError if the file is missing or damaged, or the model is of another vocabulary."""
-    tensors = read_tensors(path)
+def from_tensors(tensors: dict[str, Tensor], vocabulary: int, path: Path) -> NGram:
+    """Build a model from the tensors of a file. Raises ModelError if they are no model of this vocabulary."""
     if tensors.keys() != {"tokens", "log_probs", "counts", "arcs", "backoffs"} or any(t.dim() != 1 for t in tensors.values()):
         raise ModelError(f"{path}: not an n-gram model")
     tokens, counts, arcs = (tensors[name].long() for name in ("tokens", "counts", "arcs"))
-    if len(counts) == 0 or counts[0] != vocabulary or not torch.equal(tokens[:vocabulary], torch.arange(vocabulary)):
-        raise ModelError(
-            f"{path}: its vocabulary is not the recogniser's {vocabulary} pieces: train it with tokenizer.model of the recogniser"
-        )
     whole = (
-        len(tensors["log_probs"]) == len(tokens) == int(counts.sum())
+        len(counts) > 0
+        and counts[0] == vocabulary
+        and torch.equal(tokens[:vocabulary], torch.arange(vocabulary))
+        and len(tensors["log_probs"]) == len(tokens) == int(counts.sum())
         and len(tensors["backoffs"]) == len(arcs) == len(counts)
         and bool((counts > 0).all() and (tokens >= 0).all() and (tokens < vocabulary).all())
         and bool((arcs[1:] > arcs[:-1]).all() and arcs[0] == 0 and arcs[-1] < len(tokens))

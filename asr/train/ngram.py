@@ -16,6 +16,7 @@ from asr.model.ngram import NGram, pack_levels
 from asr.text.tokenizer import EOS
 
 Keys = NDArray[np.uint64]
+Counts = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 
@@ -24,7 +25,7 @@ class Level:
     """All n-grams of one order, sorted."""
 
     keys: Keys
-    raw: NDArray[np.int64]
+    raw: Counts
     """occurrences, which entropy pruning takes as the probability of a context"""
     log_probs: Floats
     backoffs: Floats
@@ -64,20 +65,24 @@ class Estimator:
 
     # ------------------------------------------------------------ counts
 
-    def count(self, tokens: NDArray[np.integer]) -> list[tuple[Keys, NDArray[np.int64]]]:
+    def count(self, tokens: NDArray[np.integer]) -> list[tuple[Keys, Counts]]:
         """Count the n-grams of all orders within sentences: sorted keys and occurrences."""
-        stream = np.concatenate([[EOS], tokens]).astype(np.uint64)
-        counted = []
-        keys, valid = stream[1:], np.ones(len(tokens), bool)  # the first EOS is a context and is not predicted
-        counted.append(_unique(keys))
+        stream = np.concatenate([[EOS], tokens]).astype(np.min_scalar_type(self.vocabulary - 1))
+        keys, valid = stream[1:].astype(np.uint64), np.ones(len(tokens), bool)  # the first EOS is a context and is not predicted
+        counted = [_unique(keys.copy())]
         for n in range(2, self.order + 1):
-            # an n-gram crosses a sentence's end if one of its tokens, but the first and the last, is EOS
-            keys = (stream[: 1 - n] << np.uint64(self.bits * (n - 1))) | keys[1:] if n > 2 else (stream[:-1] << np.uint64(self.bits)) | keys
-            valid = valid[1:] & (stream[1 : 2 - n] != EOS) if n > 2 else valid
+            first = stream[: len(stream) + 1 - n].astype(np.uint64)
+            first <<= np.uint64(self.bits * (n - 1))
+            if n == 2:
+                keys |= first
+            else:  # an n-gram crosses a sentence's end if one of its tokens, but the first and the last, is EOS
+                keys, valid = keys[1:], valid[1:] & (stream[1 : len(stream) + 2 - n] != EOS)
+                keys |= first
+            del first
             counted.append(_unique(keys[valid]))
         return counted
 
-    def adjust(self, counted: list[tuple[Keys, NDArray[np.int64]]]) -> list[NDArray[np.int64]]:
+    def adjust(self, counted: list[tuple[Keys, Counts]]) -> list[Counts]:
         """Return Kneser-Ney counts: below the longest order, the number of distinct tokens before an n-gram, unless it begins a sentence."""
         adjusted = [counts.copy() for _, counts in counted]
         for n in range(1, self.order):
@@ -95,17 +100,20 @@ class Estimator:
         counted = self.count(tokens)
         adjusted = self.adjust(counted)
         levels: list[Level] = []
-        for n, ((keys, raw), counts) in enumerate(zip(counted, adjusted, strict=True), 1):
+        for n in range(1, self.order + 1):
+            (keys, raw), counts = counted[n - 1], adjusted[n - 1]
+            counted[n - 1], adjusted[n - 1] = (keys[:0], raw[:0]), counts[:0]  # of much text they would not all fit into memory
             rest = (counts - discounts(counts)[np.minimum(counts, 3)]).clip(0)
             kept = raw >= cutoff if n > 2 else np.ones(len(keys), bool)
-            contexts, first = np.unique(keys >> np.uint64(self.bits), return_index=True)
-            totals = np.add.reduceat(counts, first).astype(float)
+            row, first = _rows(keys >> np.uint64(self.bits))
+            contexts = keys[first] >> np.uint64(self.bits)
+            totals = np.add.reduceat(counts, first, dtype=np.float64)
             lost = 1 - np.add.reduceat(rest * kept, first) / totals  # probability that is left to the backoff
-            row = np.repeat(np.arange(len(contexts)), np.diff(np.append(first, len(keys))))[kept]
+            row = row[kept]
             keys, rest = keys[kept], rest[kept] / totals[row]
             if n == 1:
                 every = np.arange(self.vocabulary, dtype=np.uint64)
-                probs, occurrences = np.full(self.vocabulary, lost[0] / self.vocabulary), np.zeros(self.vocabulary, np.int64)
+                probs, occurrences = np.full(self.vocabulary, lost[0] / self.vocabulary), np.zeros(self.vocabulary, np.int32)
                 probs[keys.astype(int)] += rest
                 occurrences[keys.astype(int)] = raw
                 levels.append(Level(every, occurrences, np.log(probs), np.zeros(self.vocabulary)))
@@ -176,7 +184,7 @@ class Estimator:
         return np.uint64((1 << (self.bits * n)) - 1)
 
 
-def discounts(counts: NDArray[np.int64]) -> Floats:
+def discounts(counts: Counts) -> Floats:
     """Discounts (4,) of the counts 0, 1, 2 and 3 or more (Chen and Goodman 1998, equation 26); 0.5, 1 and 1.5 where the text is too small."""
     n1, n2, n3, n4 = (int((counts == i).sum()) for i in range(1, 5))
     if not (n1 and n2 and n3):
@@ -186,10 +194,11 @@ def discounts(counts: NDArray[np.int64]) -> Floats:
     return found if (found[1:] > 0).all() else np.array([0, 0.5, 1, 1.5])
 
 
-def _unique(keys: Keys) -> tuple[Keys, NDArray[np.int64]]:
-    ordered = np.sort(keys)
-    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else np.zeros(0, np.int64)
-    return ordered[first], np.diff(np.append(first, len(ordered)))
+def _unique(keys: Keys) -> tuple[Keys, Counts]:
+    """Return the distinct keys, sorted, and how often each occurs. Sorts `keys` in place."""
+    keys.sort()
+    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.zeros(0, np.int64)
+    return keys[first], np.diff(np.append(first, len(keys))).astype(np.int32)
 
 
 def _rows(contexts: Keys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
