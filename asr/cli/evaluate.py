@@ -102,6 +102,8 @@ def evaluate(
     language = f"LM weight {decode.lm_weight:g}" + (
         f" (less {decode.internal_lm:g} of the speller's own)" if decode.lm_weight and decode.internal_lm else ""
     )
+    if decode.words_weight:
+        language += f", words weight {decode.words_weight:g}"
     search_settings = f"beam {decode.beam}, CTC weight {decode.ctc_weight:g}, {language}, length bonus {decode.length_bonus:g}"
     ids = [u.id for u in utterances]
     timed = [{**known, "duration": length} for known, length in zip(details, lengths, strict=True)]

@@ -12,9 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.errors import ModelError
-from asr.files import write_atomically
-from asr.model.checkpoint import read_tensors, tensor_bytes
-from asr.model.ngram import NGram, from_tensors, to_tensors
+from asr.model import ngram
 from asr.text.tokenizer import EOS, UNKNOWN, Tokenizer
 
 FIRST_WORD = EOS + 1
@@ -40,11 +38,11 @@ class WordNGram(nn.Module):
     ahead: Tensor
     """(M,) log-probability, without context, of all words that begin with each node; 0 at the root"""
 
-    def __init__(self, ngram: NGram, vocabulary: Sequence[str], tokenizer: Tokenizer):
+    def __init__(self, model: ngram.NGram, vocabulary: Sequence[str], tokenizer: Tokenizer):
         """Join an n-gram model to its words, which have the ids FIRST_WORD, FIRST_WORD + 1, ..."""
         super().__init__()
-        self.ngram, self.vocabulary, self.pieces = ngram, tuple(vocabulary), len(tokenizer)
-        probs = ngram.log_probs[: ngram.vocabulary].exp().tolist()
+        self.ngram, self.vocabulary, self.pieces = model, tuple(vocabulary), len(tokenizer)
+        probs = model.log_probs[: model.vocabulary].exp().tolist()
         children: dict[int, int] = {}
         ends, mass = [UNKNOWN], [1.0]
         for word, pieces in enumerate(tokenizer.encode_many(self.vocabulary), FIRST_WORD):
@@ -79,22 +77,25 @@ class WordNGram(nn.Module):
         return self.ngram.log_prob(words, contexts) + SPELLING * (words == UNKNOWN)
 
 
-def save_words(path: Path, ngram: NGram, vocabulary: Sequence[str]) -> None:
-    """Write an n-gram model and its words as safetensors."""
-    text = torch.frombuffer(bytearray("\n".join(vocabulary).encode()), dtype=torch.uint8)
-    write_atomically(path, tensor_bytes({**to_tensors(ngram), "vocabulary": text}))
+# ---------------------------------------------------------------- files
 
 
-def load_words(path: Path, tokenizer: Tokenizer) -> WordNGram:
-    """Read a model for a recogniser with this tokenizer. Raises ModelError if the file is missing or damaged, or no word can be spelled."""
-    tensors = read_tensors(path)
-    text = tensors.pop("vocabulary", None)
+def to_tensors(model: WordNGram) -> dict[str, Tensor]:
+    """Return the tensors of a model for a file."""
+    text = torch.frombuffer(bytearray("\n".join(model.vocabulary).encode()), dtype=torch.uint8)
+    return {**ngram.to_tensors(model.ngram), "vocabulary": text}
+
+
+def from_tensors(tensors: dict[str, Tensor], tokenizer: Tokenizer, path: Path) -> WordNGram:
+    """Build a model from the tensors of a file. Raises ModelError if they are damaged, or this tokenizer can spell no word."""
+    text = tensors.get("vocabulary")
     if text is None or text.dtype != torch.uint8 or text.dim() != 1:
         raise ModelError(f"{path}: not an n-gram model of words")
     vocabulary = text.numpy().tobytes().decode(errors="replace").split("\n")
-    ngram = from_tensors(tensors, FIRST_WORD + len(vocabulary), path)
+    others = {name: tensor for name, tensor in tensors.items() if name != "vocabulary"}
+    model = ngram.from_tensors(others, FIRST_WORD + len(vocabulary), path)
     if not all(vocabulary):
         raise ModelError(f"{path}: damaged: copy it again, or train it again")
     if all(UNKNOWN in pieces for pieces in tokenizer.encode_many(vocabulary)):
         raise ModelError(f"{path}: the recogniser's pieces spell none of its words: train it with text like that of the recogniser")
-    return WordNGram(ngram, vocabulary, tokenizer)
+    return WordNGram(model, vocabulary, tokenizer)

@@ -6,10 +6,10 @@ The smoothing is modified Kneser-Ney. N-grams that contribute little to the entr
 Perplexities are per word, with the end of each sentence counted as a word, as `asr train` reports them for an LSTM. The interpolation is
 linear per word. Its weight is chosen on every second sentence of the dev text, and its perplexity is that of the others.
 
-The search uses the model as one more scorer:
+The search of a recogniser uses the file in its folder:
 
-    words = WordScorer(load_words(path, model.tokenizer), model.tokenizer)
-    recognize(model, waveforms, scorers=[WeightedScorer(0.2, words)])
+    cp runs/words.safetensors MODEL/
+    asr transcribe --model MODEL --set decode.words_weight=0.2 --set decode.length_bonus=1.2 talk.mp3
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from asr.config import EMBEDDED
 from asr.console import one_line_errors
-from asr.model.checkpoint import TrainedLM, load_lm
+from asr.model.checkpoint import TrainedLM, load_lm, save_words
 from asr.model.ngram import NGram
-from asr.model.words import FIRST_WORD, SPELLING, save_words
+from asr.model.words import FIRST_WORD, SPELLING, WordNGram
 from asr.text.tokenizer import EOS, UNKNOWN
 from asr.train.lm_trainer import perplexity
 from asr.train.ngram import train_ngram
@@ -64,7 +64,7 @@ def main() -> None:
     vocabulary = [word for word, _ in frequency.most_common(arguments.vocabulary)]
     tokens = word_ids(texts, vocabulary)
     model = train_ngram(tokens, FIRST_WORD + len(vocabulary), arguments.order, arguments.cutoff, arguments.threshold)
-    save_words(arguments.output, model, vocabulary)
+    save_words(arguments.output, WordNGram(model, vocabulary, lstm.tokenizer))
     size, seconds = arguments.output.stat().st_size / 1e6, time.perf_counter() - began
     print(f"{arguments.output.name}: {len(model.tokens)} n-grams of {frequency.total()} words, {size:.2f} MB, {seconds:.0f} s")
     first, second = lstm_log_probs(lstm, dev), ngram_log_probs(model, dev, vocabulary)

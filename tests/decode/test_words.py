@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests_support import ROOT as REPOSITORY
 
 from asr.config import EMBEDDED
 from asr.decode.beam import beam_search
+from asr.decode.profiles import profile_search
+from asr.decode.recognize import recognize
 from asr.decode.scorer import Scorer, WeightedScorer
 from asr.decode.words import WordScorer
-from asr.errors import ModelError
-from asr.model.checkpoint import read_tensors, tensor_bytes
-from asr.model.words import FIRST_WORD, ROOT, SPELLING, WordNGram, load_words, save_words
+from asr.errors import ModelError, UsageError
+from asr.model.checkpoint import WORDS as FILE
+from asr.model.checkpoint import TrainedModel, load_model, load_words, read_tensors, save_model, save_words, tensor_bytes
+from asr.model.words import FIRST_WORD, ROOT, SPELLING, WordNGram
+from asr.speech.audio import load_audio
 from asr.text.tokenizer import EOS, UNKNOWN, Tokenizer
 from asr.train.ngram import train_ngram
 
@@ -131,7 +137,7 @@ def test_the_search_prefers_words_that_follow_each_other(model: WordNGram, token
 
 
 def test_a_file_gives_the_model_back(model: WordNGram, tokenizer: Tokenizer, tmp_path: Path) -> None:
-    save_words(tmp_path / "words.safetensors", model.ngram, model.vocabulary)
+    save_words(tmp_path / "words.safetensors", model)
     again = load_words(tmp_path / "words.safetensors", tokenizer)
     assert again.vocabulary == model.vocabulary
     assert torch.equal(again.nodes, model.nodes)
@@ -150,7 +156,7 @@ def test_a_file_gives_the_model_back(model: WordNGram, tokenizer: Tokenizer, tmp
 def test_a_file_that_is_no_model_is_refused(
     model: WordNGram, tokenizer: Tokenizer, tmp_path: Path, change: dict[str, str | None], message: str
 ) -> None:
-    save_words(path := tmp_path / "words.safetensors", model.ngram, model.vocabulary)
+    save_words(path := tmp_path / "words.safetensors", model)
     tensors = read_tensors(path)
     for key, text in change.items():
         del tensors[key]
@@ -159,3 +165,40 @@ def test_a_file_that_is_no_model_is_refused(
     path.write_bytes(tensor_bytes(tensors))
     with pytest.raises(ModelError, match=rf"words.safetensors: {message}"):
         load_words(path, tokenizer)
+
+
+# ---------------------------------------------------------------- in a model folder
+
+
+@pytest.fixture(scope="module")
+def with_words(model: WordNGram) -> TrainedModel:
+    embedded = load_model(EMBEDDED).with_lm(None)
+    decode = embedded.config.decode.model_copy(update={"lm_weight": 0.0, "words_weight": 0.5, "beam": 4})
+    return replace(embedded, words=model, config=embedded.config.model_copy(update={"decode": decode}))
+
+
+def test_a_model_folder_keeps_the_words(with_words: TrainedModel, tmp_path: Path) -> None:
+    save_model(tmp_path / "model", with_words)
+    assert (tmp_path / "model" / FILE).is_file()
+    again = load_model(tmp_path / "model")
+    assert again.words is not None
+    assert again.words.vocabulary == tuple(WORDS)
+    (tmp_path / "model" / FILE).write_bytes(b"x")
+    with pytest.raises(ModelError, match=r"words.safetensors: damaged"):
+        load_model(tmp_path / "model")
+
+
+def test_the_search_uses_the_words_of_the_model(with_words: TrainedModel) -> None:
+    waveform = torch.from_numpy(load_audio(REPOSITORY / "examples" / "letters.flac"))
+    [[reading, *_]] = recognize(with_words, [waveform])
+    assert reading.scores["words"] < 0
+    assert with_words.search.words_weight == 0.5
+    lacking = replace(with_words, words=None)
+    assert lacking.search.words_weight == 0
+    with pytest.raises(UsageError, match=r"this model has no words.safetensors: decode with decode.words_weight=0"):
+        recognize(lacking, [waveform])
+
+
+def test_the_fast_profile_leaves_the_words_out(with_words: TrainedModel) -> None:
+    assert profile_search(with_words.search, "fast").words_weight == 0
+    assert profile_search(with_words.search, "accurate").words_weight == 0.5

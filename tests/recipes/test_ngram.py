@@ -10,8 +10,7 @@ import torch
 from tests_support import recipe_script
 
 from asr.config import EMBEDDED
-from asr.model.checkpoint import load_lm
-from asr.model.words import load_words
+from asr.model.checkpoint import load_lm, load_words
 
 ngram = recipe_script("librispeech/ngram.py")
 
