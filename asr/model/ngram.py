@@ -30,6 +30,12 @@ class NGram(nn.Module):
     """(C,) the arc that leads to each state from its context without the last token; 0 for the empty one"""
     backoffs: Tensor
     """(C,) log backoff weight of each state (nats)"""
+    keys: Tensor
+    """(A,) state · V + token of each arc"""
+    targets: Tensor
+    """(A,) the state after each arc"""
+    shorter: Tensor
+    """(C,) the state of each context without its first token"""
 
     def __init__(self, vocabulary: int, tokens: Tensor, log_probs: Tensor, counts: Tensor, arcs: Tensor, backoffs: Tensor):
         super().__init__()
