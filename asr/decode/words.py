@@ -14,7 +14,7 @@ from asr.text.tokenizer import EOS, Tokenizer
 
 
 class WordScorer(Scorer):
-    """log p of the words, with look-ahead: an unfinished word counts as all words that begin as it does (Ortmanns et al. 1996).
+    """log p of the words, with look-ahead: an unfinished word counts as all words that begin as it does (Ortmanns, Ney and Eiden 1996).
 
     The look-ahead has no context. Once the word is finished, its probability in context replaces it. So a hypothesis pays for a word
     from its first piece on, as it does to a language model of pieces.
