@@ -129,6 +129,8 @@ def _describe(search: SearchOptions, decode: DecodeConfig) -> str:
     parts = [f"beam {decode.beam}", f"CTC weight {decode.ctc_weight:g}", f"LM weight {decode.lm_weight:g}"]
     if decode.lm_weight and decode.internal_lm:
         parts.append(f"internal LM subtracted with {decode.internal_lm:g} of that weight")
+    if decode.words_weight:
+        parts.append(f"words weight {decode.words_weight:g}")
     parts += [f"length bonus {decode.length_bonus:g}", search.precision or profile_precision(search.profile, pick_device(search.device))]
     if search.language_model is not None and decode.lm_weight:
         parts.append(f"language model {search.language_model}")

@@ -12,8 +12,8 @@ from asr.config.section import MAX_BEAM, MAX_WEIGHT, Fraction, Section, Weight
 class DecodeConfig(Section):
     """Beam search.
 
-    score = (1 - ctc_weight) log p_att + ctc_weight log p_ctc + lm_weight (log p_LM - internal_lm log p_ILM) + length_bonus * tokens
-    + coverage_bonus * covered states
+    score = (1 - ctc_weight) log p_att + ctc_weight log p_ctc + lm_weight (log p_LM - internal_lm log p_ILM) + words_weight log p_words
+    + length_bonus * tokens + coverage_bonus * covered states
     """
 
     beam: Annotated[int, Field(ge=1, le=MAX_BEAM)] = 8
@@ -24,6 +24,8 @@ class DecodeConfig(Section):
     """Weight of the language model (shallow fusion), including end of sentence. Needs a language model."""
     internal_lm: Fraction = 0.5
     """Scale of internal-LM subtraction, relative to lm_weight: score -= lm_weight * internal_lm * log p_ILM."""
+    words_weight: Weight = 0.0
+    """Weight of the n-gram model over words. Needs `words.safetensors` in the model folder."""
     length_bonus: Annotated[float, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT)] = 0.0
     """Bonus per token (nats)."""
     coverage_bonus: Weight = 0.0

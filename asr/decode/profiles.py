@@ -19,7 +19,7 @@ def profile_search(own: DecodeConfig, profile: Profile, keep_lm: bool = False) -
 
     Args:
         own: the search of the model.
-        profile: fast: beam 1, no language model; balanced: unchanged; accurate: twice the beam.
+        profile: fast: beam 1, no language models; balanced: unchanged; accurate: twice the beam.
         keep_lm: whether to keep the language model in the fast profile.
 
     Returns:
@@ -27,7 +27,7 @@ def profile_search(own: DecodeConfig, profile: Profile, keep_lm: bool = False) -
     """
     changes: dict[str, float] = {}
     if profile == "fast" and not keep_lm:
-        changes["lm_weight"] = 0.0
+        changes["lm_weight"] = changes["words_weight"] = 0.0
     if profile != "balanced":
         changes["beam"] = 1 if profile == "fast" else 2 * own.beam
     return own.model_copy(update=changes)

@@ -27,11 +27,12 @@ from asr.decode.greedy import greedy_search
 from asr.decode.hotwords import Hotwords
 from asr.decode.scorer import WeightedScorer
 from asr.decode.scorers import build_scorers
+from asr.decode.words import WordScorer
 from asr.errors import AsrError, UsageError
-from asr.model.checkpoint import TrainedModel
+from asr.model.checkpoint import WORDS, TrainedModel
 from asr.transcript import Reading
 
-SECOND_SEARCH = {"ctc_weight": 0.7, "lm_weight": 0.0}
+SECOND_SEARCH = {"ctc_weight": 0.7, "lm_weight": 0.0, "words_weight": 0.0}
 """weights of the second search, which also has twice the beam and no hotwords"""
 
 
@@ -152,7 +153,8 @@ def search(
         found = greedy_search(speller, memory, limits)
     else:
         favoured = hotwords.to(states.device) if hotwords else None
-        terms = build_scorers(speller, memory, lengths, config, log_probs, lm, favoured)
+        words = WordScorer(model.words, model.tokenizer) if model.words and config.words_weight else None
+        terms = build_scorers(speller, memory, lengths, config, log_probs, lm, favoured, words)
         found = beam_search([*terms, *scorers], limits, config.beam)
     if not all(found):
         raise AsrError("the search found no transcript: a scorer gave -inf to every token and to the end, so check the scorers of your own")
@@ -172,6 +174,8 @@ def check_search(model: TrainedModel, config: DecodeConfig, hotwords: Hotwords |
         raise UsageError("this model has no CTC head: decode with a CTC weight of 0")
     if config.lm_weight > 0 and model.lm is None:
         raise UsageError("this model has no language model: name one, or decode with a language model weight of 0")
+    if config.words_weight > 0 and model.words is None:
+        raise UsageError(f"this model has no {WORDS}: decode with decode.words_weight=0, or train one with recipes/librispeech/ngram.py")
 
 
 def longest_output(lengths: Tensor, max_tokens_per_state: float) -> Tensor:
@@ -199,8 +203,8 @@ def best_texts(nbests: Iterable[Sequence[Reading]]) -> list[str]:
 
 def _is_greedy(config: DecodeConfig) -> bool:
     """Whether greedy search, which is faster, finds the same as beam search."""
-    attention_only = config.ctc_weight == config.lm_weight == config.length_bonus == config.coverage_bonus == 0
-    return config.beam == 1 and attention_only and config.eos_threshold is None
+    others = (config.ctc_weight, config.lm_weight, config.words_weight, config.length_bonus, config.coverage_bonus)
+    return config.beam == 1 and not any(others) and config.eos_threshold is None
 
 
 def _best_tokens(nbest: Sequence[Reading]) -> Sequence[int]:

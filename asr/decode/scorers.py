@@ -12,6 +12,7 @@ from asr.config import DecodeConfig
 from asr.decode.ctc import CTCPrefixScorer
 from asr.decode.hotwords import Hotwords, HotwordScorer
 from asr.decode.scorer import Scorer, WeightedScorer, take
+from asr.decode.words import WordScorer
 from asr.model.attention import Memory
 from asr.model.lm import LanguageModel
 from asr.model.speller import Speller, SpellerState
@@ -29,6 +30,7 @@ def build_scorers(
     ctc_log_probs: Tensor | None = None,
     lm: LanguageModel | None = None,
     hotwords: Hotwords | None = None,
+    words: WordScorer | None = None,
 ) -> list[WeightedScorer]:
     """List the terms of the score with their weights; a term without weight, or without its model, is left out.
 
@@ -40,6 +42,7 @@ def build_scorers(
         ctc_log_probs: (B, T, V) log-softmax of the CTC head.
         lm: a language model with the same vocabulary.
         hotwords: phrases to favour, on the device of the other tensors.
+        words: the scorer of a language model of words.
     """
     attention = AttentionScorer(speller, memory, config.eos_threshold)
     ctc_weight = config.ctc_weight if ctc_log_probs is not None else 0.0
@@ -51,6 +54,8 @@ def build_scorers(
         scorers.append(WeightedScorer(config.lm_weight, LMScorer(lm)))
     if lm and internal_weight:
         scorers.append(WeightedScorer(-internal_weight, InternalLMScorer(attention)))
+    if words and config.words_weight:
+        scorers.append(WeightedScorer(config.words_weight, words))
     if config.length_bonus:
         scorers.append(WeightedScorer(config.length_bonus, LengthScorer()))
     if config.coverage_bonus:

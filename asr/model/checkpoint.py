@@ -1,6 +1,7 @@
 """Model folders: `model.safetensors`, `config.yaml`, `tokenizer.model` and `README.md` (the model card).
 
-A recogniser's folder may hold a language model in `lm/` and a text restorer in `text/`, folders of the same form. Nothing is ever unpickled.
+A recogniser's folder may hold a language model in `lm/` and a text restorer in `text/`, folders of the same form, and an n-gram model over
+words in `words.safetensors`. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from torch.overrides import TorchFunctionMode
 from asr.config import DecodeConfig, LMFolderConfig, ModelFolderConfig, Section
 from asr.config_file import described_kind, dump_config, load_config, with_article
 from asr.errors import ModelError, UsageError
-from asr.files import atomic_folder, recover_folder
+from asr.files import atomic_folder, recover_folder, write_atomically
+from asr.model import words
 from asr.model.kinds import build_language_model
 from asr.model.las import LAS
 from asr.model.lm import LanguageModel
@@ -28,7 +30,7 @@ from asr.model.run_folder import WEIGHTS, find_model
 from asr.text.tokenizer import Tokenizer
 
 CONFIG, TOKENIZER, CARD = "config.yaml", "tokenizer.model", "README.md"
-LM, TEXT = "lm", "text"  # folders of the language model and the text restorer in a recogniser's folder
+LM, TEXT, WORDS = "lm", "text", "words.safetensors"  # language model, text restorer and n-grams over words in a recogniser's folder
 LM_WEIGHT = 0.5  # of a language model that is given to a recogniser without one
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -54,11 +56,14 @@ class TrainedModel:
     card: str = ""
     lm: TrainedLM | None = None
     """For the search. It has the same vocabulary."""
+    words: words.WordNGram | None = None
+    """For the search, beside the language model."""
 
     @property
     def search(self) -> DecodeConfig:
-        """The model's own search. The language model's weight is 0 if it has none."""
-        return self.config.decode if self.lm else self.config.decode.model_copy(update={"lm_weight": 0.0})
+        """The model's own search. The weights of language models that it lacks are 0."""
+        lacking = {"lm_weight": self.lm, "words_weight": self.words}
+        return self.config.decode.model_copy(update={weight: 0.0 for weight, found in lacking.items() if found is None})
 
     def with_lm(self, folder: Path | None) -> TrainedModel:
         """Return the model with another language model.
@@ -99,6 +104,8 @@ def save_model(folder: Path, model: TrainedModel, half: bool = False, restorer: 
         if (lm := model.lm) is not None:
             (partial / LM).mkdir()
             write_folder(partial / LM, lm.network, lm.tokenizer, lm.config, lm.card, half)
+        if model.words:
+            save_words(partial / WORDS, model.words)
 
 
 def save_lm(folder: Path, model: TrainedLM, half: bool = False) -> None:
@@ -137,7 +144,8 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
     config = load_config(ModelFolderConfig, folder / CONFIG)
     tokenizer = Tokenizer.load(folder / TOKENIZER)
     network = read_network(lambda: LAS(config.model, len(tokenizer)), folder / WEIGHTS)
-    model = TrainedModel(network.to(device).eval(), tokenizer, config, read_card(folder))
+    found = load_words(folder / WORDS, tokenizer, device) if (folder / WORDS).is_file() else None
+    model = TrainedModel(network.to(device).eval(), tokenizer, config, read_card(folder), words=found)
     return model.with_lm(folder / LM) if (folder / LM).is_dir() else model
 
 
@@ -152,6 +160,16 @@ def load_lm(folder: Path, device: torch.device | str = "cpu") -> TrainedLM:
     tokenizer = Tokenizer.load(folder / TOKENIZER)
     network = read_network(lambda: build_language_model(len(tokenizer), config.model), folder / WEIGHTS)
     return TrainedLM(network.to(device).eval(), tokenizer, config, read_card(folder))
+
+
+def save_words(path: Path, model: words.WordNGram) -> None:
+    """Write an n-gram model over words: a safetensors file."""
+    write_atomically(path, tensor_bytes(words.to_tensors(model)))
+
+
+def load_words(path: Path, tokenizer: Tokenizer, device: torch.device | str = "cpu") -> words.WordNGram:
+    """Read an n-gram model over words, for a recogniser with this tokenizer. Raises ModelError if the file is missing or damaged."""
+    return words.from_tensors(read_tensors(path), tokenizer, path).to(device)
 
 
 def find_complete(folder: Path) -> Path:

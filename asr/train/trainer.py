@@ -26,10 +26,12 @@ from asr.model.checkpoint import (
     LM,
     TEXT,
     TOKENIZER,
+    WORDS,
     TrainedModel,
     load_lm,
     load_model,
     load_weights,
+    load_words,
     read_tensors,
     save_model,
 )
@@ -82,6 +84,8 @@ class Trainer(Run[Config]):
         lm = whole / LM if whole and config.decode.lm_weight else None
         self.lm = load_lm(lm, self.accelerator.device) if lm and lm.is_dir() else None
         self.restorer = whole / TEXT if whole and (whole / TEXT).is_dir() else None
+        words = whole / WORDS if whole and config.decode.words_weight else None
+        self.words = load_words(words, self.tokenizer, self.accelerator.device) if words and words.is_file() else None
         augmenter = WaveformAugmenter(config.augment, config.model.frontend.sample_rate)
         (readable, unreadable), (dev_examples, dev_unreadable) = from_rank_0(
             self.accelerator, lambda: (encode_utterances(train, self.tokenizer), encode_utterances(dev, self.tokenizer))
@@ -304,7 +308,7 @@ class Trainer(Run[Config]):
         choices = {f"the checkpoint of step {steps[0]}": _mean(candidates[:1])}
         if len(candidates) > 1:
             choices[f"the average of the best {len(candidates)} checkpoints"] = _mean(candidates)
-        models = {name: replace(self._trained(network), lm=self.lm) for name, network in choices.items()}
+        models = {name: replace(self._trained(network), lm=self.lm, words=self.words) for name, network in choices.items()}
         results = {}
         for name, model in models.items():
             results[name] = evaluate(model, self.dev, model.search, self.config.train.device_seconds, self.accelerator)

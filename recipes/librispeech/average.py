@@ -30,7 +30,7 @@ def average(first: TrainedModel, second: TrainedModel, share: float) -> TrainedM
     network = LAS(second.config.model, len(second.tokenizer)).eval()
     network.load_state_dict({name: weights[name].lerp(own, share) for name, own in others.items()})
     told = f"> Weights: {1 - share:g} of another model and {share:g} of the one whose card this is; error rates below are of that one alone.\n\n"
-    return TrainedModel(network, second.tokenizer, second.config, told + second.card, second.lm)
+    return TrainedModel(network, second.tokenizer, second.config, told + second.card, second.lm, second.words)
 
 
 @one_line_errors
