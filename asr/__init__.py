@@ -5,7 +5,7 @@ Examples:
     >>> model = asr.load_model()  # the bundled English model
     >>> transcript = model.transcribe("examples/river.flac")
     >>> transcript.text
-    'The old man walked slowly down to the river and looked at the boats.'
+    'The old man walked slowly down to the river, and looked at the boats.'
     >>> asr.score.evaluate(["GO ON"], ["GO IN"]).systems[0].words.rate
     0.5
 

@@ -122,13 +122,13 @@ class ReadableStream:
         return tokens
 
     def _rewrites(self) -> list[Rewrite]:
-        """Return the numbers and titles of the phrase."""
+        """Return the letters, numbers and titles of the phrase. Of two that start at one word, the last counts."""
         labelled = self._labelled
         if not self._english:
             return []
-        found = []
+        found = spelled_letters([word.text for word in labelled])
         if self._numbers == "digits":
-            found = digits(
+            found += digits(
                 [word.text for word in labelled],
                 [word.case is not Case.LOWER for word in labelled],
                 [word.mark for word in labelled],
@@ -137,6 +137,20 @@ class ReadableStream:
             if word.text in TITLES and word.mark is Mark.NONE and following.case is not Case.LOWER:
                 found.append(Rewrite(i, i + 1, TITLES[word.text]))
         return found
+
+
+def spelled_letters(words: Sequence[str]) -> list[Rewrite]:
+    """Find the words that are the name of a letter, which are written in upper case: `G M E A`, `plan B`.
+
+    `a` and `o` are letters only beside another one.
+    """
+    letters = [len(word) == 1 and word.isascii() and word.isalpha() for word in words]
+    clear = [False, *(letter and word not in "aio" for letter, word in zip(letters, words, strict=True)), False]
+    return [
+        Rewrite(i, i + 1, word.upper())
+        for i, word in enumerate(words)
+        if clear[i + 1] or (letters[i] and (word == "i" or clear[i] or clear[i + 2]))
+    ]
 
 
 def _is_settled(word: str) -> bool:

@@ -30,6 +30,9 @@ TEXTS = {
     "six, seven, eight, they said.": "Six, seven, eight, they said.",
     "why? asked he": "Why? asked he",
     "go": "Go",
+    "Rubout g m e a three nine.": "Rubout G M E A three nine.",
+    "a plan b and a plan, o my friend, i say.": "A plan B and a plan, o my friend, I say.",
+    "at seven a m we met.": "At 7 a.m. we met.",
     "": "",
 }
 
