@@ -132,7 +132,7 @@ def test_the_wrong_ending_does_not_matter(tmp_path: Path) -> None:
     shutil.copy(SPEECH, tmp_path / "a.mp3")
     plain, renamed = (run("transcribe", p, "-f", "txt").stdout for p in (SPEECH, tmp_path / "a.mp3"))
     assert plain == renamed
-    assert "RIVER" in plain
+    assert "river" in plain
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def strict(tmp_path: Path) -> Path:
 
 
 def test_speech_that_is_held_back_is_reported(strict: Path, tmp_path: Path) -> None:
-    well = run("transcribe", SPEECH, "-f", "txt")
+    well = run("transcribe", SPEECH, "-f", "txt", "--text", "verbatim")
     assert (well.stderr, well.exit_code) == ("", 0)
     result = run("transcribe", "--model", strict, "--json", SPEECH)
     record = json.loads(result.stdout)
@@ -170,7 +170,8 @@ def test_json_holds_words_and_readings(tmp_path: Path) -> None:
     scores = [reading["score"] for reading in segment["nbest"]]
     assert len(scores) == 2
     assert scores == sorted(scores, reverse=True)
-    assert segment["nbest"][0]["text"].split() == record["text"].split() == [w["word"].strip() for w in segment["words"]]
+    assert record["text"].split() == [w["word"].strip() for w in segment["words"]]
+    assert segment["nbest"][0]["text"].split() == record["verbatim_text"].split() == [w["word"].strip() for w in segment["verbatim_words"]]
     assert record["audio_filepath"] == str(SPEECH)
 
 
@@ -184,7 +185,7 @@ def test_files_are_written_and_not_made_again(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "2 transcribed, 1 failed" in result.stderr
     assert sorted(p.name for p in out.iterdir()) == ["river.json", "river.srt", "window.json", "window.srt"]
-    assert "RIVER" in (out / "river.srt").read_text(encoding="utf-8")
+    assert "river" in (out / "river.srt").read_text(encoding="utf-8")
     (out / "river.srt").write_text("mine", encoding="utf-8")
     (out / "window.json").unlink()
     again = run("transcribe", clips, "-o", out, "-f", "srt,json", "--skip-existing")
@@ -215,7 +216,7 @@ def test_an_unwritable_output_fails_before_any_work(arguments: list[object], exp
 def test_a_channel_is_picked(tmp_path: Path) -> None:
     samples, _ = soundfile.read(SPEECH)
     soundfile.write(tmp_path / "two.wav", np.stack([0.05 * np.random.default_rng(0).standard_normal(len(samples)), samples], axis=1), RATE)
-    assert "RIVER" in run("transcribe", tmp_path / "two.wav", "--channel", 2).stdout
+    assert "river" in run("transcribe", tmp_path / "two.wav", "--channel", 2).stdout
     assert run("transcribe", tmp_path / "two.wav", "--channel", 1, "-f", "txt").stdout == ""
     result = run("transcribe", tmp_path / "two.wav", "--channel", 3)
     assert result.exit_code == 1
@@ -227,7 +228,7 @@ def test_hotwords_come_from_a_file_or_a_list(tmp_path: Path) -> None:
     names.write_text("# rivers\nrivver\t3\n", encoding="utf-8")
     many = ",".join(f"name{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10]}" for i in range(60))  # longer than a file's name can be
     for how in ([names], ["rivver,boat", "--hotword-weight", "3"], [f"rivver,{many}", "--hotword-weight", "3"]):
-        assert "RIVVER" in run("transcribe", SPEECH, "--hotwords", *how).stdout
+        assert "rivver" in run("transcribe", SPEECH, "--hotwords", *how).stdout
     result = run("transcribe", SPEECH, "--hotwords", tmp_path / "none.txt")
     assert result.exit_code == 2
     assert "none.txt" in complaints(result)[0]

@@ -88,7 +88,7 @@ def test_both_commands_give_the_same_texts(recordings: list[Utterance], tmp_path
     evaluated = CliRunner().invoke(app, ["evaluate", "--manifest", str(tmp_path / "m.json"), "--output", str(tmp_path / "h.json"), *QUICK])
     assert evaluated.exit_code == 0
     transcribed = CliRunner().invoke(app, ["transcribe", str(tmp_path / "m.json"), "--json", *QUICK])
-    texts = [json.loads(line)["text"].strip() for line in transcribed.stdout.splitlines()]
+    texts = [json.loads(line)["verbatim_text"].strip() for line in transcribed.stdout.splitlines()]
     assert [u.extra["pred_text"] for u in read_manifest(tmp_path / "h.json")] == texts
 
 

@@ -161,7 +161,7 @@ class Result:
     """What a finished variant came to."""
 
     wer: float  # percent, over all utterances of the dev manifests
-    interval: Interval | None  # of the WER, 95 %; None where a single utterance tells nothing
+    interval: Interval | None  # of the WER, 95 %; None as for `Bootstrap.interval`
     ctc: float | None  # WER in percent of the CTC head by itself; None without one
     hours: float  # of speech heard in training
     speed: float  # seconds of audio a second in training, evaluations not counted

@@ -148,8 +148,7 @@ def test_table_goes_on_after_a_failure_and_is_not_made_twice(
     spread = Bootstrap(samples=ablations.RESAMPLES).interval(
         np.array([c.errors for c in each]), np.array([c.reference_length for c in each])
     )
-    assert spread is not None
-    assert interval == f"{100 * spread.low:.2f} – {100 * spread.high:.2f}"
+    assert interval == (f"{100 * spread.low:.2f} – {100 * spread.high:.2f}" if spread else "")
     alone = read_manifest(runs / "baseline" / "ctc-0.json")
     assert ctc == f"{100 * word_errors([u.text or '' for u in alone], [u.extra['pred_text'] for u in alone]).rate:.2f} %"
     seconds = sum(u.duration or 0 for u in read_manifest(tone_config.data.train[0]))

@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 from asr.cli import app
 from asr.config import ModelFolderConfig
 from asr.config_file import dump_config, load_config
+from asr.console import out
 from asr.report import report, write_report
 from asr.report.terminal import matching_notes
 from asr.score import evaluate
@@ -303,7 +304,7 @@ def _sides(path: Path) -> list[Texts]:
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
 @pytest.mark.parametrize("systems", [1, 2, 5])
 def test_no_figure_is_cut_in_a_narrow_window(width: int, systems: int, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(out, "width", width)
     names = [argument for i in range(systems) for argument in ("--name", f"system [{i}]")]
     hypotheses = [files / f"{i}.trn" for i in range(systems)]
     for path in hypotheses:
