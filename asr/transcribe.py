@@ -219,6 +219,8 @@ class Transcriber:
     ) -> Iterator[Segment]:
         """Transcribe a recording, and yield its segments as they are recognised, in order of time. Arguments are those of `transcribe`.
 
+        The first segment comes at once, so its capitals and punctuation are set without the words behind it.
+
         Raises:
             AudioError: the recording cannot be read. Segments before the fault have been yielded.
             UsageError: as `transcribe`.
@@ -264,7 +266,8 @@ class Transcriber:
     ) -> Generator[tuple[int, Event], None, None]:
         """Transcribe recordings, and yield results as soon as they are there.
 
-        Readable text is some words behind: where a sentence ends depends on the words after it.
+        Readable text is some words behind, since the end of a sentence depends on the words after it. With `first_seconds`, the first segment
+        of a recording does not wait for them, and the transcript may have other marks in it.
 
         Args:
             sources: the recordings.
@@ -279,7 +282,7 @@ class Transcriber:
             order.
         """
         events = self._follow(sources, on_progress, on_recognized, known or {}, window_batches, first_seconds)
-        return events if self.readable is None else _make_readable(events, self.readable)
+        return events if self.readable is None else _make_readable(events, self.readable, soon=first_seconds is not None)
 
     def _follow(
         self,
@@ -361,18 +364,30 @@ class Transcriber:
         return torch.from_numpy(speech.samples if rate == RATE else soxr.resample(speech.samples, RATE, rate))
 
 
-def _make_readable(events: Iterable[tuple[int, Event]], readable: Readable) -> Generator[tuple[int, Event], None, None]:
-    """Make the segments and transcripts of recordings readable."""
+def _make_readable(events: Iterable[tuple[int, Event]], readable: Readable, soon: bool) -> Generator[tuple[int, Event], None, None]:
+    """Make the segments and transcripts of recordings readable.
+
+    Args:
+        events: verbatim events of `Transcriber.follow`.
+        readable: how the text becomes readable.
+        soon: yield the first segment of a recording at once, without the words behind it. The transcript may have other marks in it.
+    """
     streams: dict[int, ReadableSegments] = defaultdict(readable.stream)
     segments: dict[int, list[Segment]] = defaultdict(list)
 
     def passed(number: int, found: Iterable[Segment | HeldBack]) -> Iterator[tuple[int, Event]]:
         for one in found:
+            is_first = isinstance(one, Segment) and not segments[number]
             if isinstance(one, Segment):
                 segments[number].append(one)
-            yield number, one
+            if not (soon and is_first):
+                yield number, one
 
+    begun: set[int] = set()
     for number, event in events:
+        if soon and isinstance(event, Segment) and number not in begun:
+            begun.add(number)
+            yield from ((number, one) for one in readable.segments([event]))
         if isinstance(event, (Segment, HeldBack)):
             yield from passed(number, streams[number].add(event))
             continue

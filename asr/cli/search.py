@@ -141,7 +141,7 @@ class SearchOptions:
 
         options = {f.name: getattr(self, f.name) for f in fields(SearchOptions) if f.name not in ("device", "threads", "batch_seconds")}
         digest = hashlib.sha256(f"{version()} {options}".encode())
-        for file in sorted(replace(self, model=self.model or EMBEDDED).files()):
+        for file in sorted(SearchOptions.files(replace(self, model=self.model or EMBEDDED))):
             digest.update(file.name.encode() + (file.read_bytes() if file.is_file() else b""))
         return digest.hexdigest()
 

@@ -81,7 +81,7 @@ def test_a_stopped_recording_goes_on_with_the_same_command(long: Path, monkeypat
     assert [path.name for path in Path("out").iterdir()] == ["long.partial.json"]
     with monkeypatch.context() as patch:
         again = stop_after(100, patch)
-        resumed = run("long.flac", "-o", "out", *FAST)
+        resumed = run("long.flac", "-o", "out", *FAST, "--numbers", "words")  # the results are verbatim
     assert resumed.exit_code == 0
     assert f"long.flac: going on after {sum(done)} segments of out/long.partial.json" in resumed.stderr
     assert sum(done) + sum(again) == 8
