@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, get_args
+from typing import get_args
 
 import soxr
 import torch
@@ -30,11 +30,12 @@ from asr.decode.recognize import check_search, recognize_verified
 from asr.decode.segments import Found, to_segment
 from asr.decode.utterances import Recognized, recognize_utterances
 from asr.errors import AudioError, UsageError
+from asr.events import Event, in_order, make_readable
 from asr.memory import Trimmer, limit_kernel_cache
 from asr.model.checkpoint import TrainedModel
 from asr.model.checkpoint import load_model as load_folder
 from asr.readable.restorer import find_restorer
-from asr.readable.segments import Readable, ReadableSegments
+from asr.readable.segments import Readable
 from asr.readable.text import Numbers, TextForm
 from asr.sources import Audio, open_source, positive_integer, utterance_source
 from asr.speech.batches import by_length
@@ -47,9 +48,6 @@ from asr.transcript import HeldBack, Segment, Transcript
 BATCH_SECONDS = 120.0  # of speech in a batch; more costs memory and gains nothing on a CPU
 WINDOW_BATCHES = 5  # batches in a window: enough to group segments of similar length
 SOON = (1, 1.0)  # `window_batches` and `first_seconds` of `follow` with which text comes soon and then every few seconds
-
-Event: TypeAlias = Segment | HeldBack | Transcript | AudioError
-"""A result for a recording; its last one is its transcript or its error."""
 
 
 def load_model(
@@ -282,7 +280,7 @@ class Transcriber:
             order.
         """
         events = self._follow(sources, on_progress, on_recognized, known or {}, window_batches, first_seconds)
-        return events if self.readable is None else _make_readable(events, self.readable, soon=first_seconds is not None)
+        return events if self.readable is None else make_readable(events, self.readable, soon=first_seconds is not None)
 
     def _follow(
         self,
@@ -362,49 +360,6 @@ class Transcriber:
         """Return the samples (N,) of a segment of speech at the model's rate."""
         rate = self.model.config.model.frontend.sample_rate
         return torch.from_numpy(speech.samples if rate == RATE else soxr.resample(speech.samples, RATE, rate))
-
-
-def _make_readable(events: Iterable[tuple[int, Event]], readable: Readable, soon: bool) -> Generator[tuple[int, Event], None, None]:
-    """Make the segments and transcripts of recordings readable.
-
-    Args:
-        events: verbatim events of `Transcriber.follow`.
-        readable: how the text becomes readable.
-        soon: yield the first segment of a recording at once, without the words behind it. The transcript may have other marks in it.
-    """
-    streams: dict[int, ReadableSegments] = defaultdict(readable.stream)
-    segments: dict[int, list[Segment]] = defaultdict(list)
-
-    def passed(number: int, found: Iterable[Segment | HeldBack]) -> Iterator[tuple[int, Event]]:
-        for one in found:
-            is_first = isinstance(one, Segment) and not segments[number]
-            if isinstance(one, Segment):
-                segments[number].append(one)
-            if not (soon and is_first):
-                yield number, one
-
-    begun: set[int] = set()
-    for number, event in events:
-        if soon and isinstance(event, Segment) and number not in begun:
-            begun.add(number)
-            yield from ((number, one) for one in readable.segments([event]))
-        if isinstance(event, (Segment, HeldBack)):
-            yield from passed(number, streams[number].add(event))
-            continue
-        yield from passed(number, streams.pop(number).finish() if number in streams else ())
-        done = tuple(segments.pop(number, ()))
-        yield number, replace(event, segments=done) if isinstance(event, Transcript) else event
-
-
-def in_order(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
-    """Sort the events of `Transcriber.follow` by recording: those of a recording wait until the one before has ended."""
-    early: dict[int, list[Event]] = defaultdict(list)
-    current = 0
-    for number, event in events:
-        early[number].append(event)
-        while waiting := early.pop(current, None):
-            yield from ((current, one) for one in waiting)
-            current += isinstance(waiting[-1], (Transcript, AudioError))
 
 
 def transcribe_utterances(

@@ -23,10 +23,11 @@ from asr.terminal import print_result
 
 if TYPE_CHECKING:
     from asr.decode.segments import Found
+    from asr.events import Event
     from asr.inputs import Recording
     from asr.output import OutputOptions
     from asr.speech.segment import SpeechSegment
-    from asr.transcribe import Event, Transcriber
+    from asr.transcribe import Transcriber
     from asr.transcript import Transcript
 
 LONG_SECONDS = 60.0
@@ -121,8 +122,9 @@ class _Run:
                 raise
 
     def _transcribe(self, transcriber: Transcriber, progress: AudioProgress, stops: Stops) -> None:
+        from asr.events import in_order
         from asr.sources import utterance_source
-        from asr.transcribe import SOON, WINDOW_BATCHES, in_order
+        from asr.transcribe import SOON, WINDOW_BATCHES
 
         sources = [utterance_source(job.recording.utterance, self.settings.channel, self.settings.track) for job in self.jobs]
         known = self.partial.read() if self.partial else {}

@@ -1,7 +1,7 @@
 """Server-sent events of a streamed transcription, in the form of OpenAI's API.
 
 `transcript.text.delta` has the text of a segment as soon as it and all segments before it are recognised, and readable text some words later:
-its punctuation depends on the words after it. `transcript.text.done` has the
+its punctuation depends on the words after it. Only the first segment does not wait for them. `transcript.text.done` has the
 whole text. The deltas, joined, are that text. An error after the first event is an event `{"error": …}`.
 
 The last event has no `usage`: in OpenAI's API that of a stream counts tokens, while this server, like whisper-1, counts seconds.

@@ -72,6 +72,8 @@ class Job(Flow):
     """number of the next segment in the order of the recording"""
     _waiting: deque[SegmentResult] = field(default_factory=deque)
     """results in order whose text is not readable yet"""
+    _shown: int | None = None
+    """number of the segment that was shown before the words behind it: the first one of a stream"""
     _done: list[Segment | HeldBack] = field(default_factory=list)
     _segments: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -100,8 +102,7 @@ class Job(Flow):
             while (following := self._early.pop(self._next, None)) is not None:
                 self._next += 1
                 if following.segment is not None:
-                    self._waiting.append(following)
-                    self._report(self._text.add(following.segment) if self._text else [following.segment])
+                    self._add(following, following.segment)
             progress = Progress(self._read, self._speech, self._recognized)
             self._complete()
         self.on_event(progress)
@@ -111,11 +112,23 @@ class Job(Flow):
         with suppress(InvalidStateError):
             self.transcript.set_exception(error)
 
+    def _add(self, result: SegmentResult, segment: Segment | HeldBack) -> None:
+        """Add the next result. A stream shows the first segment of a recording without waiting for the words behind it."""
+        self._waiting.append(result)
+        if self.readable and self.streamed and self._shown is None and isinstance(segment, Segment):
+            self._shown = result.number
+            [early] = self.readable.segments([segment])
+            self._done.append(early)
+            self.on_event(replace(result, segment=early))
+        self._report(self._text.add(segment) if self._text else [segment])
+
     def _report(self, complete: Iterable[Segment | HeldBack]) -> None:
         """Send the next results, with their final text."""
         for segment in complete:
-            self._done.append(segment)
-            self.on_event(replace(self._waiting.popleft(), segment=segment))
+            result = self._waiting.popleft()
+            if result.number != self._shown:
+                self._done.append(segment)
+                self.on_event(replace(result, segment=segment))
 
     def _complete(self) -> None:
         if self._next == self._segments:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from readable_support import Given, timed
@@ -48,14 +50,38 @@ class Readable:
     def stream(self) -> ReadableSegments:
         return ReadableSegments(ReadableStream(Given(TEXT, late=3)))
 
+    def segments(self, found: list[Segment]) -> list[Segment]:
+        return [replace(one, readable=one.text.capitalize()) for one in found]
+
+
+def cut() -> list[Segment]:
+    """The words of TEXT in three segments."""
+    words = timed(TEXT)
+    spans = [words[0:4], words[4:8], words[8:11]]
+    return [Segment(w[0].start, w[-1].end, (Reading(" ".join(x.text for x in w), (1,), 0.0),), tuple(w)) for w in spans]
+
+
+def test_a_stream_shows_its_first_segment_at_once_and_keeps_it() -> None:
+    events: list[Progress | SegmentResult] = []
+    job = Job(on_event=events.append, readable=Readable(), streamed=True)  # type: ignore[arg-type]
+
+    def texts() -> list[str]:
+        return [event.segment.text for event in events if isinstance(event, SegmentResult) and isinstance(event.segment, Segment)]
+
+    first, second, third = cut()
+    results(job, (0, HeldBack(0.0, 0.1, "UM")), (1, first))
+    assert texts() == ["We went down to"]
+    results(job, (3, third), (2, second))
+    job.finish_reading(4)
+    assert texts() == ["We went down to", "the river. It was", "1905."]
+    assert [one.text for one in job.transcript.result(0).segments] == texts()
+
 
 @pytest.mark.parametrize("read_first", [False, True])
 def test_text_is_readable_across_segments_in_events_and_transcript(read_first: bool) -> None:
-    words = timed(TEXT)
     events: list[Progress | SegmentResult] = []
     job = Job(on_event=events.append, readable=Readable())  # type: ignore[arg-type]
-    spans = [words[0:4], words[4:8], words[8:11]]
-    segments = [Segment(w[0].start, w[-1].end, (Reading(" ".join(x.text for x in w), (1,), 0.0),), tuple(w)) for w in spans]
+    segments = cut()
     if read_first:
         job.finish_reading(3)
     results(job, (1, segments[1]), (0, segments[0]), (2, segments[2]))
